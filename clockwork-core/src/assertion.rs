@@ -1,0 +1,322 @@
+//! [`Assertion`]: a pure judgement over observations; [`Declared`]: one assertion with the options that every kind
+//! has; [`IntoAssertion`]: how kinds, closures and `async fn` all become one.
+
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use crate::{CheckError, Context, IntoVerdict, Named, Resource, ResourceName, Severity, Verdict};
+
+/// A statement about the world that can be judged.
+///
+/// An implementation asks probes through the context and compares; it opens no sockets, retries nothing and reads no
+/// clock. The executor does that, the same way for every kind.
+#[async_trait]
+pub trait Assertion: fmt::Debug + Send + Sync + 'static {
+    /// The kind's name: that of the struct, of the manifest's key, and the report's `assertion`.
+    fn kind(&self) -> &'static str;
+
+    /// What tells this one from others of its kind, in a few words; empty when there is nothing to tell.
+    fn label(&self) -> String {
+        String::new()
+    }
+
+    /// The resources that a cross-resource assertion is about, beside the one that it is declared on.
+    fn related(&self) -> Vec<ResourceName> {
+        Vec::new()
+    }
+
+    /// Whether the probes that this kind asks can look from inside a container (`at:`).
+    fn supports_at(&self) -> bool {
+        false
+    }
+
+    /// What is wrong with the fields, taken together and with the resource that it is declared on.
+    fn validate(&self, _owner: Option<&dyn Resource>) -> Vec<Invalid> {
+        Vec::new()
+    }
+
+    /// Looks and judges.
+    ///
+    /// # Errors
+    /// When nothing could be judged: see [`CheckError`] for whose fault that may be.
+    async fn check(&self, cx: &Context) -> Result<Verdict, CheckError>;
+}
+
+/// An assertion kind that a manifest can declare.
+pub trait AssertionKind: Assertion + serde::de::DeserializeOwned + schemars::JsonSchema {
+    /// The manifest's key, which is also [`Assertion::kind`].
+    const NAME: &'static str;
+
+    /// Other spellings that a manifest may use.
+    const ALIASES: &'static [&'static str] = &[];
+}
+
+/// Something wrong with a declaration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invalid {
+    /// Which field; empty for the whole.
+    pub field: String,
+    /// What is wrong, and the way out.
+    pub message: String,
+}
+
+impl Invalid {
+    /// Something wrong with `field`.
+    pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+
+    /// Something wrong with the whole.
+    pub fn whole(message: impl Into<String>) -> Self {
+        Self::field("", message)
+    }
+}
+
+/// The options that every assertion has, whatever its kind.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Options {
+    pub(crate) name: Option<String>,
+    pub(crate) at: Option<ResourceName>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) within: Option<Duration>,
+    pub(crate) every: Option<Duration>,
+    pub(crate) holds_for: Option<Duration>,
+    pub(crate) severity: Severity,
+    pub(crate) not: bool,
+    pub(crate) tags: Vec<String>,
+    pub(crate) skip: Option<String>,
+}
+
+/// One assertion as a project holds it: the judgement and its options.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Declared {
+    pub(crate) assertion: Arc<dyn Assertion>,
+    pub(crate) options: Options,
+}
+
+impl Declared {
+    /// An assertion with no options set.
+    pub fn new(assertion: impl Assertion) -> Self {
+        Self { assertion: Arc::new(assertion), options: Options::default() }
+    }
+
+    /// The judgement.
+    pub fn assertion(&self) -> &dyn Assertion {
+        &*self.assertion
+    }
+
+    /// A name of its own, which makes its id stable when others are added.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.options.name = Some(name.into());
+        self
+    }
+
+    /// Looks from inside this resource (a container) instead of from the host.
+    pub fn at(mut self, resource: impl Named) -> Self {
+        self.options.at = Some(resource.resource_name());
+        self
+    }
+
+    /// How long one attempt may take.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.options.timeout = Some(timeout);
+        self
+    }
+
+    /// Keeps trying until it passes, at most this long.
+    pub fn within(mut self, within: Duration) -> Self {
+        self.options.within = Some(within);
+        self
+    }
+
+    /// How often to try again under `within` and `holds_for`.
+    pub fn every(mut self, every: Duration) -> Self {
+        self.options.every = Some(every);
+        self
+    }
+
+    /// Once true, it must stay true this long.
+    pub fn holds_for(mut self, holds_for: Duration) -> Self {
+        self.options.holds_for = Some(holds_for);
+        self
+    }
+
+    /// How much a failure matters.
+    pub fn severity(mut self, severity: Severity) -> Self {
+        self.options.severity = severity;
+        self
+    }
+
+    /// It must fail. Only a judged property is turned around; an error is never a pass.
+    #[expect(clippy::should_implement_trait, reason = "the contract's option is called `not`")]
+    pub fn not(mut self) -> Self {
+        self.options.not = true;
+        self
+    }
+
+    /// Marks it for `--tag`.
+    pub fn tags<T: Into<String>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
+        self.options.tags.extend(tags.into_iter().map(Into::into));
+        self
+    }
+
+    /// Does not look, and says why.
+    pub fn skip(mut self, reason: impl Into<String>) -> Self {
+        self.options.skip = Some(reason.into());
+        self
+    }
+}
+
+/// The options' setters on a kind itself: `HealthcheckAssert::new(url).within(…)`.
+pub trait AssertionExt: Assertion + Sized {
+    /// See [`Declared::name`].
+    fn name(self, name: impl Into<String>) -> Declared {
+        Declared::new(self).name(name)
+    }
+
+    /// See [`Declared::at`].
+    fn at(self, resource: impl Named) -> Declared {
+        Declared::new(self).at(resource)
+    }
+
+    /// See [`Declared::timeout`].
+    fn timeout(self, timeout: Duration) -> Declared {
+        Declared::new(self).timeout(timeout)
+    }
+
+    /// See [`Declared::within`].
+    fn within(self, within: Duration) -> Declared {
+        Declared::new(self).within(within)
+    }
+
+    /// See [`Declared::every`].
+    fn every(self, every: Duration) -> Declared {
+        Declared::new(self).every(every)
+    }
+
+    /// See [`Declared::holds_for`].
+    fn holds_for(self, holds_for: Duration) -> Declared {
+        Declared::new(self).holds_for(holds_for)
+    }
+
+    /// See [`Declared::severity`].
+    fn severity(self, severity: Severity) -> Declared {
+        Declared::new(self).severity(severity)
+    }
+
+    /// See [`Declared::not`].
+    fn not(self) -> Declared {
+        Declared::new(self).not()
+    }
+
+    /// See [`Declared::tags`].
+    fn tags<T: Into<String>>(self, tags: impl IntoIterator<Item = T>) -> Declared {
+        Declared::new(self).tags(tags)
+    }
+
+    /// See [`Declared::skip`].
+    fn skip(self, reason: impl Into<String>) -> Declared {
+        Declared::new(self).skip(reason)
+    }
+}
+
+impl<A: Assertion> AssertionExt for A {}
+
+/// Whatever can be asserted: a kind, a kind with options, a closure or an `async fn` that takes a [`Context`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be asserted",
+    note = "assert an assertion kind, or an `async` closure or function: `async |cx: Context| -> bool`",
+    note = "it returns `bool`, `(bool, message)`, a `Verdict`, or a `Result` of these with `CheckError`"
+)]
+pub trait IntoAssertion<Marker> {
+    /// The assertion with its options.
+    fn into_assertion(self) -> Declared;
+}
+
+/// Marks what is an assertion kind.
+#[derive(Debug)]
+pub enum ByKind {}
+/// Marks what has its options already.
+#[derive(Debug)]
+pub enum WithOptions {}
+/// Marks functions and closures.
+#[derive(Debug)]
+pub struct ByFunction<Fut>(std::marker::PhantomData<Fut>);
+
+impl<A: Assertion> IntoAssertion<ByKind> for A {
+    fn into_assertion(self) -> Declared {
+        Declared::new(self)
+    }
+}
+
+impl IntoAssertion<WithOptions> for Declared {
+    fn into_assertion(self) -> Declared {
+        self
+    }
+}
+
+impl<F, Fut> IntoAssertion<ByFunction<Fut>> for F
+where
+    F: Fn(Context) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output: IntoVerdict> + Send + 'static,
+{
+    fn into_assertion(self) -> Declared {
+        let path = std::any::type_name::<F>();
+        let name = path.trim_end_matches("::{{closure}}").rsplit("::").next().unwrap_or(path);
+        assertion(name, self)
+    }
+}
+
+/// An assertion of the user's own: a name and an async closure or function.
+///
+/// ```
+/// use clockwork_core::prelude::*;
+///
+/// let even = assertion("is even", async |_: Context| (4 % 2 == 0, "4 is odd"));
+/// let project = Project::new("numbers").assert(even.severity(Severity::Warning));
+/// ```
+pub fn assertion<F, Fut>(name: impl Into<String>, function: F) -> Declared
+where
+    F: Fn(Context) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output: IntoVerdict> + Send + 'static,
+{
+    let name = name.into();
+    Declared::new(FunctionAssertion { label: name.clone(), function }).name(name)
+}
+
+struct FunctionAssertion<F> {
+    label: String,
+    function: F,
+}
+
+impl<F> fmt::Debug for FunctionAssertion<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FunctionAssertion").field("label", &self.label).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl<F, Fut> Assertion for FunctionAssertion<F>
+where
+    F: Fn(Context) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output: IntoVerdict> + Send + 'static,
+{
+    fn kind(&self) -> &'static str {
+        "FunctionAssertion"
+    }
+
+    fn label(&self) -> String {
+        self.label.clone()
+    }
+
+    /// The function is the user's: what it asks of the context says itself what it cannot do.
+    fn supports_at(&self) -> bool {
+        true
+    }
+
+    async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
+        (self.function)(cx.clone()).await.into_verdict()
+    }
+}

@@ -1,0 +1,203 @@
+//! [`Context`]: what a check has in hand: probes to ask, the resource it is about, and how long it may take.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
+};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
+
+use crate::{
+    CheckError, Clock, Driver, Fault, Observation, Probe, Resource, ResourceName, Vantage,
+    engine::Drivers,
+    graph::Graph,
+    probe::{self, Phase, Shelf},
+};
+
+/// What one attempt of one check has in hand. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    run: Arc<Run>,
+    resource: Option<Arc<dyn Resource>>,
+    vantage: Vantage,
+    fresh_since: Instant,
+    deadline: Option<Instant>,
+    phase: Option<Arc<Phase>>,
+}
+
+/// What all checks of one run share.
+pub(crate) struct Run {
+    pub(crate) graph: Arc<Graph>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) drivers: Drivers,
+    pub(crate) shelf: Shelf,
+    /// How many look at one target at the same time.
+    pub(crate) target_concurrency: usize,
+    pub(crate) turns: Mutex<HashMap<String, Arc<Semaphore>>>,
+    pub(crate) began: Instant,
+}
+
+impl Run {
+    pub(crate) fn new(
+        graph: Arc<Graph>,
+        clock: Arc<dyn Clock>,
+        drivers: Drivers,
+        target_concurrency: usize,
+    ) -> Self {
+        let (shelf, turns) = (Shelf::default(), Mutex::default());
+        Self { graph, clock, drivers, shelf, target_concurrency, turns, began: Instant::now() }
+    }
+}
+
+impl Context {
+    pub(crate) fn new(
+        run: Arc<Run>,
+        resource: Option<Arc<dyn Resource>>,
+        vantage: Vantage,
+        fresh_since: Instant,
+        deadline: Option<Instant>,
+    ) -> Self {
+        Self { run, resource, vantage, fresh_since, deadline, phase: None }
+    }
+
+    /// Asks a probe, or shares the answer that somebody else got to the same question from the same vantage in this
+    /// round. A retry is a new round.
+    ///
+    /// # Errors
+    /// The probe's; or that no answer came before this check's deadline.
+    pub async fn observe<P: Probe>(&self, probe: P) -> Result<Arc<P::Observation>, CheckError> {
+        probe::observe(probe, self).await
+    }
+
+    /// Asks a probe for this check alone: for kinds that measure, and so need a look of their own.
+    ///
+    /// # Errors
+    /// As [`Context::observe`].
+    pub async fn measure<P: Probe>(&self, probe: P) -> Result<Arc<P::Observation>, CheckError> {
+        probe::measure(probe, self).await
+    }
+
+    /// Asks a resource's driver what is there, or shares the answer of this round; `None` where there is nothing.
+    ///
+    /// # Errors
+    /// The driver's; or that there is no such resource, or no driver for its kind.
+    pub async fn observe_resource(
+        &self,
+        name: &str,
+    ) -> Result<Arc<Option<Box<dyn Observation>>>, CheckError> {
+        self.observe(ResourceProbe(ResourceName::new(name))).await
+    }
+
+    /// What probes share for the length of this run (connections, clients): one value of each type.
+    pub fn shared<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        self.run.shelf.get()
+    }
+
+    /// The resource that the check is declared on; `None` for a cross-resource one.
+    pub fn resource(&self) -> Option<&dyn Resource> {
+        self.resource.as_deref()
+    }
+
+    /// The resource that the check is declared on, if it is of this type.
+    pub fn resource_as<R: Resource>(&self) -> Option<&R> {
+        self.resource()?.downcast_ref()
+    }
+
+    /// Any resource of the project.
+    pub fn resource_named(&self, name: &str) -> Option<&Arc<dyn Resource>> {
+        self.run.graph.resource(name)
+    }
+
+    /// Where to look from.
+    pub fn vantage(&self) -> &Vantage {
+        &self.vantage
+    }
+
+    /// When this attempt has to be over; `None` inside a look that several may wait for.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// The time of day.
+    pub fn now(&self) -> SystemTime {
+        self.run.clock.now()
+    }
+
+    /// For probes: says what the look is doing right now, for the message when time runs out.
+    pub fn phase(&self, phase: impl Into<String>) {
+        if let Some(slot) = &self.phase {
+            slot.set(phase);
+        }
+    }
+
+    /// The same, looking from somewhere else.
+    #[must_use]
+    pub fn from_vantage(&self, vantage: Vantage) -> Self {
+        Self { vantage, ..self.clone() }
+    }
+
+    /// Observations that began before this are too old for this attempt.
+    pub(crate) fn fresh_since(&self) -> Instant {
+        self.fresh_since
+    }
+
+    /// For a look that several may wait for: their deadlines are their own.
+    pub(crate) fn for_look(&self, phase: Arc<Phase>) -> Self {
+        Self { deadline: None, phase: Some(phase), ..self.clone() }
+    }
+
+    /// Waits until fewer than the limit look at this target.
+    pub(crate) async fn turn(&self, target: String) -> Option<OwnedSemaphorePermit> {
+        let semaphore = {
+            let mut turns = self.run.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            let limit = self.run.target_concurrency;
+            Arc::clone(turns.entry(target).or_insert_with(|| Arc::new(Semaphore::new(limit))))
+        };
+        semaphore.acquire_owned().await.ok()
+    }
+}
+
+/// Asks a resource's driver.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct ResourceProbe(ResourceName);
+
+impl Probe for ResourceProbe {
+    type Observation = Option<Box<dyn Observation>>;
+
+    async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
+        let name = self.0.as_str();
+        let resource =
+            cx.resource_named(name).ok_or_else(|| CheckError::unobservable(cx.run.graph.unknown(name)))?;
+        let driver: Arc<dyn Driver> = match cx.run.drivers.get(resource.kind()) {
+            Some(driver) => Arc::clone(driver),
+            None => resource.driver().ok_or_else(|| {
+                CheckError::unobservable(format!("there is no driver for {}", resource.kind()))
+                    .hint("add one with `Engine::builder().driver(…)`")
+            })?,
+        };
+        driver.observe(&**resource, cx).await
+    }
+
+    fn describe(&self) -> String {
+        format!("observing {}", self.0)
+    }
+
+    fn silence(&self) -> Fault {
+        Fault::Observer
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let resource = self.resource().map(|resource| resource.common().name());
+        f.debug_struct("Context")
+            .field("resource", &resource)
+            .field("vantage", &self.vantage)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,157 @@
+//! [`Engine`]: runs projects. Built by the host, holds no globals, cheap to clone, usable from many tasks at once.
+
+use std::{collections::HashMap, sync::Arc};
+
+use futures_util::FutureExt;
+
+use crate::{
+    Clock, Driver, Event, EventStream, Problem, Project, ProjectError, Registry, RegistryError, Report,
+    RunOptions, SystemClock, context::Run, event::Events, executor, graph::Graph,
+};
+
+/// Runs projects.
+///
+/// ```
+/// use clockwork_core::prelude::*;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let project = Project::new("sums").assert(assertion("adds up", async |_: Context| 2 + 2 == 4));
+/// let report = Engine::standard().assert(&project).await?;
+/// assert!(report.passed(), "{report}");
+/// # Ok::<(), ProjectError>(()) }).unwrap();
+/// ```
+#[derive(Debug, Clone)]
+pub struct Engine(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    clock: Arc<dyn Clock>,
+    drivers: Drivers,
+    registry: Registry,
+    concurrency: Option<usize>,
+}
+
+/// Drivers by the kind that they are for.
+pub(crate) type Drivers = Arc<HashMap<&'static str, Arc<dyn Driver>>>;
+
+/// Builds an [`Engine`].
+#[derive(Debug)]
+#[must_use]
+pub struct EngineBuilder {
+    clock: Arc<dyn Clock>,
+    drivers: HashMap<&'static str, Arc<dyn Driver>>,
+    registry: Registry,
+    concurrency: Option<usize>,
+}
+
+impl EngineBuilder {
+    /// Uses this driver for its kinds, instead of the one that a resource brings with it.
+    pub fn driver(mut self, driver: impl Driver + 'static) -> Self {
+        let driver: Arc<dyn Driver> = Arc::new(driver);
+        self.drivers.extend(driver.kinds().iter().map(|kind| (*kind, Arc::clone(&driver))));
+        self
+    }
+
+    /// Adds a crate's kinds, for manifests: `.register(clockwork_assert::register)`.
+    pub fn register(mut self, register: impl FnOnce(&mut Registry)) -> Self {
+        register(&mut self.registry);
+        self
+    }
+
+    /// How many attempts run at the same time, instead of what the project says.
+    pub fn concurrency(mut self, concurrency: usize) -> Self {
+        self.concurrency = Some(concurrency);
+        self
+    }
+
+    /// Tells the time of day, for tests.
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// The engine.
+    ///
+    /// # Errors
+    /// When two kinds were registered under one name.
+    pub fn build(self) -> Result<Engine, RegistryError> {
+        self.registry.check()?;
+        let Self { clock, drivers, registry, concurrency } = self;
+        Ok(Engine(Arc::new(Inner { clock, drivers: Arc::new(drivers), registry, concurrency })))
+    }
+}
+
+impl Engine {
+    /// An engine with nothing changed: enough for projects that are declared in Rust.
+    pub fn standard() -> Self {
+        let EngineBuilder { clock, drivers, registry, concurrency } = Self::builder();
+        Self(Arc::new(Inner { clock, drivers: Arc::new(drivers), registry, concurrency }))
+    }
+
+    /// An engine of one's own making.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder {
+            clock: Arc::new(SystemClock),
+            drivers: HashMap::new(),
+            registry: Registry::new(),
+            concurrency: None,
+        }
+    }
+
+    /// The kinds that a manifest may name.
+    pub fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// Observes and judges; changes nothing. Dropping the future cancels every check.
+    ///
+    /// # Errors
+    /// When the project is not valid. Nothing ran.
+    pub async fn assert(&self, project: &Project) -> Result<Report, ProjectError> {
+        let mut events = self.stream(project)?;
+        let mut report = None;
+        while let Some(event) = events.next().await {
+            if let Event::Finished(finished) = event {
+                report = Some(finished);
+            }
+        }
+        drop(events);
+        match report.and_then(Arc::into_inner) {
+            Some(report) => Ok(report),
+            None => unreachable!("a stream of events ends with its report"),
+        }
+    }
+
+    /// As [`Engine::assert`], yielding events while it runs.
+    ///
+    /// # Errors
+    /// When the project is not valid. Nothing ran.
+    pub fn stream(&self, project: &Project) -> Result<EventStream, ProjectError> {
+        self.run(Arc::new(Graph::new(project)?), RunOptions::default())
+    }
+
+    /// As [`Engine::stream`], for a validated project and with options.
+    ///
+    /// # Errors
+    /// When an option names a resource that is not there. Nothing ran.
+    pub fn run(&self, graph: Arc<Graph>, mut options: RunOptions) -> Result<EventStream, ProjectError> {
+        let unknown = options.only.iter().filter(|name| graph.resource(name).is_none());
+        let problems: Vec<_> =
+            unknown.map(|name| Problem::new("unknown-resource", &["--only"], graph.unknown(name))).collect();
+        if !problems.is_empty() {
+            return Err(ProjectError { problems });
+        }
+        options.concurrency = options.concurrency.or(self.0.concurrency);
+        let concurrency = options.concurrency.unwrap_or(graph.defaults.concurrency).max(1);
+        let target_concurrency = graph.defaults.target_concurrency.unwrap_or(concurrency).max(1);
+        let (clock, drivers) = (Arc::clone(&self.0.clock), Arc::clone(&self.0.drivers));
+        let events = Events::default();
+        let run = {
+            let events = events.clone();
+            async move {
+                executor::run(Run::new(graph, clock, drivers, target_concurrency), options, events).await
+            }
+        };
+        Ok(EventStream::new(run.boxed(), events))
+    }
+}

@@ -1,0 +1,102 @@
+//! [`Event`]: what happens in a run, in one line of time. Reporters and progress displays are folds over it.
+
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Poll, Waker},
+    time::Duration,
+};
+
+use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture};
+
+use crate::{CheckResult, Outcome, Report};
+
+/// One thing that happened.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// A check's first attempt began.
+    Started {
+        /// The check's id.
+        id: Arc<str>,
+    },
+    /// An attempt ended, and another one will follow.
+    Attempt {
+        /// The check's id.
+        id: Arc<str>,
+        /// Which attempt, from 1.
+        number: u32,
+        /// How it ended.
+        outcome: Outcome,
+        /// What it said.
+        message: String,
+        /// When the next one follows.
+        again_in: Duration,
+    },
+    /// A check has its verdict.
+    Judged(Arc<CheckResult>),
+    /// The run is over.
+    Finished(Arc<Report>),
+}
+
+/// The dispatcher's end of the stream.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Events(Arc<Mutex<VecDeque<Event>>>);
+
+impl Events {
+    pub(crate) fn emit(&self, event: Event) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
+    }
+
+    fn next(&self) -> Option<Event> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+}
+
+/// A run, as the events that it yields. It runs while it is polled; dropping it cancels every check.
+#[must_use = "nothing runs until the stream is polled"]
+pub struct EventStream {
+    run: Option<BoxFuture<'static, Report>>,
+    events: Events,
+}
+
+impl EventStream {
+    pub(crate) fn new(run: BoxFuture<'static, Report>, events: Events) -> Self {
+        Self { run: Some(run), events }
+    }
+
+    /// The next event; `None` after [`Event::Finished`].
+    pub async fn next(&mut self) -> Option<Event> {
+        StreamExt::next(self).await
+    }
+}
+
+impl Stream for EventStream {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Option<Event>> {
+        if let Some(event) = self.events.next() {
+            return Poll::Ready(Some(event));
+        }
+        let Some(run) = &mut self.run else { return Poll::Ready(None) };
+        if let Poll::Ready(report) = run.poll_unpin(cx) {
+            self.run = None;
+            self.events.emit(Event::Finished(Arc::new(report)));
+        }
+        match self.events.next() {
+            Some(event) => {
+                // The run may have asked to be polled again while this one was on its way.
+                Waker::wake_by_ref(cx.waker());
+                Poll::Ready(Some(event))
+            }
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl std::fmt::Debug for EventStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EventStream").field("over", &self.run.is_none()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,43 @@
+//! One attempt: one look by one check, with its deadline. Panics end here.
+
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use tokio::time::Instant;
+
+use crate::{CheckError, Context, Vantage, Verdict, context::Run, duration::show};
+
+/// How long a check may overrun its deadline, so that a probe that runs out of time can say what it waited for.
+const GRACE: Duration = Duration::from_millis(50);
+
+/// What one attempt brought.
+pub(super) type Raw = Result<Verdict, CheckError>;
+
+pub(super) async fn attempt(run: Arc<Run>, check: usize, fresh_since: Instant, deadline: Instant) -> Raw {
+    let graph = Arc::clone(&run.graph);
+    let check = &graph.checks[check];
+    let resource = check.node.map(|node| Arc::clone(&graph.nodes[node].resource));
+    let vantage = check.declared.options.at.clone().map_or(Vantage::Host, Vantage::Inside);
+    let cx = Context::new(run, resource, vantage, fresh_since, Some(deadline));
+    let began = Instant::now();
+    let look = AssertUnwindSafe(async { check.declared.assertion.check(&cx).await }).catch_unwind();
+    match tokio::time::timeout_at(deadline + GRACE, look).await {
+        Ok(Ok(raw)) => raw,
+        Ok(Err(panic)) => {
+            let what = panic_message(&*panic);
+            Err(CheckError::unobservable(format!("the assertion panicked: {}", crate::text::quote(what)))
+                .hint("this is a bug in the assertion"))
+        }
+        Err(_) => Err(CheckError::unobservable(format!("did not finish within {}", show(began.elapsed())))
+            .retryable()
+            .hint("raise `timeout`, or bound what the assertion does itself")),
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(message), _) => message,
+        (_, Some(message)) => message,
+        _ => "(no message)",
+    }
+}

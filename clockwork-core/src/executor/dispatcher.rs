@@ -1,0 +1,498 @@
+//! The dispatcher: one loop that holds all state of a run. It starts attempts, hears how they ended, schedules retries,
+//! and releases what waited. Attempts live in one task set; when the loop ends or is dropped, so do they.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap, HashSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    task::{Id, JoinSet},
+    time::Instant,
+};
+
+use super::{
+    RunOptions, Stop,
+    attempt::{Raw, attempt},
+    finding::Finding,
+    schedule::{Next, Times, next},
+    timeline::Timeline,
+};
+use crate::{
+    CheckError, Event, Outcome, Report,
+    assertion::Options,
+    clock::rfc3339,
+    context::Run,
+    duration::show,
+    event::Events,
+    graph::{Check, Graph},
+    report::CheckResult,
+};
+
+/// Runs a validated project.
+pub(crate) async fn run(run: Run, options: RunOptions, events: Events) -> Report {
+    let run = Arc::new(run);
+    // Looks that nobody waits for any more end with the run, also when the run is dropped half-way.
+    let _end = EndOfRun(Arc::clone(&run));
+    Dispatcher::new(run, options, events).run().await
+}
+
+struct EndOfRun(Arc<Run>);
+
+impl Drop for EndOfRun {
+    fn drop(&mut self) {
+        self.0.shelf.clear();
+    }
+}
+
+/// A check that was looked at and has no verdict yet.
+struct Active {
+    began: Instant,
+    attempts: u32,
+    holds_since: Option<Instant>,
+    timeline: Timeline,
+    last: Option<Finding>,
+}
+
+struct Dispatcher {
+    run: Arc<Run>,
+    graph: Arc<Graph>,
+    options: RunOptions,
+    events: Events,
+    started_at: String,
+    timeout: Duration,
+    within: Option<Duration>,
+    deadline: Option<Instant>,
+    concurrency: usize,
+
+    tasks: JoinSet<Raw>,
+    running: HashMap<Id, usize>,
+    ready: VecDeque<(usize, Instant)>,
+    sleeping: BinaryHeap<Reverse<(Instant, usize)>>,
+    active: HashMap<usize, Active>,
+    results: Vec<Option<Arc<CheckResult>>>,
+    open: usize,
+
+    /// How many resources each one still waits for, and how many checks of its own are open.
+    needs: Vec<usize>,
+    open_checks: Vec<usize>,
+    /// The root failures that each resource stands on; empty where it holds.
+    causes: Vec<Vec<Arc<str>>>,
+    /// Observations older than this do not show what the verdicts of a resource's dependencies rest on.
+    fresh: Vec<Instant>,
+    /// How many resources each open cross-resource check still waits for.
+    cross_needs: HashMap<usize, usize>,
+}
+
+impl Dispatcher {
+    fn new(run: Arc<Run>, options: RunOptions, events: Events) -> Self {
+        let graph = Arc::clone(&run.graph);
+        let defaults = &graph.defaults;
+        let began = run.began;
+        let cross = graph.checks.iter().enumerate().filter(|(_, check)| check.node.is_none());
+        let cross_needs = cross.map(|(index, check)| (index, check.related.len())).collect();
+        Self {
+            started_at: rfc3339(run.clock.now()),
+            timeout: options.timeout.unwrap_or(defaults.timeout),
+            within: options.within.or(defaults.within),
+            deadline: options.deadline.or(defaults.deadline).map(|deadline| began + deadline),
+            concurrency: options.concurrency.unwrap_or(defaults.concurrency).max(1),
+            tasks: JoinSet::new(),
+            running: HashMap::new(),
+            ready: VecDeque::new(),
+            sleeping: BinaryHeap::new(),
+            active: HashMap::new(),
+            results: vec![None; graph.checks.len()],
+            open: graph.checks.len(),
+            needs: graph.nodes.iter().map(|node| node.needs.len()).collect(),
+            open_checks: graph.nodes.iter().map(|node| node.checks.len()).collect(),
+            causes: vec![Vec::new(); graph.nodes.len()],
+            fresh: vec![began; graph.nodes.len()],
+            cross_needs,
+            graph,
+            run,
+            options,
+            events,
+        }
+    }
+
+    async fn run(mut self) -> Report {
+        for node in (0..self.graph.nodes.len()).filter(|&node| self.needs[node] == 0).collect::<Vec<_>>() {
+            self.release(node);
+        }
+        for check in 0..self.graph.checks.len() {
+            if self.cross_needs.get(&check) == Some(&0) {
+                self.release_cross(check);
+            }
+        }
+        let stop: Stop = self.options.stop.clone();
+        let stopped = stop.stopped();
+        tokio::pin!(stopped);
+        let mut interrupted = false;
+        while self.open > 0 {
+            self.start_ready();
+            let wake = self.sleeping.peek().map(|Reverse((at, _))| *at);
+            tokio::select! {
+                biased;
+                () = &mut stopped => {
+                    interrupted = true;
+                    self.skip_the_rest("the run was interrupted");
+                }
+                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
+                () = at(self.deadline) => self.out_of_time(),
+                () = at(wake) => self.wake(),
+            }
+        }
+        self.tasks.abort_all();
+        let results = self.results.into_iter().flatten().collect();
+        Report::new(
+            self.graph.project.clone(),
+            self.started_at,
+            self.run.began.elapsed(),
+            interrupted,
+            results,
+        )
+    }
+
+    /// A resource's dependencies have their verdicts: its checks may be looked at, or are skipped with the cause.
+    fn release(&mut self, first: usize) {
+        let graph = Arc::clone(&self.graph);
+        let mut released = vec![first];
+        while let Some(node) = released.pop() {
+            let needs = &graph.nodes[node].needs;
+            self.fresh[node] = needs.iter().map(|&needed| self.fresh[needed]).max().unwrap_or(self.run.began);
+            self.causes[node] = self.causes_of(needs);
+            for check in graph.nodes[node].checks.clone() {
+                if !self.offer(check, self.fresh[node], self.causes[node].clone()) {
+                    self.open_checks[node] -= 1;
+                }
+            }
+            if self.open_checks[node] == 0 {
+                released.extend(self.settled(node));
+            }
+        }
+    }
+
+    /// All resources that a cross-resource check is about have their verdicts.
+    fn release_cross(&mut self, check: usize) {
+        let graph = Arc::clone(&self.graph);
+        let related = &graph.checks[check].related;
+        let fresh = related.iter().map(|&node| self.fresh[node]).max().unwrap_or(self.run.began);
+        let causes = self.causes_of(related);
+        self.offer(check, fresh, causes);
+    }
+
+    /// A resource has all its verdicts. Returns the resources that waited for it alone.
+    fn settled(&mut self, node: usize) -> Vec<usize> {
+        let graph = Arc::clone(&self.graph);
+        for &check in &graph.nodes[node].cross {
+            if let Some(needs) = self.cross_needs.get_mut(&check) {
+                *needs -= 1;
+                if *needs == 0 {
+                    self.release_cross(check);
+                }
+            }
+        }
+        let mut released = Vec::new();
+        for &next in &graph.nodes[node].needed_by {
+            self.needs[next] -= 1;
+            if self.needs[next] == 0 {
+                released.push(next);
+            }
+        }
+        released
+    }
+
+    /// The root failures beneath these resources, each once.
+    fn causes_of(&self, nodes: &[usize]) -> Vec<Arc<str>> {
+        let mut seen = HashSet::new();
+        let causes = nodes.iter().flat_map(|&node| &self.causes[node]);
+        causes.filter(|cause| seen.insert(Arc::clone(cause))).cloned().collect()
+    }
+
+    /// Queues a check, or skips it and returns `false`.
+    fn offer(&mut self, check: usize, fresh_since: Instant, causes: Vec<Arc<str>>) -> bool {
+        let reason = match self.left_out(&self.graph.checks[check]) {
+            Some(reason) => reason,
+            None if causes.is_empty() => {
+                self.ready.push_back((check, fresh_since));
+                return true;
+            }
+            None => because(&causes),
+        };
+        let result = CheckResult { message: reason, caused_by: causes, ..self.blank(check) };
+        self.conclude(check, result);
+        false
+    }
+
+    /// Why a check is not looked at, if it is not.
+    fn left_out(&self, check: &Check) -> Option<String> {
+        let (only, tags) = (&self.options.only, &self.options.tags);
+        let options = &check.declared.options;
+        if !only.is_empty() {
+            let mut about = check.related.iter().chain(&check.node).map(|&node| self.graph.name(node));
+            if !about.any(|name| only.iter().any(|wanted| wanted == name)) {
+                return Some(String::from("not selected by --only"));
+            }
+        }
+        if !tags.is_empty() && !options.tags.iter().any(|tag| tags.contains(tag)) {
+            return Some(String::from("not selected by --tag"));
+        }
+        options.skip.clone()
+    }
+
+    fn start_ready(&mut self) {
+        while self.running.len() < self.concurrency
+            && let Some((check, fresh_since)) = self.ready.pop_front()
+        {
+            let now = Instant::now();
+            let options = &self.graph.checks[check].declared.options;
+            let active = self.active.entry(check).or_insert_with(|| {
+                self.events.emit(Event::Started { id: Arc::clone(&self.graph.checks[check].id) });
+                let timeline = Timeline::default();
+                Active { began: now, attempts: 0, holds_since: None, timeline, last: None }
+            });
+            active.attempts += 1;
+            let mut deadline = now + options.timeout.unwrap_or(self.timeout);
+            if let Some(within) = options.within.or(self.within)
+                && active.holds_since.is_none()
+            {
+                deadline = deadline.min(active.began + within);
+            }
+            if let Some(node) = self.graph.checks[check].node {
+                self.fresh[node] = self.fresh[node].max(fresh_since);
+            }
+            let task = attempt(Arc::clone(&self.run), check, fresh_since, deadline);
+            let id = self.tasks.spawn(task).id();
+            self.running.insert(id, check);
+        }
+    }
+
+    fn wake(&mut self) {
+        let now = Instant::now();
+        while let Some(&Reverse((at, check))) = self.sleeping.peek()
+            && at <= now
+        {
+            self.sleeping.pop();
+            if self.results[check].is_none() {
+                self.ready.push_back((check, at));
+            }
+        }
+    }
+
+    /// An attempt ended.
+    fn ended(&mut self, ended: Result<(Id, Raw), tokio::task::JoinError>) {
+        let (id, raw) = match ended {
+            Ok(ended) => ended,
+            // Panics end inside the attempt, so this is a task that was aborted with its check's verdict in place, or
+            // a runtime that shuts down.
+            Err(error) => {
+                (error.id(), Err(CheckError::unobservable(format!("the attempt was lost: {error}"))))
+            }
+        };
+        let Some(check) = self.running.remove(&id) else { return };
+        if self.results[check].is_some() {
+            return;
+        }
+        let Some(mut active) = self.active.remove(&check) else { return };
+        let options = self.effective(check);
+        let finding = Finding::new(raw, options.not);
+        let now = Instant::now();
+        active.timeline.add(now - active.began, finding.outcome, &finding.message);
+        if finding.outcome == Outcome::Passed && options.holds_for.is_some() && active.holds_since.is_none() {
+            active.holds_since = Some(now);
+        }
+        let times = Times {
+            run_began: self.run.began,
+            began: active.began,
+            holds_since: active.holds_since,
+            attempts: active.attempts,
+        };
+        match next(finding.outcome, finding.retry, &options, times, now) {
+            Next::At(at) => {
+                self.events.emit(Event::Attempt {
+                    id: Arc::clone(&self.graph.checks[check].id),
+                    number: active.attempts,
+                    outcome: finding.outcome,
+                    message: finding.message.clone(),
+                    again_in: at - now,
+                });
+                active.last = Some(finding);
+                self.active.insert(check, active);
+                self.sleeping.push(Reverse((at, check)));
+            }
+            Next::Done => {
+                let finding = tell_the_story(finding, &options, &active, now);
+                self.judged(check, finding, active, now);
+            }
+        }
+    }
+
+    /// The check's options with the run's defaults filled in.
+    fn effective(&self, check: usize) -> Options {
+        let options = self.graph.checks[check].declared.options.clone();
+        Options { within: options.within.or(self.within), ..options }
+    }
+
+    fn judged(&mut self, check: usize, finding: Finding, active: Active, now: Instant) {
+        let repeated = active.attempts > 1;
+        let result = CheckResult {
+            verdict: finding.outcome,
+            message: finding.message,
+            expected: finding.expected,
+            actual: finding.actual,
+            details: finding.details,
+            attempts: active.attempts,
+            timeline: if repeated { active.timeline.into_transitions() } else { Vec::new() },
+            duration: now - active.began,
+            ..self.blank(check)
+        };
+        let fails = result.fails_the_run();
+        self.conclude(check, result);
+        if fails && self.options.fail_fast {
+            let id = Arc::clone(&self.graph.checks[check].id);
+            self.skip_the_rest(&format!("the run stopped at its first failure, {id}"));
+        } else if let Some(node) = self.graph.checks[check].node {
+            self.open_checks[node] -= 1;
+            if self.open_checks[node] == 0 {
+                for released in self.settled(node) {
+                    self.release(released);
+                }
+            }
+        }
+    }
+
+    /// Notes a result; a failure becomes a cause for whatever depends on its resource.
+    fn conclude(&mut self, check: usize, result: CheckResult) {
+        let result = Arc::new(result);
+        if let (true, Some(node)) = (result.fails_the_run(), self.graph.checks[check].node) {
+            self.causes[node].push(Arc::clone(&result.id));
+        }
+        self.events.emit(Event::Judged(Arc::clone(&result)));
+        self.results[check] = Some(result);
+        self.open -= 1;
+    }
+
+    fn skip_the_rest(&mut self, reason: &str) {
+        self.abandon(|dispatcher, check| {
+            let attempts = dispatcher.active.get(&check).map_or(0, |active| active.attempts);
+            CheckResult { message: reason.to_owned(), attempts, ..dispatcher.blank(check) }
+        });
+    }
+
+    /// The run's deadline passed: what is open could not be judged, or keeps what it last saw.
+    fn out_of_time(&mut self) {
+        let after = show(self.run.began.elapsed());
+        self.abandon(|dispatcher, check| {
+            let finding = match dispatcher.active.get(&check).and_then(|active| active.last.clone()) {
+                Some(last) if last.outcome != Outcome::Passed => Finding {
+                    message: format!("{} (the run's deadline passed after {after})", last.message),
+                    ..last
+                },
+                Some(_) => ran_out(&after, "it held so far, and had to hold longer"),
+                None if dispatcher.active.contains_key(&check) => {
+                    ran_out(&after, "while it was being looked at")
+                }
+                None => ran_out(&after, &dispatcher.waits_for(check)),
+            };
+            let active = dispatcher.active.remove(&check);
+            CheckResult {
+                verdict: finding.outcome,
+                message: finding.message,
+                expected: finding.expected,
+                actual: finding.actual,
+                details: finding.details,
+                attempts: active.as_ref().map_or(0, |active| active.attempts),
+                duration: active.as_ref().map_or(Duration::ZERO, |active| active.began.elapsed()),
+                timeline: active.map_or_else(Vec::new, |active| active.timeline.into_transitions()),
+                ..dispatcher.blank(check)
+            }
+        });
+    }
+
+    fn waits_for(&self, check: usize) -> String {
+        let check = &self.graph.checks[check];
+        let needs = check.node.map_or(&check.related, |node| &self.graph.nodes[node].needs);
+        let open = |&&node: &&usize| self.open_checks[node] > 0 || self.needs[node] > 0;
+        let names: Vec<_> = needs.iter().filter(open).map(|&node| self.graph.name(node)).collect();
+        match names.as_slice() {
+            [] => String::from("before its turn came; raise `concurrency` or the deadline"),
+            names => format!("while it waited for {}", names.join(", ")),
+        }
+    }
+
+    /// Ends the run for every open check in this way.
+    fn abandon(&mut self, end: impl Fn(&mut Self, usize) -> CheckResult) {
+        self.tasks.abort_all();
+        self.ready.clear();
+        self.sleeping.clear();
+        for check in 0..self.results.len() {
+            if self.results[check].is_none() {
+                let result = end(self, check);
+                self.conclude(check, result);
+            }
+        }
+    }
+
+    /// A result with what is known before anything was looked at.
+    fn blank(&self, index: usize) -> CheckResult {
+        let check = &self.graph.checks[index];
+        let options = &check.declared.options;
+        let assertion = check.declared.assertion();
+        CheckResult {
+            id: Arc::clone(&check.id),
+            resource: check.node.map(|node| self.graph.name(node).to_owned()),
+            related: check.related.iter().map(|&node| self.graph.name(node).to_owned()).collect(),
+            assertion: assertion.kind(),
+            label: assertion.label(),
+            verdict: Outcome::Skipped,
+            severity: options.severity,
+            message: String::new(),
+            expected: None,
+            actual: None,
+            caused_by: Vec::new(),
+            at: options.at.as_ref().map_or_else(|| String::from("host"), ToString::to_string),
+            attempts: 0,
+            timeline: Vec::new(),
+            details: serde_json::Map::new(),
+            duration: Duration::ZERO,
+        }
+    }
+}
+
+/// Waits until then; forever, where there is no such time.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn ran_out(after: &str, how: &str) -> Finding {
+    Finding::errored(&CheckError::unobservable(format!("the run's deadline passed after {after}, {how}")))
+}
+
+fn because(causes: &[Arc<str>]) -> String {
+    match causes {
+        [one] => format!("{one} did not hold"),
+        [first, rest @ ..] => format!("{first} and {} more did not hold", rest.len()),
+        [] => String::new(),
+    }
+}
+
+/// A repeated check says how often and how long it was tried.
+fn tell_the_story(finding: Finding, options: &Options, active: &Active, now: Instant) -> Finding {
+    if finding.outcome == Outcome::Passed {
+        return finding;
+    }
+    let message = if let (Some(since), Some(holds_for)) = (active.holds_since, options.holds_for) {
+        format!("held for {} of {}, then: {}", show(now - since), show(holds_for), finding.message)
+    } else if active.attempts > 1 {
+        format!("{} ({} attempts in {})", finding.message, active.attempts, show(now - active.began))
+    } else {
+        return finding;
+    };
+    Finding { message, ..finding }
+}

@@ -1,0 +1,103 @@
+//! What an attempt means: its verdict under `not`, whose fault an error is, and whether trying again can help.
+
+use serde_json::{Map, Value};
+
+use super::attempt::Raw;
+use crate::{CheckError, Fault, Outcome, Verdict, text::bounded};
+
+/// How long a message may be. What did not fit is in nobody's interest, and messages quote the outside.
+const MESSAGE_LIMIT: usize = 16 << 10;
+
+/// What one attempt found.
+#[derive(Debug, Clone)]
+pub(super) struct Finding {
+    pub(super) outcome: Outcome,
+    /// Whether another attempt can change it.
+    pub(super) retry: bool,
+    pub(super) message: String,
+    pub(super) expected: Option<String>,
+    pub(super) actual: Option<String>,
+    pub(super) details: Map<String, Value>,
+}
+
+impl Finding {
+    pub(super) fn new(raw: Raw, not: bool) -> Self {
+        match raw {
+            Ok(verdict) if not => Self::turned_around(verdict),
+            Ok(verdict) => Self::of(verdict),
+            Err(error) if error.fault() == Fault::Target => {
+                let verdict = Verdict::from_target(&error);
+                if not { Self::turned_around(verdict) } else { Self::of(verdict) }
+            }
+            Err(error) => Self::errored(&error),
+        }
+    }
+
+    pub(super) fn errored(error: &CheckError) -> Self {
+        let message = bounded(error.to_string(), MESSAGE_LIMIT);
+        let (outcome, details) = (Outcome::Errored, error.details().clone());
+        Self { outcome, retry: error.can_retry(), message, expected: None, actual: None, details }
+    }
+
+    fn of(verdict: Verdict) -> Self {
+        Self {
+            outcome: if verdict.passed { Outcome::Passed } else { Outcome::Failed },
+            retry: !verdict.passed && !verdict.terminal,
+            message: bounded(verdict.message, MESSAGE_LIMIT),
+            expected: verdict.expected,
+            actual: verdict.actual,
+            details: verdict.details,
+        }
+    }
+
+    /// Only a judged property is turned around. Nothing turns an error into a pass.
+    fn turned_around(verdict: Verdict) -> Self {
+        let expected = verdict.expected.clone().map(|expected| format!("not {expected}"));
+        match (verdict.passed, verdict.judged) {
+            (true, _) => {
+                let message = match verdict.message.as_str() {
+                    "" => String::from("holds, and must not"),
+                    message => format!("holds, and must not: {message}"),
+                };
+                Self { outcome: Outcome::Failed, retry: true, message, expected, ..Self::of(verdict) }
+            }
+            (false, true) => Self { outcome: Outcome::Passed, retry: false, expected, ..Self::of(verdict) },
+            (false, false) => {
+                let message = format!("under `not` this proves nothing: {}", verdict.message);
+                Self { outcome: Outcome::Errored, message, expected, ..Self::of(verdict) }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_ending_means_one_thing_and_no_error_becomes_a_pass() {
+        use Outcome::{Errored, Failed, Passed};
+        let refused = || Err(CheckError::target("refused"));
+        let blind = || Err(CheckError::unobservable("no permission"));
+        // what the attempt brought, under `not` or not, the outcome, whether trying again can help
+        let table: [(Raw, bool, Outcome, bool); 12] = [
+            (Ok(Verdict::passed()), false, Passed, false),
+            (Ok(Verdict::passed()), true, Failed, true),
+            (Ok(Verdict::failed("x")), false, Failed, true),
+            (Ok(Verdict::failed("x")), true, Passed, false),
+            (Ok(Verdict::failed("x").terminal()), false, Failed, false),
+            (Ok(Verdict::failed("x").terminal()), true, Passed, false),
+            (Ok(Verdict::unjudged("x")), false, Failed, true),
+            (Ok(Verdict::unjudged("x")), true, Errored, true),
+            (refused(), false, Failed, true),
+            (refused(), true, Errored, true),
+            (blind(), false, Errored, false),
+            (blind(), true, Errored, false),
+        ];
+        for (raw, not, outcome, retry) in table {
+            let shown = format!("{raw:?} under not={not}");
+            let finding = Finding::new(raw, not);
+            assert_eq!((finding.outcome, finding.retry), (outcome, retry), "{shown}");
+        }
+    }
+}

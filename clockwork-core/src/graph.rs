@@ -1,0 +1,375 @@
+//! [`Graph`]: a project, validated: what waits for what, and every check in the order of the report.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap, HashSet},
+    ops::Range,
+    sync::Arc,
+};
+
+use crate::{
+    Assertion, Declared, Problem, Project, ProjectError, Resource, ResourceName, near::nearest,
+    project::Defaults, project::owner_name,
+};
+
+/// A validated project.
+#[derive(Debug)]
+pub struct Graph {
+    pub(crate) project: String,
+    pub(crate) defaults: Defaults,
+    pub(crate) nodes: Vec<Node>,
+    /// In the order of the report: the graph's, then the manifest's; the cross-resource ones last.
+    pub(crate) checks: Vec<Check>,
+    by_name: HashMap<ResourceName, usize>,
+    order: Vec<usize>,
+}
+
+/// A resource with its place in the graph.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) resource: Arc<dyn Resource>,
+    pub(crate) needs: Vec<usize>,
+    pub(crate) needed_by: Vec<usize>,
+    /// The composite that it is a part of.
+    pub(crate) parent: Option<usize>,
+    pub(crate) checks: Range<usize>,
+    /// The cross-resource checks that are about it.
+    pub(crate) cross: Vec<usize>,
+    path: Vec<String>,
+}
+
+/// One assertion to be judged.
+#[derive(Debug)]
+pub(crate) struct Check {
+    pub(crate) id: Arc<str>,
+    pub(crate) node: Option<usize>,
+    pub(crate) declared: Declared,
+    /// For a cross-resource one: the resources that it waits for.
+    pub(crate) related: Vec<usize>,
+}
+
+impl Graph {
+    /// Validates a project.
+    ///
+    /// # Errors
+    /// All that is wrong with it, at once.
+    pub fn new(project: &Project) -> Result<Self, ProjectError> {
+        let mut problems = Vec::new();
+        let mut graph = Self {
+            project: project.name.clone(),
+            defaults: project.defaults.clone(),
+            nodes: Vec::new(),
+            checks: Vec::new(),
+            by_name: HashMap::new(),
+            order: Vec::new(),
+        };
+        if project.name.trim().is_empty() {
+            problems.push(Problem::new(
+                "no-project-name",
+                &["project"],
+                "a project needs a name, which names its state",
+            ));
+        }
+        for resource in &project.resources {
+            graph.add(resource, None, &["resources".to_owned()], &mut problems);
+        }
+        graph.connect(&mut problems);
+        graph.sort(&mut problems);
+        for node in &graph.nodes {
+            problems.extend(node.problems(&graph));
+        }
+        for (index, declared) in project.assertions.iter().enumerate() {
+            let path = ["assertions".to_owned(), index.to_string()];
+            problems.extend(graph.declared_problems(declared, None, &path));
+        }
+        let none = project.assertions.is_empty()
+            && graph.nodes.iter().all(|n| n.resource.common().assertions.is_empty());
+        if none && problems.is_empty() {
+            let message = "nothing is asserted, so nothing could be proven: add `assertions` to a resource or to the project";
+            problems.push(Problem::new("no-assertions", &[], message));
+        }
+        if !problems.is_empty() {
+            return Err(ProjectError { problems });
+        }
+        graph.collect_checks(&project.assertions);
+        Ok(graph)
+    }
+
+    /// Adds a resource and, below it, its parts.
+    fn add(
+        &mut self,
+        resource: &Arc<dyn Resource>,
+        parent: Option<usize>,
+        at: &[String],
+        problems: &mut Vec<Problem>,
+    ) {
+        let name = resource.common().name();
+        let path: Vec<String> = at.iter().cloned().chain([name.to_string()]).collect();
+        if let Err(message) = name.check() {
+            problems.push(Problem { code: "bad-name", path: path.clone(), message });
+        }
+        let index = self.nodes.len();
+        if let Some(first) = self.by_name.get(name) {
+            let first = self.nodes[*first].path.join(".");
+            let message = format!("two resources are called `{name}`; the other one is at {first}");
+            problems.push(Problem { code: "duplicate-resource", path: path.clone(), message });
+        } else {
+            self.by_name.insert(name.clone(), index);
+        }
+        let below: Vec<String> = path.iter().cloned().chain(["children".to_owned()]).collect();
+        let node = Node {
+            resource: Arc::clone(resource),
+            needs: Vec::new(),
+            needed_by: Vec::new(),
+            parent,
+            checks: 0..0,
+            cross: Vec::new(),
+            path,
+        };
+        self.nodes.push(node);
+        for child in resource.children() {
+            self.add(child, Some(index), &below, problems);
+        }
+    }
+
+    /// Draws the edges: `depends_on`, a composite to its parts, and parts to what their composite depends on.
+    fn connect(&mut self, problems: &mut Vec<Problem>) {
+        let mut edges = Vec::new();
+        for (index, node) in self.nodes.iter().enumerate() {
+            for (place, name) in node.resource.common().depends_on.iter().enumerate() {
+                match self.by_name.get(name) {
+                    Some(&needed) => {
+                        edges.push((index, needed));
+                        self.parts_of(index).for_each(|part| edges.push((part, needed)));
+                    }
+                    None => {
+                        let mut path = node.path.clone();
+                        path.extend(["depends_on".to_owned(), place.to_string()]);
+                        problems.push(Problem {
+                            code: "unknown-resource",
+                            path,
+                            message: self.unknown(name.as_str()),
+                        });
+                    }
+                }
+            }
+            if let Some(parent) = node.parent {
+                edges.push((parent, index));
+            }
+        }
+        let mut drawn = HashSet::new();
+        for (index, needed) in edges {
+            if drawn.insert((index, needed)) {
+                self.nodes[index].needs.push(needed);
+                self.nodes[needed].needed_by.push(index);
+            }
+        }
+    }
+
+    /// The parts of a composite, and their parts. They stand right behind it.
+    fn parts_of(&self, composite: usize) -> impl Iterator<Item = usize> + '_ {
+        let within = move |mut index: usize| {
+            while let Some(parent) = self.nodes[index].parent {
+                if parent == composite {
+                    return true;
+                }
+                index = parent;
+            }
+            false
+        };
+        (composite + 1..self.nodes.len()).take_while(move |&index| within(index))
+    }
+
+    pub(crate) fn unknown(&self, name: &str) -> String {
+        let near = match nearest(name, self.by_name.keys().map(ResourceName::as_str)) {
+            Some(near) => format!("; did you mean `{near}`?"),
+            None => String::new(),
+        };
+        format!("there is no resource {}{near}", crate::text::quote(name))
+    }
+
+    /// Kahn's algorithm, the earliest declared first; whatever is left over lies on or behind a cycle.
+    fn sort(&mut self, problems: &mut Vec<Problem>) {
+        let mut waiting: Vec<usize> = self.nodes.iter().map(|node| node.needs.len()).collect();
+        let mut ready: BinaryHeap<_> =
+            (0..self.nodes.len()).filter(|&n| waiting[n] == 0).map(Reverse).collect();
+        while let Some(Reverse(index)) = ready.pop() {
+            self.order.push(index);
+            for &next in &self.nodes[index].needed_by {
+                waiting[next] -= 1;
+                if waiting[next] == 0 {
+                    ready.push(Reverse(next));
+                }
+            }
+        }
+        // Every cycle is told once, by walking back from what is left until a resource comes up again.
+        let mut told = HashSet::new();
+        for start in (0..self.nodes.len()).filter(|&n| waiting[n] > 0) {
+            let (mut walk, mut here) = (vec![start], start);
+            let cycle = loop {
+                if told.contains(&here) {
+                    break Vec::new();
+                }
+                // A node that is left over needs another one that is.
+                let Some(&next) = self.nodes[here].needs.iter().find(|&&n| waiting[n] > 0) else {
+                    break Vec::new();
+                };
+                if let Some(at) = walk.iter().position(|&n| n == next) {
+                    break walk.split_off(at);
+                }
+                walk.push(next);
+                here = next;
+            };
+            told.extend(walk);
+            let Some(&first) = cycle.iter().min() else { continue };
+            told.extend(cycle.iter().copied());
+            let turn = cycle.iter().position(|&n| n == first).unwrap_or(0);
+            let names: Vec<_> =
+                cycle.iter().cycle().skip(turn).take(cycle.len() + 1).map(|&n| self.name(n)).collect();
+            let mut path = self.nodes[first].path.clone();
+            path.push("depends_on".to_owned());
+            let message = format!("resources depend on each other in a circle: {}", names.join(" → "));
+            problems.push(Problem { code: "dependency-cycle", path, message });
+        }
+    }
+
+    fn declared_problems(
+        &self,
+        declared: &Declared,
+        owner: Option<&dyn Resource>,
+        path: &[String],
+    ) -> Vec<Problem> {
+        let assertion = declared.assertion();
+        let place =
+            |parts: &[&str]| path.iter().cloned().chain(parts.iter().map(|&p| p.to_owned())).collect();
+        let mut problems: Vec<_> = assertion
+            .validate(owner)
+            .into_iter()
+            .map(|invalid| {
+                let mut path: Vec<String> = place(&[assertion.kind()]);
+                path.extend(invalid.field.split('.').filter(|part| !part.is_empty()).map(str::to_owned));
+                Problem { code: "invalid-assertion", path, message: invalid.message }
+            })
+            .collect();
+        for name in assertion.related() {
+            if !self.by_name.contains_key(&name) {
+                let path = place(&[assertion.kind()]);
+                problems.push(Problem {
+                    code: "unknown-resource",
+                    path,
+                    message: self.unknown(name.as_str()),
+                });
+            }
+        }
+        if let Some(at) = &declared.options.at {
+            let path = place(&["at"]);
+            if !self.by_name.contains_key(at) {
+                problems.push(Problem { code: "unknown-resource", path, message: self.unknown(at.as_str()) });
+            } else if !assertion.supports_at() {
+                let message = format!("{} cannot look from inside a container", assertion.kind());
+                problems.push(Problem { code: "no-vantage", path, message });
+            }
+        }
+        problems
+    }
+
+    /// Lays the checks out in the order of the report and gives each its id.
+    fn collect_checks(&mut self, cross: &[Declared]) {
+        let mut seen: HashMap<String, usize> = HashMap::new();
+        let mut id = |owner: &str, declared: &Declared| -> Arc<str> {
+            let mut id = format!("{owner}/{}", declared.assertion.kind());
+            if let Some(name) = &declared.options.name {
+                id.push('/');
+                id.push_str(&crate::text::harmless(name).replace('\n', " "));
+            }
+            let count = seen.entry(id.clone()).and_modify(|count| *count += 1).or_insert(1);
+            if *count > 1 {
+                id.push_str(&format!("#{count}"));
+            }
+            id.into()
+        };
+        for &index in &self.order {
+            let start = self.checks.len();
+            let common = self.nodes[index].resource.common();
+            for declared in &common.assertions {
+                let id = id(owner_name(Some(common.name())), declared);
+                let related = self.indices(&*declared.assertion, Some(index));
+                self.checks.push(Check { id, node: Some(index), declared: declared.clone(), related });
+            }
+            self.nodes[index].checks = start..self.checks.len();
+        }
+        for declared in cross {
+            let related = self.indices(&*declared.assertion, None);
+            let id = id(owner_name(None), declared);
+            related.iter().for_each(|&node| self.nodes[node].cross.push(self.checks.len()));
+            self.checks.push(Check { id, node: None, declared: declared.clone(), related });
+        }
+    }
+
+    fn indices(&self, assertion: &dyn Assertion, owner: Option<usize>) -> Vec<usize> {
+        let mut seen: HashSet<usize> = owner.into_iter().collect();
+        let known = assertion.related().into_iter().filter_map(|name| self.by_name.get(&name).copied());
+        known.filter(|index| seen.insert(*index)).collect()
+    }
+
+    pub(crate) fn name(&self, node: usize) -> &str {
+        self.nodes[node].resource.common().name().as_str()
+    }
+
+    /// The resource of this name.
+    pub fn resource(&self, name: &str) -> Option<&Arc<dyn Resource>> {
+        self.by_name.get(name).map(|&index| &self.nodes[index].resource)
+    }
+
+    /// Every resource, dependencies first, with the names of what it needs.
+    pub fn resources(&self) -> impl Iterator<Item = (&dyn Resource, Vec<&str>)> {
+        self.order.iter().map(|&index| {
+            let node = &self.nodes[index];
+            (&*node.resource, node.needs.iter().map(|&needed| self.name(needed)).collect())
+        })
+    }
+
+    /// The ids of a resource's checks, or of the cross-resource ones.
+    pub fn check_ids(&self, resource: Option<&str>) -> Vec<&str> {
+        let checks = match resource {
+            Some(name) => {
+                self.by_name.get(name).map_or(&[][..], |&node| &self.checks[self.nodes[node].checks.clone()])
+            }
+            None => {
+                &self.checks[self.checks.iter().position(|c| c.node.is_none()).unwrap_or(self.checks.len())..]
+            }
+        };
+        checks.iter().map(|check| &*check.id).collect()
+    }
+
+    /// How many checks there are.
+    pub fn len(&self) -> usize {
+        self.checks.len()
+    }
+
+    /// Whether there is none. A validated project has at least one.
+    pub fn is_empty(&self) -> bool {
+        self.checks.is_empty()
+    }
+}
+
+impl Node {
+    fn problems(&self, graph: &Graph) -> Vec<Problem> {
+        let resource = &*self.resource;
+        let fields = resource.validate().into_iter().map(|invalid| {
+            let mut path = self.path.clone();
+            path.extend(invalid.field.split('.').filter(|part| !part.is_empty()).map(str::to_owned));
+            Problem { code: "invalid-resource", path, message: invalid.message }
+        });
+        let assertions = resource.common().assertions.iter().enumerate().flat_map(|(index, declared)| {
+            let mut path = self.path.clone();
+            path.extend(["assertions".to_owned(), index.to_string()]);
+            graph.declared_problems(declared, Some(resource), &path)
+        });
+        fields.chain(assertions).collect()
+    }
+}
+
+#[cfg(test)]
+#[path = "graph_tests.rs"]
+mod tests;

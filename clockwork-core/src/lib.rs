@@ -1,0 +1,69 @@
+//! Clockwork's vocabulary and its executor: resources, drivers, assertions, verdicts, the graph, the report and the
+//! manifest.
+//!
+//! Drivers and probes touch the world, assertions only judge what was seen, and the executor decides when. This crate
+//! holds no system's client: `clockwork-drivers` has those, and `clockwork-assert` the assertion kinds.
+//!
+//! ```
+//! use clockwork_core::prelude::*;
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+//! let stock = BlankResource::new("stock").assert(assertion("is not empty", async |_: Context| {
+//!     let items = vec!["gear"];
+//!     (!items.is_empty(), "no item is left")
+//! }));
+//! let report = Engine::standard().assert(&Project::new("shop").with(stock)).await?;
+//! assert!(report.passed(), "{report}");
+//! # Ok::<(), ProjectError>(()) }).unwrap();
+//! ```
+
+mod assertion;
+mod clock;
+mod context;
+mod driver;
+pub mod duration;
+mod engine;
+mod error;
+mod event;
+mod executor;
+mod graph;
+mod near;
+mod probe;
+mod project;
+mod registry;
+mod report;
+mod resource;
+pub mod text;
+mod verdict;
+
+pub use assertion::{Assertion, AssertionExt, AssertionKind, Declared, IntoAssertion, Invalid, assertion};
+pub use clock::{Clock, SystemClock};
+pub use context::Context;
+pub use driver::{Change, Drift, Driver, Hint, Observation, drift};
+pub use engine::{Engine, EngineBuilder};
+pub use error::{CheckError, Fault};
+pub use event::{Event, EventStream};
+pub use executor::{RunOptions, Stop};
+pub use graph::Graph;
+pub use near::nearest;
+pub use probe::{Probe, Vantage};
+pub use project::{BlankResource, Defaults, Problem, Project, ProjectError};
+pub use registry::{Registry, RegistryError};
+pub use report::{CheckResult, Palette, Report, Summary, TextOptions, Transition, write_text};
+pub use resource::{Common, Named, Resource, ResourceExt, ResourceKind, ResourceName};
+pub use verdict::{IntoVerdict, Outcome, Severity, Verdict};
+
+// What an implementation of the traits needs, so that it needs no versions of its own.
+pub use async_trait::async_trait;
+pub use schemars;
+pub use secrecy::{ExposeSecret, SecretString};
+
+/// What a program that declares a project needs.
+pub mod prelude {
+    pub use std::{process::ExitCode, time::Duration};
+
+    pub use crate::{
+        AssertionExt, BlankResource, CheckError, Context, Engine, Outcome, Project, ProjectError, Report,
+        ResourceExt, Severity, Verdict, assertion,
+    };
+}

@@ -1,0 +1,166 @@
+//! [`Report`]: what a run found. Its JSON is the contract's `clockwork.report/v1`, its `Display` the text.
+
+mod text;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use crate::{Outcome, Severity};
+
+pub use text::{Palette, TextOptions, write_text};
+
+/// What a run found.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// `clockwork.report/v1`.
+    pub schema: &'static str,
+    /// The project's name.
+    pub project: String,
+    /// `passed` or `failed`.
+    pub verdict: Outcome,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    /// How long the run took.
+    #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
+    pub duration: Duration,
+    /// Whether the run was stopped before its end.
+    pub interrupted: bool,
+    /// The results, counted.
+    pub summary: Summary,
+    /// In the graph's order, then the manifest's, whatever the concurrency.
+    pub results: Vec<Arc<CheckResult>>,
+}
+
+/// The results, counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Looked at, and as asserted.
+    pub passed: usize,
+    /// Looked at, and not as asserted.
+    pub failed: usize,
+    /// Could not be looked at.
+    pub errored: usize,
+    /// Never looked at.
+    pub skipped: usize,
+    /// Failed or errored with `severity: warning`; not among `failed` or `errored`.
+    pub warnings: usize,
+}
+
+/// What became of one assertion.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct CheckResult {
+    /// Stable from run to run.
+    pub id: Arc<str>,
+    /// The resource that it is declared on; `None` for a cross-resource assertion.
+    pub resource: Option<String>,
+    /// The other resources that it is about.
+    pub related: Vec<String>,
+    /// The assertion's kind.
+    pub assertion: &'static str,
+    /// What tells it from others of its kind.
+    pub label: String,
+    /// How it ended.
+    pub verdict: Outcome,
+    /// How much a failure matters.
+    pub severity: Severity,
+    /// What was seen, or why nothing was.
+    pub message: String,
+    /// What was expected.
+    pub expected: Option<String>,
+    /// What was there.
+    pub actual: Option<String>,
+    /// The ids of the failures that made a skipped one skipped.
+    pub caused_by: Vec<Arc<str>>,
+    /// Where it was looked at from.
+    pub at: String,
+    /// How often it was looked at.
+    pub attempts: u32,
+    /// A repeated check's story.
+    pub timeline: Vec<Transition>,
+    /// Structured data of the kind's own.
+    pub details: Map<String, Value>,
+    /// From the first attempt's start to the verdict.
+    #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
+    pub duration: Duration,
+}
+
+/// From when on a repeated check said the same thing, and how often.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Transition {
+    /// Milliseconds from the check's start.
+    pub at_ms: u64,
+    /// How the attempts ended.
+    pub verdict: Outcome,
+    /// What they said.
+    pub message: String,
+    /// How many in a row.
+    pub count: u32,
+}
+
+impl CheckResult {
+    /// A failure or an error that fails the run.
+    pub fn fails_the_run(&self) -> bool {
+        self.severity == Severity::Error && matches!(self.verdict, Outcome::Failed | Outcome::Errored)
+    }
+
+    /// A failure or an error that is only a warning.
+    pub fn is_warning(&self) -> bool {
+        self.severity == Severity::Warning && matches!(self.verdict, Outcome::Failed | Outcome::Errored)
+    }
+}
+
+impl Report {
+    pub(crate) fn new(
+        project: String,
+        started_at: String,
+        duration: Duration,
+        interrupted: bool,
+        results: Vec<Arc<CheckResult>>,
+    ) -> Self {
+        let mut summary = Summary::default();
+        for result in &results {
+            let count = match result.verdict {
+                _ if result.is_warning() => &mut summary.warnings,
+                Outcome::Passed => &mut summary.passed,
+                Outcome::Failed => &mut summary.failed,
+                Outcome::Errored => &mut summary.errored,
+                Outcome::Skipped => &mut summary.skipped,
+            };
+            *count += 1;
+        }
+        // A run in which nothing was judged is not a pass.
+        let judged = summary.passed + summary.warnings > 0;
+        let good = judged && summary.failed == 0 && summary.errored == 0 && !interrupted;
+        let verdict = if good { Outcome::Passed } else { Outcome::Failed };
+        let schema = "clockwork.report/v1";
+        Self { schema, project, verdict, started_at, duration, interrupted, summary, results }
+    }
+
+    /// Whether all held.
+    pub fn passed(&self) -> bool {
+        self.verdict == Outcome::Passed
+    }
+
+    /// The result with this id.
+    pub fn result(&self, id: &str) -> Option<&CheckResult> {
+        self.results.iter().find(|result| &*result.id == id).map(|result| &**result)
+    }
+}
+
+/// The text format, without colour.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_text(f, self, &TextOptions::default())
+    }
+}
+
+/// Milliseconds with a fraction, to the microsecond.
+fn milliseconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_micros() as f64 / 1000.0)
+}

@@ -1,0 +1,148 @@
+//! The report as text: one line that says it all, then a line for each result, then the whole story of what did not
+//! pass.
+
+use std::fmt;
+
+use super::{CheckResult, Report};
+use crate::{
+    Outcome,
+    text::{bounded, harmless},
+};
+
+/// How much of one message is shown.
+const MESSAGE_LIMIT: usize = 4096;
+
+/// How the text is written.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TextOptions {
+    /// Only the first line and what did not pass.
+    pub quiet: bool,
+    /// Also what those that passed saw, how long each took, and the timelines.
+    pub verbose: bool,
+    /// The colours.
+    pub palette: Palette,
+}
+
+/// What is written around coloured parts: escape sequences, or nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Palette {
+    /// Before what passed.
+    pub good: &'static str,
+    /// Before what failed or could not be judged.
+    pub bad: &'static str,
+    /// Before warnings.
+    pub warning: &'static str,
+    /// Before what matters less.
+    pub dim: &'static str,
+    /// After each of them.
+    pub reset: &'static str,
+}
+
+impl Palette {
+    /// The sixteen colours that every terminal has.
+    pub const ANSI: Self =
+        Self { good: "\x1b[32m", bad: "\x1b[31m", warning: "\x1b[33m", dim: "\x1b[2m", reset: "\x1b[0m" };
+}
+
+/// Writes the report as text.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write_text(out: &mut impl fmt::Write, report: &Report, options: &TextOptions) -> fmt::Result {
+    let Palette { good, bad, reset, .. } = options.palette;
+    let (colour, mark) = if report.passed() { (good, '✓') } else { (bad, '✗') };
+    writeln!(out, "{colour}{mark} {}{reset} ({})", headline(report), crate::duration::show(report.duration))?;
+    for result in &report.results {
+        let filtered = result.verdict == Outcome::Skipped && result.caused_by.is_empty();
+        if !(options.quiet && (result.verdict == Outcome::Passed || filtered)) {
+            write_result(out, result, options)?;
+        }
+    }
+    Ok(())
+}
+
+/// `1 of 6 assertions failed, 2 could not be judged`: the verdict in a few words.
+fn headline(report: &Report) -> String {
+    let counts = report.summary;
+    let all = report.results.len();
+    let assertions = if all == 1 { "assertion" } else { "assertions" };
+    let mut parts = Vec::new();
+    if counts.failed > 0 {
+        parts.push(format!("{} of {all} {assertions} failed", counts.failed));
+    }
+    if counts.errored > 0 {
+        let of = if parts.is_empty() { format!(" of {all} {assertions}") } else { String::new() };
+        parts.push(format!("{}{of} could not be judged", counts.errored));
+    }
+    if parts.is_empty() {
+        parts.push(match counts.passed {
+            0 if counts.warnings == 0 => format!("None of {all} {assertions} was judged"),
+            1 if all == 1 => String::from("The only assertion passed"),
+            passed if passed == all => format!("All {all} {assertions} passed"),
+            passed => format!("{passed} of {all} {assertions} passed"),
+        });
+    }
+    match counts.warnings {
+        0 => {}
+        1 => parts.push("1 warning".to_owned()),
+        warnings => parts.push(format!("{warnings} warnings")),
+    }
+    if counts.skipped > 0 {
+        parts.push(format!("{} skipped", counts.skipped));
+    }
+    let interrupted = if report.interrupted { "Interrupted: " } else { "" };
+    format!("{interrupted}{}", parts.join(", "))
+}
+
+fn write_result(out: &mut impl fmt::Write, result: &CheckResult, options: &TextOptions) -> fmt::Result {
+    let Palette { good, bad, warning, dim, reset } = options.palette;
+    let (colour, mark) = match result.verdict {
+        Outcome::Passed => (good, '✓'),
+        Outcome::Skipped => (dim, '-'),
+        _ if result.is_warning() => (warning, '!'),
+        Outcome::Failed => (bad, '✗'),
+        Outcome::Errored => (bad, '?'),
+    };
+    write!(out, "  {colour}{mark}{reset} {}", title(result))?;
+    if options.verbose && result.attempts > 0 {
+        write!(out, " {dim}{}{reset}", crate::duration::show(result.duration))?;
+    }
+    out.write_char('\n')?;
+    let passed = result.verdict == Outcome::Passed;
+    if !result.message.is_empty() && (!passed || options.verbose) {
+        let lead = match result.verdict {
+            Outcome::Errored => "could not be judged: ",
+            Outcome::Skipped => "skipped: ",
+            _ => "",
+        };
+        let message = bounded(format!("{lead}{}", harmless(&result.message)), MESSAGE_LIMIT);
+        for line in message.lines() {
+            writeln!(out, "      {line}")?;
+        }
+    }
+    if result.timeline.len() > 1 && (!passed || options.verbose) {
+        for step in &result.timeline {
+            let at = crate::duration::show(std::time::Duration::from_millis(step.at_ms));
+            let what = harmless(&step.message);
+            let said = what.lines().next().filter(|line| !line.is_empty()).unwrap_or(step.verdict.as_str());
+            writeln!(out, "      {dim}at {at}, {} ×: {said}{reset}", step.count)?;
+        }
+    }
+    Ok(())
+}
+
+/// `nginx-web: ResponseTimeAssert (< 200 ms)`, on one line.
+fn title(result: &CheckResult) -> String {
+    let owner = result.resource.clone().unwrap_or_else(|| match result.related.as_slice() {
+        [] => String::from("cross"),
+        related => related.join(" → "),
+    });
+    let mut title = format!("{owner}: {}", result.assertion);
+    if !result.label.is_empty() {
+        title.push_str(&format!(" ({})", result.label));
+    }
+    if result.at != "host" {
+        title.push_str(&format!(" at {}", result.at));
+    }
+    harmless(&title).replace('\n', " ")
+}

@@ -1,0 +1,92 @@
+//! Text that comes from outside, made harmless: bounded, and unable to move the cursor, forge a line or hide itself.
+
+use std::{borrow::Cow, fmt::Write};
+
+/// How much foreign text a message quotes, in characters.
+pub const QUOTE_LIMIT: usize = 200;
+
+/// Foreign text in double quotes, on one line, at most [`QUOTE_LIMIT`] characters.
+///
+/// ```
+/// assert_eq!(clockwork_core::text::quote("a\n\x1b[31m"), r#""a\n\u{1b}[31m""#);
+/// ```
+pub fn quote(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len().min(QUOTE_LIMIT) + 2);
+    quoted.push('"');
+    for (count, c) in text.chars().enumerate() {
+        if count == QUOTE_LIMIT {
+            let _ = write!(quoted, "…\" ({} bytes in all)", text.len());
+            return quoted;
+        }
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            c if is_harmful(c) => {
+                let _ = write!(quoted, "{}", c.escape_unicode());
+            }
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+/// The same for bytes that may not be UTF-8.
+pub fn quote_bytes(bytes: &[u8]) -> String {
+    let shown = &bytes[..bytes.len().min(QUOTE_LIMIT * 4 + 4)];
+    quote(&String::from_utf8_lossy(shown))
+}
+
+/// Our own message with whatever foreign text got into it: line breaks stay, everything else that could act on a
+/// terminal or a log is escaped.
+pub fn harmless(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(|c| c != '\n' && is_harmful(c)) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c != '\n' && is_harmful(c) {
+            let _ = write!(safe, "{}", c.escape_unicode());
+        } else {
+            safe.push(c);
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// At most `limit` bytes of `text`, cut between characters, and said so.
+pub fn bounded(text: String, limit: usize) -> String {
+    if text.len() <= limit {
+        return text;
+    }
+    let end = (0..=limit).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    format!("{}… ({} bytes in all)", &text[..end], text.len())
+}
+
+/// Control characters, and the invisible ones that reorder or hide text (Unicode TR 36: bidirectional controls).
+fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_acts_on_a_terminal_survives() {
+        let hostile = "ok\r\n\u{1b}[2K✓ All passed\u{202e}\u{9b}31m\0";
+        assert_eq!(quote(hostile), r#""ok\r\n\u{1b}[2K✓ All passed\u{202e}\u{9b}31m\u{0}""#);
+        assert_eq!(harmless("a\nb"), "a\nb");
+        assert_eq!(harmless("a\rb\u{1b}"), "a\\u{d}b\\u{1b}");
+    }
+
+    #[test]
+    fn everything_is_bounded() {
+        let quoted = quote(&"x".repeat(100_000));
+        assert!(quoted.len() < 300 && quoted.ends_with("(100000 bytes in all)"), "{quoted}");
+        assert_eq!(bounded("äöü".to_owned(), 3), "ä… (6 bytes in all)");
+    }
+}

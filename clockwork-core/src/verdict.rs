@@ -1,0 +1,213 @@
+//! [`Verdict`]: what an assertion says of what it saw, with its evidence; [`Outcome`]: how that ends in the report.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::{CheckError, Fault};
+
+/// How one assertion ended: the four words of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Looked at, and as asserted.
+    Passed,
+    /// Looked at, and not as asserted.
+    Failed,
+    /// Could not be looked at. Never a pass.
+    Errored,
+    /// Never looked at, with a reason.
+    Skipped,
+}
+
+impl Outcome {
+    /// The word as it stands in the report.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Errored => "errored",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// How much a failure matters.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// A failure fails the run.
+    #[default]
+    Error,
+    /// A failure is reported and counted as a warning, and leaves the run's verdict alone.
+    Warning,
+}
+
+/// A judgement: passed or failed, with what was expected and what was there.
+///
+/// ```
+/// use clockwork_core::Verdict;
+///
+/// let verdict = Verdict::failed("took 512 ms").expected("<= 200 ms").actual("512 ms");
+/// assert!(!verdict.has_passed());
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[must_use]
+pub struct Verdict {
+    pub(crate) passed: bool,
+    pub(crate) judged: bool,
+    pub(crate) terminal: bool,
+    pub(crate) message: String,
+    pub(crate) expected: Option<String>,
+    pub(crate) actual: Option<String>,
+    pub(crate) details: Map<String, Value>,
+}
+
+impl Verdict {
+    /// As asserted.
+    pub fn passed() -> Self {
+        Self {
+            passed: true,
+            judged: true,
+            terminal: false,
+            message: String::new(),
+            expected: None,
+            actual: None,
+            details: Map::new(),
+        }
+    }
+
+    /// Not as asserted; the asserted property itself was judged, so `not` turns this into a pass.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self { passed: false, message: message.into(), ..Self::passed() }
+    }
+
+    /// The target failed before the asserted property could be judged (a refused connection says nothing about a
+    /// body). `not` turns this into `errored`, never into a pass.
+    pub fn unjudged(message: impl Into<String>) -> Self {
+        Self { judged: false, ..Self::failed(message) }
+    }
+
+    /// Passed if `holds`, otherwise failed with `message`.
+    pub fn of(holds: bool, message: impl Into<String>) -> Self {
+        Self { passed: holds, ..Self::failed(message) }
+    }
+
+    /// The target's own fault becomes a judged failure: for kinds whose property *is* that the target answers well
+    /// (CONTRACT §6: a refused connection proves "not accessible").
+    ///
+    /// # Errors
+    /// Passes on what is not the target's fault.
+    pub fn of_target(error: CheckError) -> Result<Self, CheckError> {
+        match error.fault() {
+            Fault::Target => Ok(Self { judged: true, ..Self::from_target(&error) }),
+            Fault::Observer => Err(error),
+        }
+    }
+
+    pub(crate) fn from_target(error: &CheckError) -> Self {
+        Self {
+            terminal: !error.can_retry(),
+            details: error.details().clone(),
+            ..Self::unjudged(error.to_string())
+        }
+    }
+
+    /// What was expected, in a few words.
+    pub fn expected(mut self, expected: impl Into<String>) -> Self {
+        self.expected = Some(expected.into());
+        self
+    }
+
+    /// What was there, in a few words.
+    pub fn actual(mut self, actual: impl Into<String>) -> Self {
+        self.actual = Some(actual.into());
+        self
+    }
+
+    /// Says more about it, also of one that passed.
+    pub fn message(mut self, message: impl Into<String>) -> Self {
+        self.message = message.into();
+        self
+    }
+
+    /// Structured data of the kind's own, for the report's `details`.
+    pub fn detail(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.details.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// Trying again cannot change this: `within` gives up at once.
+    pub fn terminal(mut self) -> Self {
+        self.terminal = true;
+        self
+    }
+
+    /// Whether it passed.
+    pub fn has_passed(&self) -> bool {
+        self.passed
+    }
+
+    /// Whether the asserted property itself was judged.
+    pub fn is_judged(&self) -> bool {
+        self.judged
+    }
+
+    /// Whether trying again is pointless.
+    pub fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
+    /// The message, empty when there is nothing to say.
+    pub fn text(&self) -> &str {
+        &self.message
+    }
+
+    /// What was expected, and what was there.
+    pub fn evidence(&self) -> (Option<&str>, Option<&str>) {
+        (self.expected.as_deref(), self.actual.as_deref())
+    }
+
+    /// The report's `details`.
+    pub fn details(&self) -> &Map<String, Value> {
+        &self.details
+    }
+}
+
+/// What a closure or an `async fn` may return as its verdict.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a verdict",
+    note = "an assertion returns `bool`, `(bool, message)`, a `Verdict`, or a `Result` of these with `CheckError`"
+)]
+pub trait IntoVerdict {
+    /// The verdict, or why there is none.
+    ///
+    /// # Errors
+    /// When nothing could be judged.
+    fn into_verdict(self) -> Result<Verdict, CheckError>;
+}
+
+impl IntoVerdict for Verdict {
+    fn into_verdict(self) -> Result<Verdict, CheckError> {
+        Ok(self)
+    }
+}
+
+impl IntoVerdict for bool {
+    fn into_verdict(self) -> Result<Verdict, CheckError> {
+        Ok(Verdict { passed: self, ..Verdict::failed(if self { "" } else { "returned false" }) })
+    }
+}
+
+impl<M: Into<String>> IntoVerdict for (bool, M) {
+    fn into_verdict(self) -> Result<Verdict, CheckError> {
+        Ok(Verdict::of(self.0, self.1))
+    }
+}
+
+impl<V: IntoVerdict> IntoVerdict for Result<V, CheckError> {
+    fn into_verdict(self) -> Result<Verdict, CheckError> {
+        self.and_then(IntoVerdict::into_verdict)
+    }
+}

@@ -1,0 +1,28 @@
+//! Everything that touches the world: drivers, which observe a kind of resource and change it, and probes, which look
+//! without changing anything.
+//!
+//! Nothing here judges: a probe reports what it saw, never whether that is good. What the *target* does wrong is
+//! [`clockwork_core::CheckError::target`], what keeps us from looking is [`clockwork_core::CheckError::unobservable`].
+
+#[cfg(feature = "container")]
+pub mod container;
+#[cfg(feature = "http")]
+pub mod endpoint;
+#[cfg(feature = "file")]
+pub mod file;
+#[cfg(feature = "http")]
+pub mod http;
+#[cfg(feature = "process")]
+pub mod process;
+#[cfg(feature = "tcp")]
+pub mod tcp;
+#[cfg(feature = "tls")]
+pub mod tls;
+#[cfg(feature = "process")]
+pub mod usage;
+pub mod vantage;
+
+use clockwork_core::Registry;
+
+/// Adds this crate's resource kinds.
+pub fn register(_registry: &mut Registry) {}
