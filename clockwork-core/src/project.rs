@@ -166,7 +166,7 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.path.is_empty() {
-            write!(f, "{}: ", self.path.join("."))?;
+            write!(f, "{}: ", crate::text::harmless(&self.path.join(".")).replace('\n', "\\n"))?;
         }
         write!(f, "{} [{}]", crate::text::harmless(&self.message), self.code)
     }
