@@ -36,8 +36,8 @@ pub(crate) struct Run {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) drivers: Drivers,
     pub(crate) shelf: Shelf,
-    /// How many look at one target at the same time.
-    pub(crate) target_concurrency: usize,
+    /// How many look at one target at the same time; `None` where the run's own concurrency bounds that already.
+    pub(crate) target_concurrency: Option<usize>,
     pub(crate) turns: Mutex<HashMap<String, Arc<Semaphore>>>,
     pub(crate) began: Instant,
 }
@@ -151,11 +151,12 @@ impl Context {
         Self { deadline: None, phase: Some(phase), ..self.clone() }
     }
 
-    /// Waits until fewer than the limit look at this target.
-    pub(crate) async fn turn(&self, target: String) -> Option<OwnedSemaphorePermit> {
+    /// Waits until fewer than the limit look at this probe's target. The look holds what this returns.
+    pub(crate) async fn turn<P: Probe>(&self, probe: &P) -> Option<OwnedSemaphorePermit> {
+        let limit = self.run.target_concurrency?;
+        let target = probe.target()?;
         let semaphore = {
             let mut turns = self.run.turns.lock().unwrap_or_else(PoisonError::into_inner);
-            let limit = self.run.target_concurrency;
             Arc::clone(turns.entry(target).or_insert_with(|| Arc::new(Semaphore::new(limit))))
         };
         semaphore.acquire_owned().await.ok()

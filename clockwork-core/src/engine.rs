@@ -143,7 +143,7 @@ impl Engine {
         }
         options.concurrency = options.concurrency.or(self.0.concurrency);
         let concurrency = options.concurrency.unwrap_or(graph.defaults.concurrency).max(1);
-        let target_concurrency = graph.defaults.target_concurrency.unwrap_or(concurrency).max(1);
+        let target_concurrency = graph.defaults.target_concurrency.filter(|limit| *limit < concurrency);
         let (clock, drivers) = (Arc::clone(&self.0.clock), Arc::clone(&self.0.drivers));
         let events = Events::default();
         let run = {

@@ -127,10 +127,7 @@ impl<P: Probe> Store<P> {
         let look = {
             let (store, key, cx) = (Arc::clone(self), Arc::clone(&key), cx.for_look(Arc::clone(&phase)));
             async move {
-                let _turn = match key.1.target() {
-                    Some(target) => Some(cx.turn(target).await),
-                    None => None,
-                };
+                let _turn = cx.turn(&key.1).await;
                 let answer = key.1.look(&cx).await.map(Arc::new);
                 store.keep(key, began, answer.as_ref().map_or(256, |seen| P::weight(seen)));
                 answer
@@ -221,10 +218,7 @@ pub(crate) async fn measure<P: Probe>(probe: P, cx: &Context) -> Answer<P> {
     let phase = Arc::<Phase>::default();
     let look_cx = cx.for_look(Arc::clone(&phase));
     let look = async {
-        let _turn = match probe.target() {
-            Some(target) => Some(look_cx.turn(target).await),
-            None => None,
-        };
+        let _turn = look_cx.turn(&probe).await;
         probe.look(&look_cx).await.map(Arc::new)
     };
     within_deadline(&probe, cx, &phase, look).await
