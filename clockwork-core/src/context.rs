@@ -47,7 +47,7 @@ impl Run {
         graph: Arc<Graph>,
         clock: Arc<dyn Clock>,
         drivers: Drivers,
-        target_concurrency: usize,
+        target_concurrency: Option<usize>,
     ) -> Self {
         let (shelf, turns) = (Shelf::default(), Mutex::default());
         Self { graph, clock, drivers, shelf, target_concurrency, turns, began: Instant::now() }
