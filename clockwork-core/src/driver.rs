@@ -21,6 +21,13 @@ impl<T: Serialize + Any + fmt::Debug + Send + Sync> Observation for T {
     }
 }
 
+impl dyn Observation {
+    /// This observation as its own type, if it is of that type.
+    pub fn downcast_ref<T: Observation>(&self) -> Option<&T> {
+        (self as &dyn Any).downcast_ref()
+    }
+}
+
 /// A difference between what is declared and what is observed, in one field.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Drift {

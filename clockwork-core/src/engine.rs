@@ -9,6 +9,18 @@ use crate::{
     RunOptions, SystemClock, context::Run, event::Events, executor, graph::Graph,
 };
 
+/// Whatever can keep a project from running.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The project is not valid.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// The engine was built with two kinds of one name.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
 /// Runs projects.
 ///
 /// ```
@@ -18,7 +30,7 @@ use crate::{
 /// let project = Project::new("sums").assert(assertion("adds up", async |_: Context| 2 + 2 == 4));
 /// let report = Engine::standard().assert(&project).await?;
 /// assert!(report.passed(), "{report}");
-/// # Ok::<(), ProjectError>(()) }).unwrap();
+/// # Ok::<(), Error>(()) }).unwrap();
 /// ```
 #[derive(Debug, Clone)]
 pub struct Engine(Arc<Inner>);

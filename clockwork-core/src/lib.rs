@@ -14,7 +14,7 @@
 //! }));
 //! let report = Engine::standard().assert(&Project::new("shop").with(stock)).await?;
 //! assert!(report.passed(), "{report}");
-//! # Ok::<(), ProjectError>(()) }).unwrap();
+//! # Ok::<(), Error>(()) }).unwrap();
 //! ```
 
 mod assertion;
@@ -40,7 +40,7 @@ pub use assertion::{Assertion, AssertionExt, AssertionKind, Declared, IntoAssert
 pub use clock::{Clock, SystemClock};
 pub use context::Context;
 pub use driver::{Change, Drift, Driver, Hint, Observation, drift};
-pub use engine::{Engine, EngineBuilder};
+pub use engine::{Engine, EngineBuilder, Error};
 pub use error::{CheckError, Fault};
 pub use event::{Event, EventStream};
 pub use executor::{RunOptions, Stop};
