@@ -50,8 +50,6 @@ bring_packages() {
 
 engine_answers() { command -v docker >/dev/null && timeout 20 docker info >/dev/null 2>&1; }
 
-dockerd_pid() { cat /var/run/docker.pid 2>/dev/null || true; }
-
 # A container engine and the images that the tests run.
 bring_engine() {
     if engine_answers; then
@@ -64,19 +62,11 @@ bring_engine() {
     fi
 }
 
+# An engine that was there before is not ours to end; engine.sh ends only what engine.sh started.
 # shellcheck disable=SC2317 # called by the trap
-# A dockerd that was there before, and one that the service manager keeps, are not ours to end.
 end_engine() {
-    [[ $engine_was_there == false && ! -d /run/systemd/system ]] || return 0
-    local pid
-    pid=$(dockerd_pid)
-    [[ -n $pid && $pid != "$pid_before" ]] || return 0
-    note "ending the container engine that this run started (process $pid)"
-    as_root kill "$pid" 2>/dev/null || return 0
-    for _ in {1..100}; do
-        [[ -d /proc/$pid ]] || return 0
-        sleep 0.1
-    done
+    [[ $engine_was_there == false && -f scripts/engine.sh ]] || return 0
+    bash scripts/engine.sh stop </dev/null >&2 || note "could not end the container engine"
 }
 
 # Runs all of it even when some fails, so that one run tells everything.
@@ -101,7 +91,6 @@ command -v cargo >/dev/null || {
     exit 1
 }
 engine_was_there=false
-pid_before=$(dockerd_pid)
 trap end_engine EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
