@@ -63,7 +63,7 @@ pub mod prelude {
     pub use std::{process::ExitCode, time::Duration};
 
     pub use crate::{
-        AssertionExt, BlankResource, CheckError, Context, Engine, Outcome, Project, ProjectError, Report,
+        AssertionExt, BlankResource, CheckError, Context, Engine, Error, Outcome, Project, Report,
         ResourceExt, Severity, Verdict, assertion,
     };
 }
