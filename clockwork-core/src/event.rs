@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
-    task::{Poll, Waker},
+    task::Poll,
     time::Duration,
 };
 
@@ -85,11 +85,7 @@ impl Stream for EventStream {
             self.events.emit(Event::Finished(Arc::new(report)));
         }
         match self.events.next() {
-            Some(event) => {
-                // The run may have asked to be polled again while this one was on its way.
-                Waker::wake_by_ref(cx.waker());
-                Poll::Ready(Some(event))
-            }
+            Some(event) => Poll::Ready(Some(event)),
             None => Poll::Pending,
         }
     }

@@ -316,6 +316,10 @@ impl Graph {
         self.nodes[node].resource.common().name().as_str()
     }
 
+    pub(crate) fn shared_name(&self, node: usize) -> Arc<str> {
+        self.nodes[node].resource.common().name().shared()
+    }
+
     /// The resource of this name.
     pub fn resource(&self, name: &str) -> Option<&Arc<dyn Resource>> {
         self.by_name.get(name).map(|&index| &self.nodes[index].resource)

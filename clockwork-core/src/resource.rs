@@ -23,6 +23,10 @@ impl ResourceName {
         &self.0
     }
 
+    pub(crate) fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
+    }
+
     /// Whether a project accepts this name.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ use super::{
     timeline::Timeline,
 };
 use crate::{
-    CheckError, Event, Outcome, Report,
+    CheckError, Event, Outcome, Report, ResourceName,
     assertion::Options,
     clock::rfc3339,
     context::Run,
@@ -65,13 +65,14 @@ struct Dispatcher {
     timeout: Duration,
     within: Option<Duration>,
     deadline: Option<Instant>,
+    host: Arc<str>,
     concurrency: usize,
 
     tasks: JoinSet<Raw>,
     running: HashMap<Id, usize>,
     ready: VecDeque<(usize, Instant)>,
     sleeping: BinaryHeap<Reverse<(Instant, usize)>>,
-    active: HashMap<usize, Active>,
+    active: Vec<Option<Box<Active>>>,
     results: Vec<Option<Arc<CheckResult>>>,
     open: usize,
 
@@ -98,12 +99,13 @@ impl Dispatcher {
             timeout: options.timeout.unwrap_or(defaults.timeout),
             within: options.within.or(defaults.within),
             deadline: options.deadline.or(defaults.deadline).map(|deadline| began + deadline),
+            host: "host".into(),
             concurrency: options.concurrency.unwrap_or(defaults.concurrency).max(1),
             tasks: JoinSet::new(),
             running: HashMap::new(),
             ready: VecDeque::new(),
             sleeping: BinaryHeap::new(),
-            active: HashMap::new(),
+            active: std::iter::repeat_with(|| None).take(graph.checks.len()).collect(),
             results: vec![None; graph.checks.len()],
             open: graph.checks.len(),
             needs: graph.nodes.iter().map(|node| node.needs.len()).collect(),
@@ -249,10 +251,10 @@ impl Dispatcher {
         {
             let now = Instant::now();
             let options = &self.graph.checks[check].declared.options;
-            let active = self.active.entry(check).or_insert_with(|| {
+            let active = self.active[check].get_or_insert_with(|| {
                 self.events.emit(Event::Started { id: Arc::clone(&self.graph.checks[check].id) });
                 let timeline = Timeline::default();
-                Active { began: now, attempts: 0, holds_since: None, timeline, last: None }
+                Box::new(Active { began: now, attempts: 0, holds_since: None, timeline, last: None })
             });
             active.attempts += 1;
             let mut deadline = now + options.timeout.unwrap_or(self.timeout);
@@ -296,8 +298,9 @@ impl Dispatcher {
         if self.results[check].is_some() {
             return;
         }
-        let Some(mut active) = self.active.remove(&check) else { return };
-        let options = self.effective(check);
+        let Some(mut active) = self.active[check].take() else { return };
+        let graph = Arc::clone(&self.graph);
+        let options = &graph.checks[check].declared.options;
         let finding = Finding::new(raw, options.not);
         let now = Instant::now();
         active.timeline.add(now - active.began, finding.outcome, &finding.message);
@@ -307,10 +310,11 @@ impl Dispatcher {
         let times = Times {
             run_began: self.run.began,
             began: active.began,
+            within: options.within.or(self.within),
             holds_since: active.holds_since,
             attempts: active.attempts,
         };
-        match next(finding.outcome, finding.retry, &options, times, now) {
+        match next(finding.outcome, finding.retry, options, times, now) {
             Next::At(at) => {
                 self.events.emit(Event::Attempt {
                     id: Arc::clone(&self.graph.checks[check].id),
@@ -320,20 +324,14 @@ impl Dispatcher {
                     again_in: at - now,
                 });
                 active.last = Some(finding);
-                self.active.insert(check, active);
+                self.active[check] = Some(active);
                 self.sleeping.push(Reverse((at, check)));
             }
             Next::Done => {
-                let finding = tell_the_story(finding, &options, &active, now);
-                self.judged(check, finding, active, now);
+                let finding = tell_the_story(finding, options, &active, now);
+                self.judged(check, finding, *active, now);
             }
         }
-    }
-
-    /// The check's options with the run's defaults filled in.
-    fn effective(&self, check: usize) -> Options {
-        let options = self.graph.checks[check].declared.options.clone();
-        Options { within: options.within.or(self.within), ..options }
     }
 
     fn judged(&mut self, check: usize, finding: Finding, active: Active, now: Instant) {
@@ -377,7 +375,7 @@ impl Dispatcher {
 
     fn skip_the_rest(&mut self, reason: &str) {
         self.abandon(|dispatcher, check| {
-            let attempts = dispatcher.active.get(&check).map_or(0, |active| active.attempts);
+            let attempts = dispatcher.active[check].as_ref().map_or(0, |active| active.attempts);
             CheckResult { message: reason.to_owned(), attempts, ..dispatcher.blank(check) }
         });
     }
@@ -386,18 +384,16 @@ impl Dispatcher {
     fn out_of_time(&mut self) {
         let after = show(self.run.began.elapsed());
         self.abandon(|dispatcher, check| {
-            let finding = match dispatcher.active.get(&check).and_then(|active| active.last.clone()) {
+            let finding = match dispatcher.active[check].as_ref().and_then(|active| active.last.clone()) {
                 Some(last) if last.outcome != Outcome::Passed => Finding {
                     message: format!("{} (the run's deadline passed after {after})", last.message),
                     ..last
                 },
                 Some(_) => ran_out(&after, "it held so far, and had to hold longer"),
-                None if dispatcher.active.contains_key(&check) => {
-                    ran_out(&after, "while it was being looked at")
-                }
+                None if dispatcher.active[check].is_some() => ran_out(&after, "while it was being looked at"),
                 None => ran_out(&after, &dispatcher.waits_for(check)),
             };
-            let active = dispatcher.active.remove(&check);
+            let active = dispatcher.active[check].take();
             CheckResult {
                 verdict: finding.outcome,
                 message: finding.message,
@@ -443,8 +439,8 @@ impl Dispatcher {
         let assertion = check.declared.assertion();
         CheckResult {
             id: Arc::clone(&check.id),
-            resource: check.node.map(|node| self.graph.name(node).to_owned()),
-            related: check.related.iter().map(|&node| self.graph.name(node).to_owned()).collect(),
+            resource: check.node.map(|node| self.graph.shared_name(node)),
+            related: check.related.iter().map(|&node| self.graph.shared_name(node)).collect(),
             assertion: assertion.kind(),
             label: assertion.label(),
             verdict: Outcome::Skipped,
@@ -453,7 +449,7 @@ impl Dispatcher {
             expected: None,
             actual: None,
             caused_by: Vec::new(),
-            at: options.at.as_ref().map_or_else(|| String::from("host"), ToString::to_string),
+            at: options.at.as_ref().map_or_else(|| Arc::clone(&self.host), ResourceName::shared),
             attempts: 0,
             timeline: Vec::new(),
             details: serde_json::Map::new(),

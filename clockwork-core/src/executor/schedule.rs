@@ -26,6 +26,8 @@ pub(super) struct Times {
     pub(super) run_began: Instant,
     /// The check's first attempt.
     pub(super) began: Instant,
+    /// How long to keep trying.
+    pub(super) within: Option<Duration>,
     /// Since when it holds, under `holds_for`.
     pub(super) holds_since: Option<Instant>,
     /// How many attempts there were.
@@ -43,7 +45,7 @@ pub(super) fn next(outcome: Outcome, retry: bool, options: &Options, times: Time
             Next::Done
         };
     }
-    match options.within {
+    match times.within {
         Some(within) if outcome != Outcome::Passed && retry => {
             let at = tick(times.run_began, every, now);
             if at < times.began + within { Next::At(at) } else { Next::Done }
@@ -72,11 +74,11 @@ mod tests {
     fn retries_come_quickly_at_first_and_lie_on_one_grid() {
         let origin = Instant::now();
         let ms = |ms| origin + Duration::from_millis(ms);
-        let options = Options { within: Some(Duration::from_secs(30)), ..Options::default() };
+        let (options, within) = (Options::default(), Some(Duration::from_secs(30)));
         for (attempts, now, expected) in
             [(1, 3, 100), (2, 130, 200), (3, 230, 400), (4, 410, 800), (5, 810, 1000), (9, 1000, 2000)]
         {
-            let times = Times { run_began: origin, began: origin, holds_since: None, attempts };
+            let times = Times { run_began: origin, began: origin, within, holds_since: None, attempts };
             assert_eq!(
                 next(Outcome::Failed, true, &options, times, ms(now)),
                 Next::At(ms(expected)),
@@ -88,14 +90,17 @@ mod tests {
     #[test]
     fn what_cannot_change_and_what_passed_is_done() {
         let origin = Instant::now();
-        let options = Options { within: Some(Duration::from_secs(30)), ..Options::default() };
-        let times = Times { run_began: origin, began: origin, holds_since: None, attempts: 1 };
+        let (options, within) = (Options::default(), Some(Duration::from_secs(30)));
+        let times = Times { run_began: origin, began: origin, within, holds_since: None, attempts: 1 };
         assert_eq!(next(Outcome::Failed, false, &options, times, origin), Next::Done);
         assert_eq!(next(Outcome::Passed, false, &options, times, origin), Next::Done);
         assert_eq!(
             next(Outcome::Failed, true, &options, times, origin + Duration::from_secs(30)),
             Next::Done
         );
-        assert_eq!(next(Outcome::Failed, true, &Options::default(), times, origin), Next::Done);
+        assert_eq!(
+            next(Outcome::Failed, true, &options, Times { within: None, ..times }, origin),
+            Next::Done
+        );
     }
 }

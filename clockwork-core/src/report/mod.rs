@@ -57,9 +57,9 @@ pub struct CheckResult {
     /// Stable from run to run.
     pub id: Arc<str>,
     /// The resource that it is declared on; `None` for a cross-resource assertion.
-    pub resource: Option<String>,
+    pub resource: Option<Arc<str>>,
     /// The other resources that it is about.
-    pub related: Vec<String>,
+    pub related: Vec<Arc<str>>,
     /// The assertion's kind.
     pub assertion: &'static str,
     /// What tells it from others of its kind.
@@ -77,7 +77,7 @@ pub struct CheckResult {
     /// The ids of the failures that made a skipped one skipped.
     pub caused_by: Vec<Arc<str>>,
     /// Where it was looked at from.
-    pub at: String,
+    pub at: Arc<str>,
     /// How often it was looked at.
     pub attempts: u32,
     /// A repeated check's story.

@@ -133,15 +133,16 @@ fn write_result(out: &mut impl fmt::Write, result: &CheckResult, options: &TextO
 
 /// `nginx-web: ResponseTimeAssert (< 200 ms)`, on one line.
 fn title(result: &CheckResult) -> String {
-    let owner = result.resource.clone().unwrap_or_else(|| match result.related.as_slice() {
-        [] => String::from("cross"),
-        related => related.join(" → "),
-    });
+    let owner = match (&result.resource, result.related.as_slice()) {
+        (Some(name), _) => name.to_string(),
+        (None, []) => String::from("cross"),
+        (None, related) => related.join(" → "),
+    };
     let mut title = format!("{owner}: {}", result.assertion);
     if !result.label.is_empty() {
         title.push_str(&format!(" ({})", result.label));
     }
-    if result.at != "host" {
+    if &*result.at != "host" {
         title.push_str(&format!(" at {}", result.at));
     }
     harmless(&title).replace('\n', " ")
