@@ -27,12 +27,16 @@ mod error;
 mod event;
 mod executor;
 mod graph;
+mod matcher;
 mod near;
+mod pattern;
 mod probe;
 mod project;
 mod registry;
 mod report;
 mod resource;
+mod secret;
+mod size;
 pub mod text;
 mod verdict;
 
@@ -45,12 +49,16 @@ pub use error::{CheckError, Fault};
 pub use event::{Event, EventStream};
 pub use executor::{RunOptions, Stop};
 pub use graph::Graph;
+pub use matcher::{LengthMatcher, Matcher, Mismatch};
 pub use near::nearest;
+pub use pattern::Pattern;
 pub use probe::{Probe, Vantage};
 pub use project::{BlankResource, Defaults, Problem, Project, ProjectError};
 pub use registry::{Registry, RegistryError};
 pub use report::{CheckResult, Palette, Report, Summary, TextOptions, Transition, write_text};
 pub use resource::{Common, Named, Resource, ResourceExt, ResourceKind, ResourceName};
+pub use secret::Secret;
+pub use size::ByteSize;
 pub use verdict::{IntoVerdict, Outcome, Severity, Verdict};
 
 // What an implementation of the traits needs, so that it needs no versions of its own.

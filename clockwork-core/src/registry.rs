@@ -2,7 +2,16 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use crate::{AssertionKind, ResourceKind};
+
 /// The kinds that a manifest may name.
+///
+/// ```
+/// # use clockwork_core::{AssertionKind, Registry};
+/// fn register<A: AssertionKind>(registry: &mut Registry) {
+///     registry.assertion::<A>();
+/// }
+/// ```
 #[derive(Default)]
 pub struct Registry {
     duplicates: Vec<&'static str>,
@@ -15,8 +24,31 @@ impl Registry {
         Self::default()
     }
 
+    /// Adds an assertion kind, under its name and its aliases.
+    pub fn assertion<K: AssertionKind>(&mut self) -> &mut Self {
+        self.add(K::NAME, K::ALIASES)
+    }
+
+    /// Adds a resource kind, under its name and its aliases.
+    pub fn resource<R: ResourceKind>(&mut self) -> &mut Self {
+        self.add(R::NAME, R::ALIASES)
+    }
+
+    fn add(&mut self, name: &'static str, aliases: &'static [&'static str]) -> &mut Self {
+        for name in aliases.iter().copied().chain([name]) {
+            if self.kinds.insert(name, ()).is_some() {
+                self.duplicates.push(name);
+            }
+        }
+        self
+    }
+
     pub(crate) fn check(&self) -> Result<(), RegistryError> {
-        Ok(())
+        if self.duplicates.is_empty() {
+            Ok(())
+        } else {
+            Err(RegistryError { kinds: self.duplicates.clone() })
+        }
     }
 }
 
