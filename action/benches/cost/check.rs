@@ -1,0 +1,114 @@
+//! One check of a scenario, and its two spellings: the manifest's and the floor's.
+
+use std::fmt::Write;
+
+/// What a line of a [`Check::File`] says, so that a pattern has something to find.
+pub(crate) const FILE_PATTERN: &str = r"(?m)^version = 1\.4\.\d+$";
+
+/// What is to be looked at. The fields are also the words of the floor's list, so none may hold a tab.
+#[derive(Debug, Clone)]
+pub(crate) enum Check {
+    /// A GET that must answer 200 with this text in its body.
+    Http { address: String, path: String, body: String },
+    /// A connection that must be accepted.
+    Tcp { address: String },
+    /// A file's mode, owner, content by [`FILE_PATTERN`], and digest.
+    File { path: String, mode: u32, owner: String, sha256: String },
+    /// A file that must be there.
+    Exists { path: String },
+    /// A process of this name that must run, or must not.
+    Process { name: String, runs: bool },
+    /// A container that must run.
+    Container { name: String },
+}
+
+impl Check {
+    /// How many assertions of a manifest say the same.
+    pub(crate) fn assertions(&self) -> usize {
+        match self {
+            Self::File { .. } => 2,
+            _ => 1,
+        }
+    }
+
+    /// Its line of the floor's list.
+    pub(crate) fn to_line(&self) -> String {
+        match self {
+            Self::Http { address, path, body } => format!("http\t{address}\t{path}\t{body}"),
+            Self::Tcp { address } => format!("tcp\t{address}"),
+            Self::File { path, mode, owner, sha256 } => format!("file\t{path}\t{mode:o}\t{owner}\t{sha256}"),
+            Self::Exists { path } => format!("exists\t{path}"),
+            Self::Process { name, runs } => format!("process\t{name}\t{runs}"),
+            Self::Container { name } => format!("container\t{name}"),
+        }
+    }
+
+    /// Reads a line of the floor's list.
+    pub(crate) fn from_line(line: &str) -> Option<Self> {
+        let mut words = line.split('\t');
+        let mut word = || words.next().map(str::to_owned);
+        Some(match word()?.as_str() {
+            "http" => Self::Http { address: word()?, path: word()?, body: word()? },
+            "tcp" => Self::Tcp { address: word()? },
+            "file" => Self::File {
+                path: word()?,
+                mode: u32::from_str_radix(&word()?, 8).ok()?,
+                owner: word()?,
+                sha256: word()?,
+            },
+            "exists" => Self::Exists { path: word()? },
+            "process" => Self::Process { name: word()?, runs: word()? == "true" },
+            "container" => Self::Container { name: word()? },
+            _ => return None,
+        })
+    }
+
+    /// Its lines of a manifest's `assertions`.
+    fn write_assertions(&self, out: &mut String) {
+        let mut line = |assertion: std::fmt::Arguments<'_>| {
+            let _ = writeln!(out, "      - {assertion}"); // a String takes everything
+        };
+        match self {
+            Self::Http { address, path, body } => line(format_args!(
+                "HealthcheckAssert: {{ url: \"http://{address}{path}\", body: {{ contains: \"{body}\" }} }}"
+            )),
+            Self::Tcp { address } => {
+                let (host, port) = address.rsplit_once(':').unwrap_or((address, "0"));
+                line(format_args!("PortAccessibleAssert: {{ host: \"{host}\", port: {port} }}"));
+            }
+            Self::File { path, mode, owner, sha256 } => {
+                line(format_args!(
+                    "FilePermissionsAssert: {{ path: \"{path}\", mode: \"{mode:04o}\", owner: \"{owner}\" }}"
+                ));
+                line(format_args!(
+                    "FileContentMatchesAssert: {{ path: \"{path}\", pattern: '{FILE_PATTERN}', sha256: \"{sha256}\" }}"
+                ));
+            }
+            Self::Exists { path } => line(format_args!("FileExistsAssert: {{ path: \"{path}\" }}")),
+            Self::Process { name, runs } => {
+                let kind = if *runs { "ProcessRunningAssert" } else { "ProcessNotRunningAssert" };
+                line(format_args!("{kind}: {{ name: \"{name}\" }}"));
+            }
+            Self::Container { name } => {
+                line(format_args!("ContainerRunningAssert: {{ container: \"{name}\" }}"));
+            }
+        }
+    }
+}
+
+/// The manifest that asserts all of them, a hundred to a resource.
+pub(crate) fn manifest(checks: &[Check]) -> String {
+    let mut out = String::from("project: cost\ndefaults: { timeout: 30s, concurrency: 64 }\nresources:\n");
+    for (number, group) in checks.chunks(100).enumerate() {
+        let _ = writeln!(out, "  group-{number:04}:\n    kind: BlankResource\n    assertions:");
+        for check in group {
+            check.write_assertions(&mut out);
+        }
+    }
+    out
+}
+
+/// The list that the floor reads.
+pub(crate) fn floor_list(checks: &[Check]) -> String {
+    checks.iter().map(|check| check.to_line() + "\n").collect()
+}

@@ -1,0 +1,119 @@
+//! The server that everything is measured against: fast, the same for both sides, and in a process of its own so that
+//! its work is charged to neither.
+
+use std::{
+    env,
+    io::{BufRead, BufReader, Read},
+    process::{Child, ChildStdin, Command, Stdio},
+};
+
+use anyhow::Context as _;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+/// The argument that makes this binary the server.
+pub(crate) const PART: &str = "--serve";
+
+/// A running server. It ends when this is dropped, or when the process that holds this ends.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Child,
+    input: Option<ChildStdin>,
+    /// Where `GET /check/N` is answered.
+    pub(crate) http: u16,
+    /// Where connections are accepted, on every address of the machine.
+    pub(crate) tcp: Vec<u16>,
+}
+
+impl Server {
+    /// Starts one that accepts on as many plain ports as this.
+    pub(crate) fn start(tcp_ports: usize) -> anyhow::Result<Self> {
+        let mut child = Command::new(env::current_exe()?)
+            .args([PART, &tcp_ports.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot start the server")?;
+        let mut line = String::new();
+        let output = child.stdout.take().context("the server has no output")?;
+        BufReader::new(output).read_line(&mut line)?;
+        let mut ports = line.split_whitespace().map(str::parse::<u16>);
+        let http = ports.next().context("the server did not say its port")??;
+        let tcp = ports.collect::<Result<_, _>>()?;
+        Ok(Self { input: child.stdin.take(), child, http, tcp })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// Serves until standard input ends. Prints the HTTP port, then the plain ones.
+pub(crate) fn serve(tcp_ports: Option<&String>) -> anyhow::Result<()> {
+    let tcp_ports: usize = tcp_ports.context("how many plain ports?")?.parse()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    runtime.block_on(async {
+        let http = TcpListener::bind("127.0.0.1:0").await?;
+        let mut ports = vec![http.local_addr()?.port()];
+        for _ in 0..tcp_ports {
+            let listener = TcpListener::bind("0.0.0.0:0").await?;
+            ports.push(listener.local_addr()?.port());
+            tokio::spawn(accept_and_close(listener));
+        }
+        tokio::spawn(accept_http(http));
+        println!("{}", ports.iter().map(u16::to_string).collect::<Vec<_>>().join(" "));
+        let end = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
+        end.await?.map(drop).map_err(Into::into)
+    })
+}
+
+async fn accept_and_close(listener: TcpListener) {
+    while let Ok((stream, _)) = listener.accept().await {
+        drop(stream);
+    }
+}
+
+async fn accept_http(listener: TcpListener) {
+    while let Ok((stream, _)) = listener.accept().await {
+        tokio::spawn(answer(stream));
+    }
+}
+
+/// What `GET /check/{number}` is answered with.
+pub(crate) fn body(number: &str) -> String {
+    format!("check {number} is up")
+}
+
+/// Answers the requests of one connection, which come without bodies and one at a time.
+async fn answer(mut stream: TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut request = Vec::with_capacity(4096);
+    let mut response = String::with_capacity(256);
+    loop {
+        request.clear();
+        while !request.ends_with(b"\r\n\r\n") {
+            if stream.read_buf(&mut request).await? == 0 {
+                return Ok(());
+            }
+        }
+        let text = String::from_utf8_lossy(&request);
+        let path = text.split(' ').nth(1).unwrap_or_default();
+        let (status, body) = match path.strip_prefix("/check/") {
+            Some(number) => ("200 OK", body(number)),
+            None => ("404 Not Found", "no such check".to_owned()),
+        };
+        response.clear();
+        response.push_str("HTTP/1.1 ");
+        response.push_str(status);
+        response.push_str("\r\ncontent-type: text/plain\r\ncontent-length: ");
+        response.push_str(&body.len().to_string());
+        response.push_str("\r\n\r\n");
+        response.push_str(&body);
+        stream.write_all(response.as_bytes()).await?;
+    }
+}
