@@ -1,6 +1,6 @@
 //! Runs both sides of each scenario turn about, as whole processes, and compares.
 
-use std::{env, fs, process::ExitCode};
+use std::{env, fs, path::Path, process::ExitCode};
 
 use anyhow::{Context as _, bail, ensure};
 
@@ -43,9 +43,9 @@ pub(crate) fn run(arguments: &mut Vec<String>) -> anyhow::Result<ExitCode> {
         match world.scenario(name)? {
             Ok(scenario) => {
                 let rounds = rounds.unwrap_or(scenario.rounds);
-                let (floor, clockwork) = compare(&world, scenario.name, &scenario.checks, rounds)?;
+                let costs = compare(&world, scenario.name, &scenario.checks, rounds)?;
                 let assertions = scenario.checks.iter().map(Check::assertions).sum();
-                let row = table::Row { scenario, rounds, assertions, floor, clockwork };
+                let row = table::Row { scenario, rounds, assertions, costs };
                 eprintln!("{}", row.line());
                 rows.push(row);
             }
@@ -64,51 +64,80 @@ pub(crate) fn run(arguments: &mut Vec<String>) -> anyhow::Result<ExitCode> {
     Ok(if held { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// What both sides cost.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Comparison {
+    /// The floor under the faster of tokio's runtimes here.
+    pub(crate) floor: Cost,
+    /// Which one that is.
+    pub(crate) runtime: &'static str,
+    pub(crate) clockwork: Cost,
+}
+
+/// One command that is measured, what its output must say, and what its runs cost.
+struct Side {
+    command: Vec<String>,
+    says: String,
+    costs: Vec<Cost>,
+}
+
 /// The medians of both sides, after one run of each that does not count.
 pub(crate) fn compare(
     world: &World,
     name: &str,
     checks: &[Check],
     rounds: usize,
-) -> anyhow::Result<(Cost, Cost)> {
-    let directory = world.directory();
-    let list = directory.join(format!("{name}.list"));
-    let manifest = directory.join(format!("{name}.yaml"));
+) -> anyhow::Result<Comparison> {
+    let list = world.directory().join(format!("{name}.list"));
+    let manifest = world.directory().join(format!("{name}.yaml"));
     fs::write(&list, check::floor_list(checks))?;
     fs::write(&manifest, check::manifest(checks))?;
-    let word = |path: &std::path::Path| path.display().to_string();
-    let this = word(&env::current_exe()?);
-    let floor_command = [this, floor::PART.to_owned(), word(&list)];
-    let clockwork_command =
-        [CLOCKWORK.to_owned(), "assert".to_owned(), "--manifest".to_owned(), word(&manifest)];
-    let assertions: usize = checks.iter().map(Check::assertions).sum();
-
-    let run = |command: &[String], says: &str| {
-        let output = directory.join("output");
-        let cost = measure::run(command, directory, &output)?;
-        // An end without an error is not enough: it must also have looked at everything.
-        let said = fs::read_to_string(&output)?;
-        ensure!(said.contains(says), "expected {says:?}, got:\n{}", said.lines().next().unwrap_or_default());
-        anyhow::Ok(cost)
-    };
-    let run_floor = || run(&floor_command, &format!("All {} checks passed", checks.len()));
-    let passed = match assertions {
-        1 => "1 assertion passed".to_owned(),
-        many => format!("{many} assertions passed"),
-    };
-    let run_clockwork = || run(&clockwork_command, &passed);
-
-    run_floor()?;
-    run_clockwork()?;
-    let (mut floor, mut clockwork) = (Vec::new(), Vec::new());
-    for round in 0..rounds {
-        if round % 2 == 0 {
-            floor.push(run_floor()?);
-            clockwork.push(run_clockwork()?);
-        } else {
-            clockwork.push(run_clockwork()?);
-            floor.push(run_floor()?);
+    let [single, many] = floor::RUNTIMES;
+    let mut sides = [
+        floor_side(&list, single, checks)?,
+        floor_side(&list, many, checks)?,
+        assert_side(&manifest, checks),
+    ];
+    for round in 0..=rounds {
+        for turn in 0..sides.len() {
+            // Each goes first as often as the others: what one leaves warm falls on all alike.
+            let side = &mut sides[(round + turn) % 3];
+            let cost = side.run(world.directory())?;
+            if round > 0 {
+                side.costs.push(cost);
+            }
         }
     }
-    Ok((Cost::median(&floor), Cost::median(&clockwork)))
+    let [single_cost, many_cost, clockwork] = sides.map(|side| Cost::median(&side.costs));
+    let (runtime, floor) =
+        if single_cost.wall_ms <= many_cost.wall_ms { (single, single_cost) } else { (many, many_cost) };
+    Ok(Comparison { floor, runtime, clockwork })
+}
+
+fn floor_side(list: &Path, runtime: &str, checks: &[Check]) -> anyhow::Result<Side> {
+    let this = env::current_exe()?.display().to_string();
+    let command = vec![this, floor::PART.to_owned(), list.display().to_string(), runtime.to_owned()];
+    Ok(Side { command, says: format!("All {} checks passed", checks.len()), costs: Vec::new() })
+}
+
+fn assert_side(manifest: &Path, checks: &[Check]) -> Side {
+    let command = [CLOCKWORK, "assert", "--manifest"].map(str::to_owned).into_iter();
+    let command = command.chain([manifest.display().to_string()]).collect();
+    let says = match checks.iter().map(Check::assertions).sum() {
+        1_usize => "The only assertion passed".to_owned(),
+        many => format!("All {many} assertions passed"),
+    };
+    Side { command, says, costs: Vec::new() }
+}
+
+impl Side {
+    /// Runs it once. An end without an error is not enough: it must also have looked at everything.
+    fn run(&self, directory: &Path) -> anyhow::Result<Cost> {
+        let output = directory.join("output");
+        let cost = measure::run(&self.command, directory, &output)?;
+        let said = fs::read_to_string(&output)?;
+        let first = said.lines().next().unwrap_or_default();
+        ensure!(first.contains(&self.says), "expected {:?}, got {first:?}", self.says);
+        Ok(cost)
+    }
 }

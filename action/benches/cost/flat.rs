@@ -2,7 +2,11 @@
 
 use std::fmt::Write;
 
-use crate::{driver, measure::Cost, scenario::World};
+use crate::{
+    driver::{self, Comparison},
+    measure::Cost,
+    scenario::World,
+};
 
 /// Its name among the scenarios.
 pub(crate) const NAME: &str = "flat";
@@ -24,11 +28,11 @@ pub(crate) struct Row {
 
 /// HTTP checks of distinct URLs, in ever larger manifests.
 pub(crate) fn run(world: &World, rounds: Option<usize>) -> anyhow::Result<Vec<Row>> {
-    let (_, one) = driver::compare(world, "flat-1", &world.http(1), rounds.unwrap_or(41))?;
+    let one = driver::compare(world, "flat-1", &world.http(1), rounds.unwrap_or(41))?.clockwork;
     let mut rows = Vec::new();
     for count in COUNTS {
         let rounds = rounds.unwrap_or(if count > 10_000 { 3 } else { 11 });
-        let (floor, clockwork) =
+        let Comparison { floor, clockwork, .. } =
             driver::compare(world, &format!("flat-{count}"), &world.http(count), rounds)?;
         let per_check = |all_ms: f64, one_ms: f64| (all_ms - one_ms).max(0.0) * 1e3 / (count - 1) as f64;
         let row = Row {

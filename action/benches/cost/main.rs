@@ -30,7 +30,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let part = arguments.first().cloned().unwrap_or_default();
     match part.as_str() {
         server::PART => server::serve(arguments.get(1))?,
-        floor::PART => return floor::run(arguments.get(1)),
+        floor::PART => return floor::run(arguments.get(1), arguments.get(2)),
         measure::PART => measure::run_child(&arguments[1..])?,
         _ => return driver::run(&mut arguments),
     }

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write, fs, process::Command};
 
-use crate::{measure::Cost, scenario::Scenario};
+use crate::{driver::Comparison, measure::Cost, scenario::Scenario};
 
 /// One scenario's result.
 #[derive(Debug)]
@@ -10,13 +10,12 @@ pub(crate) struct Row {
     pub(crate) scenario: Scenario,
     pub(crate) rounds: usize,
     pub(crate) assertions: usize,
-    pub(crate) floor: Cost,
-    pub(crate) clockwork: Cost,
+    pub(crate) costs: Comparison,
 }
 
 impl Row {
     fn figures(&self) -> [(Option<f64>, f64, &'static str); 4] {
-        let (limits, floor, ours) = (self.scenario.limits, self.floor, self.clockwork);
+        let (limits, floor, ours) = (self.scenario.limits, self.costs.floor, self.costs.clockwork);
         [
             (limits.wall, ours.wall_ms / floor.wall_ms, "× wall"),
             (limits.cpu, ours.cpu_ms / floor.cpu_ms, "× CPU"),
@@ -35,7 +34,8 @@ impl Row {
 
     /// Its line of the table.
     pub(crate) fn line(&self) -> String {
-        let Self { scenario, rounds, assertions, floor, clockwork } = self;
+        let Self { scenario, rounds, assertions, costs } = self;
+        let Comparison { floor, runtime, clockwork } = costs;
         let limits =
             self.figures().into_iter().filter_map(|(limit, _, unit)| Some(format!("{}{unit}", limit?)));
         let limits = limits.collect::<Vec<_>>().join(", ");
@@ -45,7 +45,7 @@ impl Row {
         };
         let [(_, wall, _), (_, cpu, _), ..] = self.figures();
         format!(
-            "| {} | {assertions} | {} | {} | {wall:.2} | {cpu:.2} | {limits} | {verdict} | {rounds} |",
+            "| {} | {assertions} | {} ({runtime}) | {} | {wall:.2} | {cpu:.2} | {limits} | {verdict} | {rounds} |",
             scenario.name,
             cost(*floor),
             cost(*clockwork),
