@@ -43,7 +43,7 @@ bring_packages() {
     if ! command -v apt-get >/dev/null; then
         missing "no apt-get here: install ${wanted[*]} by hand; the tests that need them fail without"
     elif ! { as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -qq --no-install-recommends "${wanted[@]}"; } </dev/null >&2; then
+        apt-get install -y -qq --no-install-recommends "${wanted[@]}"; } </dev/null >/dev/null; then
         missing "could not install ${wanted[*]} (not root?); the tests that need them fail without"
     fi
 }
