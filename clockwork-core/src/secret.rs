@@ -1,8 +1,14 @@
 //! [`Secret`]: a value that a manifest may point at and never holds.
 
-use std::{borrow::Cow, fmt, io::Read, path::PathBuf};
+use std::{
+    borrow::Cow,
+    fmt,
+    hash::{Hash, Hasher},
+    io::Read,
+    path::PathBuf,
+};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de};
 
 use crate::CheckError;
@@ -82,12 +88,37 @@ fn from_file(path: &std::path::Path) -> Result<SecretString, CheckError> {
     })?;
     // Moved into its protected home first, so that every way out wipes it.
     let value = SecretString::from(value);
-    let text = secrecy::ExposeSecret::expose_secret(&value);
+    let text = value.expose_secret();
     if text.len() as u64 > FILE_LIMIT {
         return Err(wrong("is longer than 64 KiB"));
     }
     let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
     if text.is_empty() { Err(wrong("is empty")) } else { Ok(SecretString::from(text)) }
+}
+
+/// By where they come from, so that observations which need the same secret are shared.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Source::Env(one), Source::Env(other)) => one == other,
+            (Source::File(one), Source::File(other)) => one == other,
+            (Source::Value(one), Source::Value(other)) => one.expose_secret() == other.expose_secret(),
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Secret {}
+
+impl Hash for Secret {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match &self.0 {
+            Source::Env(name) => name.hash(state),
+            Source::File(path) => path.hash(state),
+            // Unequal ones may share a hash; a hash of the value would say something about it.
+            Source::Value(_) => {}
+        }
+    }
 }
 
 impl From<SecretString> for Secret {

@@ -1,7 +1,5 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
-use secrecy::ExposeSecret;
-
 use super::*;
 
 const CANARY: &str = "canary-7f3a";

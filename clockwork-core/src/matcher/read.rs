@@ -204,7 +204,7 @@ impl<'de> Deserialize<'de> for Limit {
                     .ok_or_else(|| E::custom("nothing is comparable with this number"))
             }
         }
-        deserializer.deserialize_any(Visitor)
+        deserializer.deserialize_f64(Visitor)
     }
 }
 

@@ -1,0 +1,513 @@
+//! From a document to a [`Project`]: every key is looked at, and whatever is wrong is told, before anything is given up.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use super::{
+    de::{De, View},
+    error::{Problems, Spot, Trouble},
+    fault::{Fault, Told, describe, found, suggest},
+    node::{BROKEN, Document, FROM_ENV, Id, ROOT, Step},
+    options::OPTIONS,
+    search::search,
+};
+use crate::{
+    Assertion, BlankResource, Common, Declared, Project, Registry, Resource, ResourceName,
+    assertion::Options,
+    registry::{AssertionEntry, ResourceEntry},
+    text::quote,
+};
+
+pub(super) const TOP: [&str; 5] = ["project", "vars", "defaults", "resources", "assertions"];
+
+/// The keys of a resource that are not its kind's.
+pub(super) const RESOURCE: [&str; 4] = ["kind", "description", "depends_on", "assertions"];
+
+/// What a composite has beside them.
+pub(super) const CHILDREN: &str = "children";
+
+pub(super) struct Lowering<'a> {
+    pub(super) document: &'a Document,
+    pub(super) registry: &'a Registry,
+    pub(super) problems: &'a mut Problems,
+    /// Which file it is.
+    pub(super) file: usize,
+    /// Values from the environment, and what is shown for them.
+    pub(super) shown_as: &'a BTreeMap<String, String>,
+    /// The resources and assertions that could not be read: what they are, taken together, is not judged.
+    pub(super) unread: HashSet<Id>,
+}
+
+/// Stands where an assertion could not be read, so that those behind it keep their places.
+#[derive(Debug)]
+struct Unread;
+
+#[async_trait::async_trait]
+impl Assertion for Unread {
+    fn kind(&self) -> &'static str {
+        "Unread"
+    }
+
+    fn supports_at(&self) -> bool {
+        true
+    }
+
+    async fn check(&self, _: &crate::Context) -> Result<crate::Verdict, crate::CheckError> {
+        Err(crate::CheckError::unobservable("it could not be read"))
+    }
+}
+
+impl<'a> Lowering<'a> {
+    pub(super) fn name(&self, key: Id) -> &'a str {
+        self.document.text(self.document.resolve(key))
+    }
+
+    pub(super) fn project(&mut self) -> Project {
+        let document = self.document;
+        let mut project = Project::new("unnamed");
+        if document.get(ROOT, "project").is_none() {
+            let trouble =
+                Trouble::new("missing-field", None, "a manifest needs `project`, which names its state");
+            self.problems.add(self.file, trouble.help("add `project: NAME`".to_owned()));
+        }
+        for (key, value) in document.pairs(ROOT) {
+            match self.name(key) {
+                "project" => match serde::Deserialize::deserialize(De::new(document, value)) {
+                    Ok(name) => project.name = name,
+                    Err(fault) => self.fault(&fault, "this", &[]),
+                },
+                "vars" => {
+                    self.expect_map(value, "a map of variables");
+                }
+                "defaults" => self.defaults(&mut project.defaults, value),
+                "resources" => project.resources = self.resources(value),
+                "assertions" => project.assertions = self.assertions(value),
+                name => self.unknown_key(key, "unknown-key", "a manifest has no key", name, &TOP),
+            }
+        }
+        project
+    }
+
+    fn resources(&mut self, map: Id) -> Vec<Arc<dyn Resource>> {
+        if !self.expect_map(map, "a map of resources (`NAME: { kind: … }`)") {
+            return Vec::new();
+        }
+        let document = self.document;
+        document.pairs(map).map(|(key, value)| self.resource(key, value)).collect()
+    }
+
+    fn resource(&mut self, key: Id, map: Id) -> Arc<dyn Resource> {
+        let document = self.document;
+        let name = self.name(key);
+        let mut common = Common::new(name);
+        if !self.expect_map(map, "a resource (a map with its `kind`)") {
+            self.unread.insert(document.resolve(map));
+            return Arc::new(BlankResource::new(name));
+        }
+        let kind = self.kind(map);
+        for (key, value) in document.pairs(map) {
+            match self.name(key) {
+                "description" => match serde::Deserialize::deserialize(De::new(document, value)) {
+                    Ok(description) => common.description = Some(description),
+                    Err(fault) => self.fault(&fault, "this", &[]),
+                },
+                "depends_on" => {
+                    let names = self.strings(value).unwrap_or_default();
+                    common.depends_on = names.into_iter().map(ResourceName::new).collect();
+                }
+                "assertions" => common.assertions = self.assertions(value),
+                _ => {}
+            }
+        }
+        match kind {
+            Some((_, Some(entry))) => match (entry.read)(self.own(map), common.clone()) {
+                Ok(resource) => return resource,
+                Err(fault) => {
+                    let owner = format!("the resource `{name}`");
+                    let read = |de: De<'_>| (entry.read)(de, Common::default()).map(drop);
+                    self.faults(map, (&RESOURCE, &owner), fault, &read, entry.schema);
+                }
+            },
+            Some((_, None)) => {
+                let children = document.get(map, CHILDREN).map(|(_, value)| self.resources(value));
+                for (key, _) in document.pairs(map) {
+                    let name = self.name(key);
+                    if name != CHILDREN && !RESOURCE.contains(&name) {
+                        let known = [&RESOURCE[..], &[CHILDREN]].concat();
+                        self.unknown_key(
+                            key,
+                            "unknown-field",
+                            "a `BlankResource` has no field",
+                            name,
+                            &known,
+                        );
+                    }
+                }
+                return blank(common, children.unwrap_or_default());
+            }
+            None => {}
+        }
+        self.unread.insert(document.resolve(map));
+        blank(common, Vec::new())
+    }
+
+    fn own(&self, map: Id) -> De<'a> {
+        De::with(self.document, map, View { without: &RESOURCE, ..View::default() })
+    }
+
+    /// The kind of a resource; the entry is `None` for a composite.
+    fn kind(&mut self, map: Id) -> Option<(&'a str, Option<ResourceEntry>)> {
+        let registry = self.registry;
+        let known = || registry.resources().keys().copied().chain([BlankResource::NAME]).collect::<Vec<_>>();
+        let Some((_, value)) = self.document.get(map, "kind") else {
+            let help = suggest("", &known());
+            self.report(map, Trouble::new("missing-field", None, "a resource needs its `kind`").help(help));
+            return None;
+        };
+        let value = self.document.resolve(value);
+        let name = match <&str as serde::Deserialize>::deserialize(De::new(self.document, value)) {
+            Ok(name) => name,
+            Err(fault) => {
+                self.fault(&fault, "this", &[]);
+                return None;
+            }
+        };
+        if name == BlankResource::NAME {
+            return Some((name, None));
+        }
+        if let Some(entry) = registry.resources().get(name) {
+            return Some((name, Some(*entry)));
+        }
+        let help = match registry.assertions().contains_key(name) {
+            true => Some(format!("{name} is an assertion kind, and goes under `assertions`")),
+            false => suggest(name, &known()),
+        };
+        let message = format!("there is no resource kind {}", quote(name));
+        self.report(value, Trouble::new("unknown-kind", None, message).help(help));
+        None
+    }
+
+    fn assertions(&mut self, list: Id) -> Vec<Declared> {
+        let document = self.document;
+        if !document.is_sequence(list) {
+            let message =
+                format!("expected a list of assertions, found {}", found(document, document.resolve(list)));
+            let help = "begin each assertion with `- `".to_owned();
+            self.report(list, Trouble::new("wrong-type", None, message).help(help));
+            return Vec::new();
+        }
+        let items = document.children(list);
+        items
+            .map(|item| {
+                self.assertion(item).unwrap_or_else(|| {
+                    self.unread.insert(document.resolve(item));
+                    Declared::new(Unread)
+                })
+            })
+            .collect()
+    }
+
+    fn assertion(&mut self, item: Id) -> Option<Declared> {
+        let document = self.document;
+        if !document.is_mapping(item) {
+            return self.bare(item);
+        }
+        let (mut options, mut good) = (Options::default(), true);
+        let mut kinds = Vec::new();
+        for (key, value) in document.pairs(item) {
+            let name = self.name(key);
+            if OPTIONS.contains(&name) {
+                good &= self.option(&mut options, name, value);
+            } else {
+                kinds.push((key, value, self.registry.assertions().get(name).copied()));
+            }
+        }
+        let (key, value, entry) = match *kinds {
+            [] => {
+                let message = "this assertion names no kind";
+                let help = "one key beside the options names it: `- HealthcheckAssert: { … }`".to_owned();
+                self.report(item, Trouble::new("no-kind", None, message).help(help));
+                return None;
+            }
+            [(key, value, Some(entry))] => (key, value, entry),
+            [(key, _, None)] => {
+                self.unknown_kind(key);
+                return None;
+            }
+            _ => {
+                self.several(&kinds);
+                return None;
+            }
+        };
+        let assertion = self.fields(key, value, &entry);
+        match (assertion, good) {
+            (Some(assertion), true) => Some(Declared { assertion, options }),
+            _ => None,
+        }
+    }
+
+    /// A kind's name alone.
+    fn bare(&mut self, item: Id) -> Option<Declared> {
+        let item = self.document.resolve(item);
+        let name = match <&str as serde::Deserialize>::deserialize(De::new(self.document, item)) {
+            Ok(name) => name,
+            Err(_) => {
+                let message = format!("expected an assertion, found {}", found(self.document, item));
+                let help = "write the name of a kind, or `KIND: { … }` with its fields".to_owned();
+                self.report(item, Trouble::new("wrong-type", None, message).help(help));
+                return None;
+            }
+        };
+        let Some(entry) = self.registry.assertions().get(name).copied() else {
+            self.unknown_kind(item);
+            return None;
+        };
+        match (entry.read)(De::empty(self.document, item)) {
+            Ok(assertion) => Some(Declared { assertion, options: Options::default() }),
+            Err(fault) => {
+                let Told { code, message, .. } = describe(&fault, self.document, name, &[]);
+                let fields = required(entry.schema);
+                let fields: Vec<_> = fields.iter().map(|field| format!("{field}: …")).collect();
+                let help =
+                    (!fields.is_empty()).then(|| format!("write `- {name}: {{ {} }}`", fields.join(", ")));
+                self.report(item, Trouble::new(code, None, message).help(help));
+                None
+            }
+        }
+    }
+
+    fn fields(&mut self, key: Id, value: Id, entry: &AssertionEntry) -> Option<Arc<dyn Assertion>> {
+        let (document, name) = (self.document, self.name(key));
+        if document.is_null(value) {
+            let message = format!("nothing stands behind `{name}:`");
+            let help = match required(entry.schema) {
+                fields if fields.is_empty() => format!("where it needs no fields, write `- {name}` alone"),
+                fields => {
+                    format!("indent its fields further than its name; it needs `{}`", fields.join("`, `"))
+                }
+            };
+            self.report(value, Trouble::new("missing-field", None, message).help(help));
+            return None;
+        }
+        if !document.is_mapping(value) {
+            let found = found(document, document.resolve(value));
+            let message = format!("expected a map with the fields of `{name}`, found {found}");
+            let help = match &*required(entry.schema) {
+                [field] => Some(format!("did you mean `{name}: {{ {field}: … }}`?")),
+                _ => None,
+            };
+            self.report(value, Trouble::new("wrong-type", None, message).help(help));
+            return None;
+        }
+        match (entry.read)(De::new(document, value)) {
+            Ok(assertion) => Some(assertion),
+            Err(fault) => {
+                let read = |de: De<'_>| (entry.read)(de).map(drop);
+                self.faults(value, (&[], &format!("`{name}`")), fault, &read, entry.schema);
+                None
+            }
+        }
+    }
+
+    /// More than one key that is no option.
+    fn several(&mut self, kinds: &[(Id, Id, Option<AssertionEntry>)]) {
+        let known: Vec<_> =
+            kinds.iter().filter_map(|(key, value, entry)| Some((*key, *value, (*entry)?))).collect();
+        if let [(first, ..), (second, ..), ..] = *known {
+            let (first, name) = (self.name(first), self.name(second));
+            let message = format!("an assertion has one kind, and here are two: `{first}` and `{name}`");
+            let help = "begin each assertion with `- ` of its own".to_owned();
+            self.report(second, Trouble::new("several-kinds", None, message).help(help));
+        }
+        if let [(key, value, entry)] = *known
+            && !self.document.is_null(value)
+        {
+            // For what is wrong with the fields.
+            self.fields(key, value, &entry);
+        }
+        for (key, ..) in kinds.iter().filter(|(_, _, entry)| entry.is_none()) {
+            let name = self.name(*key);
+            match *known {
+                [(kind, value, entry)] if properties(entry.schema).iter().any(|field| field == name) => {
+                    let kind = self.name(kind);
+                    let message = format!("`{name}` is a field of `{kind}`, and stands beside it");
+                    let help = match self.document.is_null(value) {
+                        true => format!("indent it further than `{kind}`"),
+                        false => format!("put it into the map of `{kind}`"),
+                    };
+                    self.report(*key, Trouble::new("misplaced-field", None, message).help(help));
+                }
+                [] => self.unknown_kind(*key),
+                _ => self.unknown_key(*key, "unknown-option", "an assertion has no option", name, &OPTIONS),
+            }
+        }
+    }
+
+    fn unknown_kind(&mut self, key: Id) {
+        if self.problems.only_counts() {
+            return;
+        }
+        let name = self.name(key);
+        let kinds: Vec<_> = self.registry.assertions().keys().copied().collect();
+        let near = crate::nearest(name, kinds.iter().chain(&OPTIONS).copied());
+        let help = match near {
+            _ if self.registry.resources().contains_key(name) || name == BlankResource::NAME => {
+                Some(format!("{name} is a resource kind, and goes under `resources` with `kind: {name}`"))
+            }
+            Some(near) => Some(format!("did you mean `{near}`?")),
+            None => suggest(name, &kinds),
+        };
+        let message = format!("there is no assertion kind {}", quote(name));
+        self.report(key, Trouble::new("unknown-kind", None, message).help(help));
+    }
+
+    pub(super) fn unknown_key(
+        &mut self,
+        key: Id,
+        code: &'static str,
+        what: &str,
+        name: &str,
+        known: &[&str],
+    ) {
+        let message = format!("{what} {}", quote(name));
+        self.report(key, Trouble::new(code, None, message).help(suggest(name, known)));
+    }
+
+    pub(super) fn expect_map(&mut self, value: Id, expected: &str) -> bool {
+        if self.document.is_mapping(value) {
+            return true;
+        }
+        let found = found(self.document, self.document.resolve(value));
+        self.report(value, Trouble::new("wrong-type", None, format!("expected {expected}, found {found}")));
+        false
+    }
+
+    /// Everything that is wrong with a struct that could not be read.
+    fn faults(
+        &mut self,
+        map: Id,
+        (also, owner): (&[&str], &str),
+        first: Fault,
+        read: &dyn Fn(De<'_>) -> Result<(), Fault>,
+        schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
+    ) {
+        if self.problems.only_counts() {
+            return;
+        }
+        let document = self.document;
+        let mut faults = search(document, map, also, first, read);
+        // serde names one missing field. The schema knows them all, unless a field goes by a name that it does not know.
+        let properties = properties(schema);
+        let keys: Vec<_> = document.pairs(map).map(|(key, _)| self.name(key)).collect();
+        let by_its_names = keys.iter().all(|key| {
+            let told = faults.iter().any(|fault| fault.kind().is_unknown(key));
+            told || also.contains(key) || properties.iter().any(|known| known == key)
+        });
+        for field in required(schema).iter().filter(|_| by_its_names) {
+            if !keys.contains(&&**field) && !faults.iter().any(|fault| fault.kind().is_missing(field)) {
+                faults.push(Fault::missing(field).at(document.resolve(map)));
+            }
+        }
+        faults.iter().for_each(|fault| self.fault(fault, owner, also));
+    }
+
+    pub(super) fn fault(&mut self, fault: &Fault, owner: &str, also: &[&str]) {
+        let Told { code, message, help } = describe(fault, self.document, owner, also);
+        let mut trouble = Trouble::new(code, None, message).help(help);
+        trouble.hide = fault.is_hidden();
+        self.report(fault.place().unwrap_or(ROOT), trouble);
+    }
+
+    /// Ties what is wrong to its place.
+    pub(super) fn report(&mut self, id: Id, mut trouble: Trouble) {
+        let document = self.document;
+        let target = document.resolve(id);
+        if document.entry(target).has(BROKEN) || self.problems.only_counts() {
+            return;
+        }
+        let (steps, owner) = document.way(ROOT, id).unwrap_or_default();
+        let entry = document.entry(id);
+        // A block's own place is its first key; that of a value that is not there is nowhere. The key says more.
+        let nowhere = entry.is_collection() || (entry.width == 0 && document.is_null(id));
+        let entry = owner.filter(|_| nowhere).map_or(entry, |owner| document.entry(owner));
+        let width = if entry.is_collection() { 1 } else { entry.width };
+        trouble.spot = trouble.spot.or(Some(Spot { line: entry.line, column: entry.column, width }));
+        trouble.path = path(steps);
+        if (target..document.after(target)).any(|id| document.entry(id).has(FROM_ENV)) {
+            trouble.message = self.scrub(trouble.message);
+            trouble.help = trouble.help.map(|help| self.scrub(help));
+        }
+        self.problems.add(self.file, trouble);
+    }
+
+    /// Shows `${env.X}` for what came from there.
+    fn scrub(&self, mut message: String) -> String {
+        for (value, shown) in self.shown_as.iter().filter(|(value, _)| !value.is_empty()) {
+            let quoted = quote(value);
+            let inner = &quoted[1..quoted.len() - 1];
+            for (from, to) in
+                [(format!("`{value}`"), format!("`{shown}`")), (quoted.clone(), format!("\"{shown}\""))]
+            {
+                message = message.replace(&from, &to);
+            }
+            // A word or a digit may stand in the message anyway.
+            if value.len() >= 4 {
+                message = message.replace(value.as_str(), shown).replace(inner, shown);
+            }
+            // Text that was cut when it was quoted.
+            let start: String = value.chars().take(24).collect();
+            if start.len() >= 24
+                && (message.contains(&start) || message.contains(&quote(&start)[1..start.len()]))
+            {
+                return format!("what `{shown}` stands for is not valid here");
+            }
+        }
+        message
+    }
+}
+
+fn blank(common: Common, children: Vec<Arc<dyn Resource>>) -> Arc<dyn Resource> {
+    let mut blank = BlankResource::new("").with_children(children);
+    *blank.common_mut() = common;
+    Arc::new(blank)
+}
+
+/// The way to a node: `resources.api.assertions[0].HealthcheckAssert.url`.
+pub(super) fn path_of(document: &Document, id: Id) -> String {
+    path(document.way(ROOT, id).unwrap_or_default().0)
+}
+
+fn path(steps: Vec<Step>) -> String {
+    let mut path = String::new();
+    for step in steps {
+        match step {
+            Step::Index(index) => path.push_str(&format!("[{index}]")),
+            Step::Key(key) => {
+                let plain = key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
+                match (plain, path.is_empty()) {
+                    (true, true) => path.push_str(&key),
+                    (true, false) => path.extend([".", &key]),
+                    (false, _) => path.push_str(&format!("[{}]", quote(&key))),
+                }
+            }
+        }
+    }
+    path
+}
+
+type MakeSchema = fn(&mut schemars::SchemaGenerator) -> schemars::Schema;
+
+/// The fields that a kind cannot do without.
+pub(super) fn required(schema: MakeSchema) -> Vec<String> {
+    let schema = schema(&mut schemars::generate::SchemaSettings::draft07().into_generator());
+    let required = schema.get("required").and_then(|required| required.as_array());
+    required.into_iter().flatten().filter_map(|field| Some(field.as_str()?.to_owned())).collect()
+}
+
+fn properties(schema: MakeSchema) -> Vec<String> {
+    let schema = schema(&mut schemars::generate::SchemaSettings::draft07().into_generator());
+    let properties = schema.get("properties").and_then(|properties| properties.as_object());
+    properties.into_iter().flatten().map(|(field, _)| field.clone()).collect()
+}

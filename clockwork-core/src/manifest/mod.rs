@@ -1,0 +1,190 @@
+//! Reading a manifest: bytes → a [document](node) with places → values put in for `${…}` → a validated
+//! [`Project`]. Nothing runs, nothing is looked up, and all that is wrong comes at once.
+//!
+//! | step | module |
+//! | --- | --- |
+//! | bytes to nodes, within bounds | `parse`, `node`, `scalar` |
+//! | `${vars.X}` and `${env.X}` | `interpolate` |
+//! | nodes to Rust types | `de`, `fault` |
+//! | the structure around them | `lower`, `options` |
+//! | every fault, not only serde's first | `search` |
+//! | the dependency graph's problems, with places | `validate` |
+//! | how it is told | `error` |
+//! | the same, for editors | `schema` |
+
+mod de;
+mod error;
+mod fault;
+mod interpolate;
+mod lower;
+mod node;
+mod options;
+mod parse;
+mod scalar;
+mod schema;
+mod search;
+mod validate;
+
+use std::collections::{BTreeMap, HashSet};
+
+pub use error::{ManifestError, ManifestProblem};
+pub(crate) use {de::De, fault::Fault, options::is_option};
+
+use self::{
+    error::{Problems, Source, Spot, Trouble},
+    interpolate::{Interpolator, Vars},
+    lower::Lowering,
+    node::{Document, ROOT},
+};
+use crate::{Engine, Project, Registry};
+
+/// A manifest as it came, and what overrides its variables.
+#[derive(Debug, Clone, Default)]
+pub struct ManifestInput {
+    /// What errors call it: `clockwork.yaml`.
+    pub name: String,
+    /// The file. At most 32 MiB are read.
+    pub bytes: Vec<u8>,
+    /// `--var NAME=VALUE`: names with dots reach into maps. The value is taken as it is, and typed as a plain scalar.
+    pub vars: Vec<(String, String)>,
+    /// `--vars-file`: name and content, each a YAML map. Later ones override earlier ones.
+    pub vars_files: Vec<(String, Vec<u8>)>,
+}
+
+impl Engine {
+    /// Reads a manifest with the kinds that this engine knows. `env` answers for `${env.NAME}`.
+    ///
+    /// # Errors
+    /// All that is wrong with it, at once. Nothing ran.
+    pub fn read_manifest(
+        &self,
+        input: &ManifestInput,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Project, ManifestError> {
+        Reader { files: Vec::new(), problems: Problems::default(), env, shown_as: BTreeMap::new() }
+            .read(self, input)
+    }
+
+    /// The JSON Schema (draft 7) of the manifests that this engine reads, for editors.
+    pub fn schema(&self) -> serde_json::Value {
+        schema::schema(self.registry())
+    }
+}
+
+struct Reader<'a> {
+    /// The manifest is the first one.
+    files: Vec<Source<'a>>,
+    problems: Problems,
+    env: &'a dyn Fn(&str) -> Option<String>,
+    shown_as: BTreeMap<String, String>,
+}
+
+impl<'a> Reader<'a> {
+    fn read(mut self, engine: &Engine, input: &'a ManifestInput) -> Result<Project, ManifestError> {
+        let mut manifest = self.open(&input.name, &input.bytes);
+        if let Some(document) = &manifest
+            && (document.len() == 0 || document.is_null(ROOT))
+        {
+            let message = "the manifest is empty";
+            let help = "it needs `project: NAME`, and `resources` or `assertions`".to_owned();
+            self.problems.add(0, Trouble::new("empty", None, message).help(help));
+            manifest = None;
+        }
+        let mut vars = Vars::default();
+        input.vars.iter().for_each(|(name, text)| vars.set(name, text));
+        // Whoever overrides comes first.
+        for (name, bytes) in input.vars_files.iter().rev() {
+            self.vars_file(name, bytes, &mut vars);
+        }
+        let project = manifest.map(|mut document| {
+            self.interpolate(&mut document, &mut vars);
+            self.lower(engine.registry(), &document)
+        });
+        self.problems.finish(&self.files, project)
+    }
+
+    /// Reads a file; says what is wrong, and returns nothing, if it is not YAML.
+    fn open(&mut self, name: &'a str, bytes: &'a [u8]) -> Option<Document> {
+        let file = self.files.len();
+        let (text, wrong) = parse::decode(bytes);
+        self.files.push(Source::new(name, text));
+        let document = wrong.map_or_else(|| parse::parse(text), Err);
+        document.map_err(|trouble| self.problems.add(file, trouble)).ok()
+    }
+
+    fn vars_file(&mut self, name: &'a str, bytes: &'a [u8], vars: &mut Vars) {
+        let file = self.files.len();
+        let Some(mut document) = self.open(name, bytes).filter(|document| document.len() > 0) else { return };
+        if document.is_null(ROOT) {
+            return;
+        }
+        if !document.is_mapping(ROOT) {
+            let message = "expected a map of variables";
+            self.problems.add(file, Trouble::new("wrong-type", spot(&document, ROOT), message));
+            return;
+        }
+        let all = (ROOT, document.len() as node::Id);
+        self.put_in(&mut document, all, file, None);
+        parse::key_troubles(&document, |_, trouble| self.problems.add(file, trouble));
+        vars.take(&document, ROOT);
+    }
+
+    /// First into the variables, then from them into everything else.
+    fn interpolate(&mut self, document: &mut Document, vars: &mut Vars) {
+        if let Some((_, map)) = document.get(ROOT, "vars") {
+            let range = (map, document.after(map));
+            self.put_in(document, range, 0, None);
+            vars.take(document, map);
+        }
+        let all = (ROOT, document.len() as node::Id);
+        self.put_in(document, all, 0, Some(vars));
+    }
+
+    fn put_in(
+        &mut self,
+        document: &mut Document,
+        range: (node::Id, node::Id),
+        file: usize,
+        vars: Option<&Vars>,
+    ) {
+        let mut interpolator = Interpolator { vars, env: self.env, shown_as: &mut self.shown_as };
+        let (source, problems) = (&self.files[file], &mut self.problems);
+        let troubles = interpolator.apply(document, range, source);
+        for (id, trouble) in troubles {
+            if !problems.only_counts() {
+                problems.add(file, trouble.path(lower::path_of(document, id)));
+            }
+        }
+    }
+
+    fn lower(&mut self, registry: &Registry, document: &Document) -> Project {
+        parse::key_troubles(document, |id, trouble| {
+            if !self.problems.only_counts() {
+                self.problems.add(0, trouble.path(lower::path_of(document, id)));
+            }
+        });
+        let mut lowering = Lowering {
+            document,
+            registry,
+            problems: &mut self.problems,
+            file: 0,
+            shown_as: &self.shown_as,
+            unread: HashSet::new(),
+        };
+        let project = lowering.project();
+        lowering.validate(&project);
+        project
+    }
+}
+
+fn spot(document: &Document, id: node::Id) -> Spot {
+    let entry = document.entry(id);
+    Spot {
+        line: entry.line,
+        column: entry.column,
+        width: if entry.is_collection() { 1 } else { entry.width },
+    }
+}
+
+#[cfg(test)]
+mod tests;

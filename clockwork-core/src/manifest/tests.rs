@@ -1,0 +1,8 @@
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod bad;
+mod bounds;
+mod good;
+mod kinds;
+mod properties;
+mod schema;

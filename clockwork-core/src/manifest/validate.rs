@@ -1,0 +1,58 @@
+//! What is wrong with the project as a whole (names, dependencies, fields taken together), tied to its places.
+
+use super::{
+    error::Trouble,
+    lower::Lowering,
+    node::{Id, ROOT},
+    options::is_option,
+};
+use crate::{Graph, Problem, Project, ProjectError};
+
+impl Lowering<'_> {
+    pub(super) fn validate(&mut self, project: &Project) {
+        let Err(ProjectError { problems }) = Graph::new(project) else { return };
+        for Problem { code, path, message } in problems {
+            let (id, unread) = self.find(&path);
+            // What stands in for something that could not be read says nothing about it.
+            let of_the_whole = matches!(code, "invalid-assertion" | "invalid-resource" | "no-vantage");
+            if (unread && of_the_whole) || (code == "no-assertions" && !self.problems.is_empty()) {
+                continue;
+            }
+            let (message, help) = match message.split_once("; did you mean ") {
+                Some((message, near)) => (message.to_owned(), Some(format!("did you mean {near}"))),
+                None => (message, None),
+            };
+            let trouble = Trouble::new(code, None, message).help(help);
+            match id {
+                ROOT => self.problems.add(self.file, trouble),
+                id => self.report(id, trouble),
+            }
+        }
+    }
+
+    /// The nearest node on this way that is there, and whether something on the way could not be read.
+    fn find(&self, path: &[String]) -> (Id, bool) {
+        let document = self.document;
+        let (mut here, mut unread) = (ROOT, false);
+        for part in path {
+            let node = document.resolve(here);
+            let next = if document.is_mapping(node) {
+                let named = document.get(node, part);
+                // A kind that is named by an alias stands under that.
+                let kind = || document.pairs(node).find(|(key, _)| !is_option(self.name(*key)));
+                let in_list = || {
+                    document
+                        .way(ROOT, node)
+                        .is_some_and(|(steps, _)| matches!(steps.last(), Some(super::node::Step::Index(_))))
+                };
+                named.or_else(|| if in_list() { kind() } else { None }).map(|(_, value)| value)
+            } else {
+                part.parse().ok().and_then(|index| document.children(node).nth(index))
+            };
+            let Some(next) = next else { break };
+            here = next;
+            unread |= self.unread.contains(&document.resolve(here));
+        }
+        (here, unread)
+    }
+}
