@@ -87,6 +87,11 @@ fn read(manifest: &Path, args: &SourceArgs, _engine: &Engine) -> anyhow::Result<
     bail!("manifests cannot be read yet")
 }
 
+/// The JSON Schema of what [`Source::find`] reads.
+pub(crate) fn schema(_engine: &Engine) -> anyhow::Result<serde_json::Value> {
+    bail!("manifests cannot be read yet")
+}
+
 fn file(path: &Path, what: &str) -> anyhow::Result<Vec<u8>> {
     let shown = path.display();
     let file = File::open(path).with_context(|| format!("cannot read {what}, {shown}"))?;

@@ -152,7 +152,7 @@ pub(crate) fn one_line(text: &str) -> String {
 /// A result's name among those of its resource: its id without the resource, and its label where that says more.
 pub(crate) fn name(result: &CheckResult) -> String {
     let id = match &result.resource {
-        Some(resource) => result.id.strip_prefix(resource.as_str()).unwrap_or(&result.id),
+        Some(resource) => result.id.strip_prefix(&**resource).unwrap_or(&result.id),
         None => result.id.strip_prefix("cross").unwrap_or(&result.id),
     };
     let id = id.strip_prefix('/').unwrap_or(id);

@@ -76,8 +76,8 @@ struct Finding {
 enum State {
     /// Nothing is known: nothing was looked at, or nothing is asserted.
     Unknown,
-    Passed,
     Skipped,
+    Passed,
     Warning,
     Errored,
     Failed,

@@ -108,7 +108,7 @@ mod tests {
         assert_eq!(at(&state, 900), "");
         assert_eq!(at(&state, 1000), "cross/FunctionAssertion/holds: waiting for 1 s, no answer yet\n");
         assert_eq!(at(&state, 9000), "", "nothing new");
-        let mut attempt = |state: &mut State, message: &str| {
+        let attempt = |state: &mut State, message: &str| {
             let (outcome, again_in) = (Outcome::Failed, Duration::ZERO);
             let event = Event::Attempt {
                 id: Arc::clone(&id),

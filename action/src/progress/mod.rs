@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clockwork_core::{Event, Graph, Palette, Project};
+use clockwork_core::{Event, Graph, Project};
 
 use crate::{
     cli::Color,
@@ -109,7 +109,3 @@ fn put(text: &str) {
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
 }
-
-/// No colour at all.
-#[cfg(test)]
-const PLAIN: Palette = Palette { good: "", bad: "", warning: "", dim: "", reset: "" };

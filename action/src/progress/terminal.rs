@@ -114,7 +114,6 @@ mod tests {
     use clockwork_core::{Event, Graph, Outcome, prelude::*};
 
     use super::*;
-    use crate::progress::PLAIN;
 
     #[test]
     fn shows_what_is_looked_at_and_what_waits_and_takes_it_away_again() {
@@ -135,7 +134,7 @@ mod tests {
             again_in: Duration::from_millis(100),
         };
         state.fold(&graph, began, attempt);
-        let mut screen = Screen::new(PLAIN);
+        let mut screen = Screen::new(Palette::default());
         let mut drawn = String::new();
         screen.draw(&mut drawn, &state, began + Duration::from_millis(1500), 200, 24);
         assert_eq!(
@@ -162,7 +161,7 @@ mod tests {
         }
         for rows in 0..30 {
             let mut drawn = String::new();
-            let mut screen = Screen::new(PLAIN);
+            let mut screen = Screen::new(Palette::default());
             screen.draw(&mut drawn, &state, state.began, 10, rows);
             assert!(screen.lines <= rows.saturating_sub(1).max(1).min(HEIGHT), "{rows}");
             assert_eq!(drawn.lines().filter(|line| !line.starts_with("\x1b[?7h")).count(), screen.lines);
