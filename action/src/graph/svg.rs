@@ -1,7 +1,10 @@
 //! A picture of its own: no script, no font, nothing to be fetched. What everything stands on is on the left; an arrow
 //! points from a resource to what it needs; dashed lines are assertions over several resources.
 
-use std::io::{self, Write};
+use std::{
+    cmp::Ordering,
+    io::{self, Write},
+};
 
 use super::{
     Cross, Drawing, Node, State,
@@ -42,12 +45,14 @@ pub(super) fn write(out: &mut impl Write, drawing: &Drawing) -> io::Result<()> {
     text(out, (MARGIN, MARGIN + 8.0), 15, colour, "start", &format!("{} {head}", state.mark()))?;
     let layout = &plan.layout;
     layout.edges.iter().try_for_each(|edge| dependency(out, &plan, edge))?;
-    for (number, node) in drawing.nodes.iter().enumerate() {
-        resource(out, node, plan.places[number])?;
+    let cross = || drawing.cross.iter().enumerate();
+    cross().try_for_each(|(number, cross)| lines_of(out, &plan, number, cross))?;
+    let mut taken = Vec::new();
+    for (node, &Place { x, y, width }) in drawing.nodes.iter().zip(&plan.places) {
+        resource(out, node, Place { x, y, width })?;
+        taken.push(Area { x, y, width, height: BOX_HEIGHT });
     }
-    for (number, cross) in drawing.cross.iter().enumerate() {
-        relation(out, &plan, number, cross)?;
-    }
+    cross().try_for_each(|(number, cross)| label_of(out, &plan, number, cross, &mut taken))?;
     let legend = "→ needs   ┄ assertion over several resources   ✓ holds   ✗ failed   ? not judged   ! warning   - skipped";
     text(out, (MARGIN, height - 12.0), 11, "#57606a", "start", legend)?;
     out.write_all(b"</svg>\n")
@@ -93,7 +98,12 @@ impl Plan {
         let knots_height = knotted.iter().filter(|knot| **knot).count() as f64 * 2.0 * GAP;
         let inner = heights.iter().copied().fold(knots_height, f64::max);
         let mut places = vec![Place { x: 0.0, y: 0.0, width: 0.0 }; layout.items.len()];
-        let mut x = MARGIN;
+        // What joins two boxes of the first layer stands to the left of it.
+        let first = |number: &usize| drawing.nodes[*number].needs.is_empty();
+        let beside =
+            drawing.cross.iter().filter(|cross| cross.about.len() == 2 && cross.about.iter().all(first));
+        let beside = beside.map(|cross| label_width(cross) / 2.0 + BETWEEN / 4.0).fold(0.0, f64::max);
+        let mut x = MARGIN + beside;
         for (layer, height) in layout.layers.iter().zip(&heights) {
             let widths = layer.iter().map(|item| match layout.items[*item] {
                 Item::Box(number) => box_width(&drawing.nodes[number]),
@@ -113,7 +123,7 @@ impl Plan {
         let mut knots = Vec::new();
         let mut widest = 0.0_f64;
         for (cross, knot) in drawing.cross.iter().zip(&knotted) {
-            let width = short(&cross.label(), NAME).chars().count() as f64 * NARROW + 20.0;
+            let width = label_width(cross) + 20.0;
             knots.push(Place { x, y, width });
             if *knot {
                 widest = widest.max(width);
@@ -125,6 +135,10 @@ impl Plan {
         let width = (end + BETWEEN / 2.0 + MARGIN).max(880.0);
         Self { layout, places, knots, width, height: MARGIN + HEAD + inner + FOOT }
     }
+}
+
+fn label_width(cross: &Cross) -> f64 {
+    short(&cross.label(), NAME).chars().count() as f64 * NARROW
 }
 
 /// The lines of a box, as they are shown.
@@ -188,58 +202,104 @@ fn dependency(out: &mut impl Write, plan: &Plan, edge: &[usize]) -> io::Result<(
     writeln!(out, "\" fill=\"none\" stroke=\"#57606a\" stroke-width=\"1.2\" marker-end=\"url(#arrow)\"/>")
 }
 
-fn relation(out: &mut impl Write, plan: &Plan, number: usize, cross: &Cross) -> io::Result<()> {
+/// The dashed lines of an assertion over several resources, which go behind the boxes.
+fn lines_of(out: &mut impl Write, plan: &Plan, number: usize, cross: &Cross) -> io::Result<()> {
+    let colour = cross.state.colours().0;
+    let line = format!("fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.2\" stroke-dasharray=\"5 4\"");
+    // Beside the arrows: a little below the middle. Several between the same two keep apart.
+    let down = 12.0 + 4.0 * (number % 4) as f64;
+    if let [from, to] = cross.about[..] {
+        let (from, to) = (plan.places[from], plan.places[to]);
+        let (x1, y1) = (if from.x < to.x { from.right() } else { from.x }, from.middle() + down);
+        let (x2, y2) = (if from.x > to.x { to.right() } else { to.x }, to.middle() + down);
+        // Two boxes of one layer are joined by a bow on their left, others by a curve between their layers.
+        let bow = BETWEEN / 3.0;
+        let (c1, c2) = if from.x == to.x { (x1 - bow, x2 - bow) } else { ((x1 + x2) / 2.0, (x1 + x2) / 2.0) };
+        return writeln!(
+            out,
+            "<path d=\"M{x1:.1} {y1:.1} C{c1:.1} {y1:.1} {c2:.1} {y2:.1} {x2:.1} {y2:.1}\" {line}/>"
+        );
+    }
+    let knot = plan.knots[number];
+    let (x, middle) = (knot.x, knot.y + GAP / 2.0);
+    cross.about.iter().try_for_each(|about| {
+        let place = plan.places[*about];
+        let (right, at) = (place.right(), place.middle() + down);
+        let half = (x - right) / 2.0;
+        let (c1, c2) = (x - half, right + half);
+        writeln!(
+            out,
+            "<path d=\"M{x:.1} {middle:.1} C{c1:.1} {middle:.1} {c2:.1} {at:.1} {right:.1} {at:.1}\" {line}/>"
+        )
+    })
+}
+
+/// The name of an assertion over several resources, on its line or in a knot of its own.
+fn label_of(
+    out: &mut impl Write,
+    plan: &Plan,
+    number: usize,
+    cross: &Cross,
+    taken: &mut Vec<Area>,
+) -> io::Result<()> {
     let (colour, fill) = cross.state.colours();
     let label = short(&cross.label(), NAME);
     writeln!(out, "<g class=\"{}\">", cross.state.word())?;
     if !cross.message.is_empty() {
         writeln!(out, "<title>{}</title>", Xml(&cross.message))?;
     }
-    let line = format!("fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.2\" stroke-dasharray=\"5 4\"");
-    if let [from, to] = cross.about[..] {
+    let (middle, y) = if let [from, to] = cross.about[..] {
         let (from, to) = (plan.places[from], plan.places[to]);
-        // Beside the arrows: a little below the middle, and on the same sides. Several between the same two keep apart.
-        let down = 16.0 + 4.0 * (number % 3) as f64;
-        let (y1, y2) = (from.middle() + down, to.middle() + down);
-        let (x1, x2) = if from.x > to.x {
-            (from.x, to.right())
-        } else if from.x < to.x {
-            (from.right(), to.x)
-        } else {
-            (from.right(), to.right())
+        let middle = match from.x.total_cmp(&to.x) {
+            Ordering::Less => (from.right() + to.x) / 2.0,
+            Ordering::Equal => from.x - BETWEEN / 4.0,
+            Ordering::Greater => (to.right() + from.x) / 2.0,
         };
-        let bulge = if from.x == to.x { 46.0 } else { (x2 - x1) / 2.0 };
-        let end = if from.x == to.x { x2 + 46.0 } else { x2 - bulge };
-        writeln!(
-            out,
-            "<path d=\"M{x1:.1} {y1:.1} C{:.1} {y1:.1} {end:.1} {y2:.1} {x2:.1} {y2:.1}\" {line}/>",
-            x1 + bulge
-        )?;
-        let middle = ((x1 + x2) / 2.0 + if from.x == to.x { 36.0 } else { 0.0 }, (y1 + y2) / 2.0 + 14.0);
-        let anchor = if from.x == to.x { "start" } else { "middle" };
-        text(out, middle, 11, colour, anchor, &label)?;
+        let width = label_width(cross);
+        let mut area = Area {
+            x: middle - width / 2.0,
+            y: (from.middle() + to.middle()) / 2.0 + 6.0,
+            width,
+            height: 14.0,
+        };
+        // Down to where it lies on no other one and on no box; not for ever, as no reader would find it there.
+        for _ in 0..30 {
+            if !taken.iter().any(|other| other.overlaps(&area)) {
+                break;
+            }
+            area.y += 7.0;
+        }
+        let y = area.y + 11.0;
+        taken.push(area);
+        (middle, y)
     } else {
         let Place { x, y, width } = plan.knots[number];
-        let middle = y + GAP / 2.0;
-        for about in &cross.about {
-            let place = plan.places[*about];
-            let (right, at) = (place.right(), place.middle() + 16.0);
-            let half = (x - right) / 2.0;
-            writeln!(
-                out,
-                "<path d=\"M{x:.1} {middle:.1} C{:.1} {middle:.1} {:.1} {at:.1} {right:.1} {at:.1}\" {line}/>",
-                x - half,
-                right + half
-            )?;
-        }
         writeln!(
             out,
             "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{GAP}\" rx=\"11\" fill=\"{fill}\" \
              stroke=\"{colour}\" stroke-dasharray=\"5 4\"/>"
         )?;
-        text(out, (x + width / 2.0, middle + 4.0), 11, colour, "middle", &label)?;
-    }
+        (x + width / 2.0, y + GAP / 2.0 + 4.0)
+    };
+    text(out, (middle, y), 11, colour, "middle", &label)?;
     out.write_all(b"</g>\n")
+}
+
+/// What is drawn on already.
+struct Area {
+    x: f64,
+    y: f64,
+    width: f64,
+    height: f64,
+}
+
+impl Area {
+    fn overlaps(&self, other: &Self) -> bool {
+        self.x < other.x + other.width
+            && other.x < self.x + self.width
+            && self.y < other.y + other.height
+            && other.y < self.y + self.height
+    }
 }
 
 fn text(

@@ -51,6 +51,7 @@ fn shop() -> Project {
         .with(jobs)
         .assert(Connects(vec!["jobs", "database"], false))
         .assert(Connects(vec!["jobs", "database", "cache"], true))
+        .assert(Connects(vec!["database", "cache"], true))
 }
 
 fn drawn(project: &Project, run: bool, format: GraphFormat) -> String {
@@ -84,7 +85,10 @@ fn as_svg() {
     let document = roxmltree::Document::parse(&svg).unwrap();
     let groups: Vec<_> = document.root_element().children().filter(|node| node.has_tag_name("g")).collect();
     let classes: Vec<_> = groups.iter().filter_map(|group| group.attribute("class")).collect();
-    assert_eq!(classes, ["passed", "passed", "failed", "skipped", "unknown", "passed", "failed", "passed"]);
+    assert_eq!(
+        classes,
+        ["passed", "passed", "failed", "skipped", "unknown", "passed", "failed", "passed", "passed"]
+    );
     let text: Vec<_> = document
         .descendants()
         .filter(|node| node.has_tag_name("text"))
