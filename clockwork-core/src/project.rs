@@ -90,6 +90,11 @@ impl Project {
     pub fn resources(&self) -> &[Arc<dyn Resource>] {
         &self.resources
     }
+
+    /// Its assertions over several resources, in the order of declaration.
+    pub fn assertions(&self) -> &[Declared] {
+        &self.assertions
+    }
 }
 
 /// A composite: a resource that is nothing but its parts, and lives and dies as one with them.

@@ -1,0 +1,187 @@
+//! [`Command`]: the whole command, for the binary and for Rust programs.
+
+use std::{ffi::OsString, fmt, io::Write, process::ExitCode, sync::Arc};
+
+use anyhow::Context;
+use clap::{CommandFactory, FromArgMatches};
+use clockwork_core::{Driver, Engine, EngineBuilder, Graph, Project, Registry, text::harmless};
+
+use crate::{
+    cargo_program,
+    cli::{Action, AssertArgs, Cli, GraphArgs},
+    exit::Exit,
+    format::{Outputs, Stream, palette},
+    graph,
+    output::{Stdout, to_stdout},
+    progress::Progress,
+    run::Run,
+    source::{Source, schema},
+};
+
+/// The command for a project that is declared in Rust.
+///
+/// ```no_run
+/// # use clockwork_core::prelude::*;
+/// fn main() -> ExitCode {
+///     clockwork_action::main(Project::new("sums").assert(assertion("adds up", async |_: Context| 2 + 2 == 4)))
+/// }
+/// ```
+pub fn main(project: Project) -> ExitCode {
+    Command::new().project(project).main()
+}
+
+/// The command, with kinds of one's own: for a binary that reads manifests which name them.
+///
+/// ```no_run
+/// # mod my_crate { pub fn register(_: &mut clockwork_core::Registry) {} }
+/// fn main() -> std::process::ExitCode {
+///     clockwork_action::Command::new().register(my_crate::register).main()
+/// }
+/// ```
+#[must_use = "nothing runs until `main` is called"]
+pub struct Command {
+    engine: EngineBuilder,
+    project: Option<Project>,
+}
+
+impl Command {
+    /// The command with the built-in kinds.
+    pub fn new() -> Self {
+        let engine =
+            Engine::builder().register(clockwork_drivers::register).register(clockwork_assert::register);
+        Self { engine, project: None }
+    }
+
+    /// Adds a crate's kinds, for manifests.
+    pub fn register(mut self, register: impl FnOnce(&mut Registry)) -> Self {
+        self.engine = self.engine.register(register);
+        self
+    }
+
+    /// Uses this driver for its kinds, instead of the one that a resource brings with it.
+    pub fn driver(mut self, driver: impl Driver + 'static) -> Self {
+        self.engine = self.engine.driver(driver);
+        self
+    }
+
+    /// Asserts this project instead of a manifest.
+    pub fn project(mut self, project: Project) -> Self {
+        self.project = Some(project);
+        self
+    }
+
+    /// Does what the process's command line says. To be called from a plain `fn main`, as it brings its own runtime.
+    pub fn main(self) -> ExitCode {
+        let args: Vec<OsString> = std::env::args_os().collect();
+        let action = match self.parse(&args) {
+            Ok(cli) => cli.action,
+            Err(error) => {
+                // Help that nobody reads is no failure.
+                let _ = error.print();
+                return u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()).into();
+            }
+        };
+        let exit = self.act(action, &args).unwrap_or_else(|error| {
+            complain(&error);
+            Exit::Usage
+        });
+        exit.into()
+    }
+
+    fn parse(&self, args: &[OsString]) -> Result<Cli, clap::Error> {
+        let mut command = Cli::command();
+        if self.project.is_some() {
+            // Still parsed, so that whoever tries them is told why they have no meaning.
+            for name in ["assert", "graph"] {
+                command = command.mut_subcommand(name, |command| {
+                    let options = ["manifest", "var", "vars_file"];
+                    options.iter().fold(command, |command, id| command.mut_arg(id, |arg| arg.hide(true)))
+                });
+            }
+        }
+        Cli::from_arg_matches(&command.try_get_matches_from(args)?)
+    }
+
+    /// An error means that nothing ran.
+    fn act(self, action: Action, args: &[OsString]) -> anyhow::Result<Exit> {
+        match action {
+            Action::Assert(options) => self.assert(&options, args),
+            Action::Graph(options) => self.graph(&options, args),
+            Action::Schema => {
+                let schema = schema(&self.engine.build().context(BAD_REGISTRY)?)?;
+                Ok(print(|out| {
+                    serde_json::to_writer_pretty(&mut *out, &schema)?;
+                    out.write_all(b"\n")
+                }))
+            }
+            Action::Version => Ok(print(|out| writeln!(out, "clockwork {}", env!("CARGO_PKG_VERSION")))),
+        }
+    }
+
+    fn assert(self, options: &AssertArgs, args: &[OsString]) -> anyhow::Result<Exit> {
+        let outputs = Outputs::prepare(options)?;
+        let engine = self.engine.build().context(BAD_REGISTRY)?;
+        let project = match Source::find(&options.source, &engine, self.project)? {
+            Source::Project(project) => project,
+            Source::Program(directory) => return cargo_program::run(&directory, args, options.quiet),
+        };
+        let graph = Arc::new(Graph::new(&project)?);
+        let progress = Progress::new(options.quiet, options.color, &project, &graph);
+        let report = Run::new(engine, graph, &options.run)?.watch(progress)?;
+        let exit = Exit::of(&report);
+        let errors = outputs.write(&report);
+        errors.iter().for_each(complain);
+        Ok(if errors.is_empty() { exit } else { exit.unwritten() })
+    }
+
+    fn graph(self, options: &GraphArgs, args: &[OsString]) -> anyhow::Result<Exit> {
+        let engine = self.engine.build().context(BAD_REGISTRY)?;
+        let project = match Source::find(&options.source, &engine, self.project)? {
+            Source::Project(project) => project,
+            Source::Program(directory) => return cargo_program::run(&directory, args, options.quiet),
+        };
+        let graph = Arc::new(Graph::new(&project)?);
+        let report = if options.declared {
+            None
+        } else {
+            let progress = Progress::new(options.quiet, options.color, &project, &graph);
+            Some(Run::new(engine, Arc::clone(&graph), &options.run)?.watch(progress)?)
+        };
+        let drawing = graph::Drawing::new(&project, &graph, report.as_deref());
+        let exit = report.as_deref().map_or(Exit::Held, Exit::of);
+        let written =
+            print(|out| drawing.write(out, options.format, &palette(options.color, Stream::Stdout)));
+        Ok(if written == Exit::Held { exit } else { exit.unwritten() })
+    }
+}
+
+const BAD_REGISTRY: &str = "two crates bring kinds of the same name";
+
+impl Default for Command {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Command").field("project", &self.project).finish_non_exhaustive()
+    }
+}
+
+fn print(write: impl FnOnce(&mut Stdout) -> std::io::Result<()>) -> Exit {
+    match to_stdout(write) {
+        Ok(()) => Exit::Held,
+        Err(error) => {
+            complain(&error);
+            Exit::Failed
+        }
+    }
+}
+
+/// Says on standard error what is wrong.
+fn complain(error: &anyhow::Error) {
+    let text = format!("error: {error:#}\n");
+    // Whoever closed standard error does not want to know.
+    let _ = std::io::stderr().lock().write_all(harmless(&text).as_bytes());
+}

@@ -1,0 +1,61 @@
+//! The Test Anything Protocol, version 14.
+//!
+//! A warning is `not ok … # TODO`: TAP's word for a failure that is reported and does not fail the suite. A run that fails
+//! as a whole (interrupted, nothing judged) ends with `Bail out!`, as its results alone would look like a pass.
+
+use std::io::{self, Write};
+
+use clockwork_core::{CheckResult, Outcome, Report};
+
+use super::{failed_as_a_whole, json, name, one_line};
+
+pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
+    writeln!(out, "TAP version 14\n1..{}", report.results.len())?;
+    for (index, result) in report.results.iter().enumerate() {
+        point(out, index + 1, result)?;
+    }
+    match failed_as_a_whole(report) {
+        Some(why) => writeln!(out, "Bail out! {why}"),
+        None => Ok(()),
+    }
+}
+
+fn point(out: &mut impl Write, number: usize, result: &CheckResult) -> io::Result<()> {
+    let ok = match result.verdict {
+        Outcome::Passed | Outcome::Skipped => "ok",
+        Outcome::Failed | Outcome::Errored => "not ok",
+    };
+    let owner = result.resource.as_deref().unwrap_or("cross");
+    write!(out, "{ok} {number} - {}", escaped(&format!("{owner}/{}", name(result))))?;
+    match result.verdict {
+        Outcome::Skipped => write!(out, " # SKIP {}", escaped(&result.message))?,
+        _ if result.is_warning() => write!(out, " # TODO warning")?,
+        _ => {}
+    }
+    writeln!(out)?;
+    if matches!(result.verdict, Outcome::Failed | Outcome::Errored) {
+        diagnostics(out, result)?;
+    }
+    Ok(())
+}
+
+/// The YAML block beneath a failure. JSON strings are YAML's double-quoted ones.
+fn diagnostics(out: &mut impl Write, result: &CheckResult) -> io::Result<()> {
+    out.write_all(b"  ---\n")?;
+    writeln!(out, "  message: {}", json::line(&result.message)?)?;
+    writeln!(out, "  severity: {}", json::line(&result.severity)?)?;
+    writeln!(out, "  verdict: {}", json::line(&result.verdict)?)?;
+    for (key, value) in [("expected", &result.expected), ("actual", &result.actual)] {
+        if let Some(value) = value {
+            writeln!(out, "  {key}: {}", json::line(value)?)?;
+        }
+    }
+    writeln!(out, "  attempts: {}", result.attempts)?;
+    writeln!(out, "  duration_ms: {:.3}", result.duration.as_secs_f64() * 1000.0)?;
+    out.write_all(b"  ...\n")
+}
+
+/// On one line, and no `#` that could begin a directive.
+fn escaped(text: &str) -> String {
+    one_line(text).replace('\\', "\\\\").replace('#', "\\#")
+}

@@ -1,0 +1,111 @@
+//! Live progress on standard error: a fold over the run's events.
+//!
+//! While nobody has looked for a while, events are only put aside, so that ten thousand quick checks cost next to
+//! nothing and a run that is over at once shows nothing at all.
+
+mod lines;
+mod state;
+mod terminal;
+
+use std::{
+    io::{self, Write},
+    time::{Duration, Instant},
+};
+
+use clockwork_core::{Event, Graph, Project};
+
+use crate::{
+    cli::Color,
+    format::{Stream, palette, stderr_is_watched},
+};
+use lines::Lines;
+use state::State;
+use terminal::Screen;
+
+/// Shows what is going on.
+#[derive(Debug)]
+pub(crate) struct Progress(Option<Shown>);
+
+#[derive(Debug)]
+struct Shown {
+    state: State,
+    aside: Vec<(Instant, Event)>,
+    view: View,
+}
+
+#[derive(Debug)]
+enum View {
+    Terminal(Screen),
+    Lines(Lines),
+}
+
+impl Progress {
+    /// Runs that are shorter than this show nothing.
+    pub(crate) const QUIET_FOR: Duration = Duration::from_millis(200);
+
+    /// On a terminal, a display that is redrawn; elsewhere a line for what takes its time; nothing if `quiet`.
+    pub(crate) fn new(quiet: bool, color: Color, project: &Project, graph: &Graph) -> Self {
+        if quiet {
+            return Self(None);
+        }
+        let view = if stderr_is_watched() {
+            View::Terminal(Screen::new(palette(color, Stream::Stderr)))
+        } else {
+            View::Lines(Lines::default())
+        };
+        Self(Some(Shown { state: State::new(project.clone(), graph), aside: Vec::new(), view }))
+    }
+
+    /// How often to show it; `None` if never.
+    pub(crate) fn tick(&self) -> Option<Duration> {
+        self.0.as_ref().map(|shown| match shown.view {
+            View::Terminal(_) => Duration::from_millis(100),
+            View::Lines(_) => Duration::from_millis(250),
+        })
+    }
+
+    /// Something happened.
+    pub(crate) fn note(&mut self, event: Event) {
+        if let Some(shown) = &mut self.0 {
+            shown.aside.push((Instant::now(), event));
+        }
+    }
+
+    /// Shows where things stand.
+    pub(crate) fn show(&mut self, graph: &Graph) {
+        let Some(Shown { state, aside, view }) = &mut self.0 else { return };
+        let now = Instant::now();
+        let mut text = String::new();
+        for (at, event) in aside.drain(..) {
+            if let View::Lines(lines) = view {
+                lines.note(&mut text, state, &event, at);
+            }
+            state.fold(graph, at, event);
+        }
+        match view {
+            View::Terminal(screen) => {
+                let size = terminal_size::terminal_size_of(io::stderr());
+                let (columns, rows) = size.map_or((80, 24), |(columns, rows)| (columns.0, rows.0));
+                screen.draw(&mut text, state, now, usize::from(columns), usize::from(rows));
+            }
+            View::Lines(lines) => lines.show(&mut text, state, now),
+        }
+        put(&text);
+    }
+
+    /// Takes away what is drawn, before the result is shown.
+    pub(crate) fn clear(&mut self) {
+        if let Some(Shown { view: View::Terminal(screen), .. }) = &mut self.0 {
+            let mut text = String::new();
+            screen.clear(&mut text);
+            put(&text);
+        }
+    }
+}
+
+fn put(text: &str) {
+    if !text.is_empty() {
+        // Progress is no reason to fail.
+        let _ = io::stderr().lock().write_all(text.as_bytes());
+    }
+}

@@ -1,0 +1,112 @@
+//! A run with its runtime, its signals and its progress.
+
+use std::{sync::Arc, thread, time::Duration};
+
+use anyhow::{Context, bail};
+use clockwork_core::{Engine, Event, EventStream, Graph, Report, RunOptions, Stop};
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    signal::unix::{Signal, SignalKind, signal},
+    time::{Instant, MissedTickBehavior, interval_at},
+};
+
+use crate::{cli::RunArgs, exit::Exit, progress::Progress};
+
+/// A run that is ready to begin.
+pub(crate) struct Run {
+    graph: Arc<Graph>,
+    events: EventStream,
+    stop: Stop,
+    runtime: Runtime,
+}
+
+impl Run {
+    /// # Errors
+    /// When an option names a resource that is not there, or the runtime cannot be made. Nothing ran.
+    pub(crate) fn new(engine: Engine, graph: Arc<Graph>, args: &RunArgs) -> anyhow::Result<Self> {
+        if Handle::try_current().is_ok() {
+            bail!(
+                "clockwork_action brings its own runtime: call it from a plain `fn main`, or embed `Engine` where there \
+                 is a runtime"
+            );
+        }
+        // No more threads than there is work for: starting them is most of what a small run costs.
+        let cpus = thread::available_parallelism().map_or(2, usize::from);
+        let workers = cpus.min(graph.len()).max(2);
+        let mut options = RunOptions::default();
+        options.only.clone_from(&args.only);
+        options.tags.clone_from(&args.tag);
+        options.fail_fast = args.fail_fast;
+        options.within = args.within;
+        options.timeout = args.timeout;
+        options.deadline = args.deadline;
+        options.concurrency = args.concurrency.map(usize::from);
+        let stop = options.stop.clone();
+        let events = engine.run(Arc::clone(&graph), options)?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(workers)
+            .enable_all()
+            .build()
+            .context("cannot start the runtime")?;
+        Ok(Self { graph, events, stop, runtime })
+    }
+
+    /// Runs it to its end, or to the first signal: there is a whole report either way.
+    pub(crate) fn watch(self, mut progress: Progress) -> anyhow::Result<Arc<Report>> {
+        let Self { graph, mut events, stop, runtime } = self;
+        let report = runtime.block_on(async {
+            let interrupts = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
+            let terminations = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+            tokio::spawn(heed(interrupts, terminations, stop));
+            Ok::<_, anyhow::Error>(follow(&mut events, &mut progress, &graph).await)
+        });
+        progress.clear();
+        // What hangs in a system call must not hold up the report.
+        drop(events);
+        runtime.shutdown_background();
+        match report? {
+            Some(report) => Ok(report),
+            None => unreachable!("a run ends with its report"),
+        }
+    }
+}
+
+async fn follow(events: &mut EventStream, progress: &mut Progress, graph: &Graph) -> Option<Arc<Report>> {
+    let Some(tick) = progress.tick() else {
+        while let Some(event) = events.next().await {
+            if let Event::Finished(report) = event {
+                return Some(report);
+            }
+        }
+        return None;
+    };
+    let mut ticks = interval_at(Instant::now() + Progress::QUIET_FOR, tick);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            event = events.next() => match event? {
+                Event::Finished(report) => return Some(report),
+                event => progress.note(event),
+            },
+            _ = ticks.tick() => progress.show(graph),
+        }
+    }
+}
+
+/// The first signal stops the run, which still reports; the second one ends the process where it stands.
+async fn heed(mut interrupts: Signal, mut terminations: Signal, stop: Stop) {
+    let mut next = async || {
+        tokio::select! {
+            _ = interrupts.recv() => {}
+            _ = terminations.recv() => {}
+        }
+    };
+    next().await;
+    stop.stop();
+    // `timeout` signals its child and then the child's whole group: that is still the first.
+    let first = Instant::now();
+    while first.elapsed() < Duration::from_millis(50) {
+        next().await;
+    }
+    std::process::exit(Exit::Interrupted.code().into());
+}

@@ -1,0 +1,106 @@
+//! Where the project comes from: the program itself, a manifest, or the Rust program of the current directory.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, anyhow, bail, ensure};
+use clockwork_core::{Engine, Project};
+
+use crate::cli::SourceArgs;
+
+/// The manifest, where no other is named.
+const DEFAULT: &str = "clockwork.yaml";
+
+/// What people call it by mistake.
+const MISTAKEN: [&str; 4] = ["clockwork.yml", "Clockwork.yaml", "clockwork.json", ".clockwork.yaml"];
+
+/// Nobody writes more than this by hand, and whatever is longer (`/dev/zero`) must not fill the memory.
+const LIMIT: u64 = 64 << 20;
+
+/// What there is to run.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// A project.
+    Project(Box<Project>),
+    /// The Rust program of this directory, which is yet to be found, built and run.
+    Program(PathBuf),
+}
+
+impl Source {
+    /// Finds the project. `own` is the one that the program declares itself.
+    pub(crate) fn find(args: &SourceArgs, engine: &Engine, own: Option<Project>) -> anyhow::Result<Self> {
+        if let Some(project) = own {
+            let given = [
+                ("--manifest", args.manifest.is_some()),
+                ("--var", !args.var.is_empty()),
+                ("--vars-file", !args.vars_file.is_empty()),
+            ];
+            if let Some((option, _)) = given.iter().find(|(_, given)| *given) {
+                bail!(
+                    "this program declares its project itself, so {option} has no meaning here; leave it out, or run \
+                     the `clockwork` command instead"
+                );
+            }
+            return Ok(Self::Project(Box::new(project)));
+        }
+        let manifest = match &args.manifest {
+            Some(manifest) => manifest.as_path(),
+            None if Path::new(DEFAULT).exists() => Path::new(DEFAULT),
+            None => return nothing_here(),
+        };
+        read(manifest, args, engine).map(|project| Self::Project(Box::new(project)))
+    }
+}
+
+/// There is no manifest, so there is a program, or a way out to be named.
+fn nothing_here() -> anyhow::Result<Source> {
+    let here = std::env::current_dir().context("cannot tell the current directory")?;
+    if let Some(other) = MISTAKEN.iter().find(|name| here.join(name).exists()) {
+        bail!("there is no {DEFAULT} here, but there is {other}; rename it, or pass --manifest {other}");
+    }
+    if here.join("Cargo.toml").exists() {
+        return Ok(Source::Program(here));
+    }
+    Err(anyhow!(
+        "there is no {DEFAULT} in {}; write one, name another with --manifest FILE, or go to the directory of a Rust \
+         program that uses clockwork-action",
+        here.display()
+    ))
+}
+
+fn read(manifest: &Path, args: &SourceArgs, _engine: &Engine) -> anyhow::Result<Project> {
+    let bytes = if manifest == Path::new("-") {
+        bounded(io::stdin().lock(), "standard input")?
+    } else {
+        file(manifest, "the manifest")?
+    };
+    let vars_files = args.vars_file.iter().map(|path| {
+        let bytes = file(path, "the variables")?;
+        Ok((path.display().to_string(), bytes))
+    });
+    let _vars_files = vars_files.collect::<anyhow::Result<Vec<_>>>()?;
+    let _vars = args.var.clone();
+    let _ = bytes;
+    bail!("manifests cannot be read yet")
+}
+
+/// The JSON Schema of what [`Source::find`] reads.
+pub(crate) fn schema(_engine: &Engine) -> anyhow::Result<serde_json::Value> {
+    bail!("manifests cannot be read yet")
+}
+
+fn file(path: &Path, what: &str) -> anyhow::Result<Vec<u8>> {
+    let shown = path.display();
+    let file = File::open(path).with_context(|| format!("cannot read {what}, {shown}"))?;
+    bounded(file, &shown.to_string())
+}
+
+fn bounded(source: impl Read, name: &str) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(LIMIT + 1).read_to_end(&mut bytes).with_context(|| format!("cannot read {name}"))?;
+    ensure!(bytes.len() as u64 <= LIMIT, "{name} is longer than {} MiB; is it the right file?", LIMIT >> 20);
+    Ok(bytes)
+}
