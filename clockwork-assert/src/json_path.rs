@@ -28,7 +28,7 @@ pub(crate) fn problems(field: &str, paths: &Paths) -> Vec<Invalid> {
 /// One path that does not hold.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Wrong {
-    /// `$.server.port: expected 80, was 81`.
+    /// `$.server.port: expected 80, got 81`.
     pub(crate) message: String,
     /// The path and what was there.
     pub(crate) actual: String,
@@ -130,7 +130,7 @@ mod tests {
             told,
             [
                 ("server.name: expected \"x\", but there is no such value", false),
-                ("server.port: expected 80, was 81", true)
+                ("server.port: expected 80, got 81", true)
             ]
         );
     }

@@ -136,7 +136,7 @@ impl Root {
         }
         // A file with a slash behind it, or what was missing is there by now.
         let why = if errno == Errno::ENOTDIR { Absence::NotADirectory } else { Absence::NotThere };
-        Missing { path: path.to_owned(), why }
+        Missing { path: path.components().collect(), why }
     }
 
     /// Why we could not look, and what to do about it.
