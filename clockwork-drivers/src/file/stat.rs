@@ -164,7 +164,7 @@ fn try_stat(root: &Root, path: &Path) -> nix::Result<FileMeta> {
     for directory in parents {
         match root.stat(&directory) {
             Ok(seen) if seen.st_mode & 0o1002 == 0o002 => {
-                open_parents.push((directory, u32::from(seen.st_mode) & 0o7777));
+                open_parents.push((directory, seen.st_mode & 0o7777));
             }
             // To search a directory is enough to see the file, and to see the directory too.
             Ok(_) | Err(Errno::ENOENT | Errno::EACCES) => {}
