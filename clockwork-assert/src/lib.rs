@@ -7,17 +7,38 @@ mod cpu_usage;
 mod disk_usage;
 mod file_content_matches;
 mod file_exists;
+mod file_mode;
+mod file_path;
 mod file_permissions;
 mod file_size;
 mod healthcheck;
+mod json_path;
 mod log_contains;
 mod memory_usage;
 mod port_accessible;
 mod process_not_running;
 mod process_running;
+mod processes;
 mod response_time;
+
+pub use disk_usage::DiskUsageAssert;
+pub use file_content_matches::FileContentMatchesAssert;
+pub use file_exists::FileExistsAssert;
+pub use file_mode::ModeLimit;
+pub use file_permissions::FilePermissionsAssert;
+pub use file_size::FileSizeAssert;
+pub use process_not_running::ProcessNotRunningAssert;
+pub use process_running::ProcessRunningAssert;
 
 use clockwork_core::Registry;
 
 /// Adds this crate's assertion kinds.
-pub fn register(_registry: &mut Registry) {}
+pub fn register(registry: &mut Registry) {
+    registry.assertion::<FileExistsAssert>();
+    registry.assertion::<FilePermissionsAssert>();
+    registry.assertion::<FileSizeAssert>();
+    registry.assertion::<FileContentMatchesAssert>();
+    registry.assertion::<DiskUsageAssert>();
+    registry.assertion::<ProcessRunningAssert>();
+    registry.assertion::<ProcessNotRunningAssert>();
+}

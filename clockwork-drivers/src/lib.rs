@@ -22,7 +22,13 @@ pub mod tls;
 pub mod usage;
 pub mod vantage;
 
+#[cfg(feature = "file")]
+pub use file::FileResource;
+
 use clockwork_core::Registry;
 
 /// Adds this crate's resource kinds.
-pub fn register(_registry: &mut Registry) {}
+pub fn register(registry: &mut Registry) {
+    #[cfg(feature = "file")]
+    registry.resource::<FileResource>();
+}

@@ -1,0 +1,10 @@
+//! The assertion kinds against the real thing: real files, processes, servers; verdicts compared with independent
+//! programs where there is one.
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod disk_usage;
+mod file;
+mod file_content;
+mod nobody;
+mod process;
+mod run;
