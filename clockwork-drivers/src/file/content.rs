@@ -1,0 +1,138 @@
+//! [`FileContentProbe`]: the bytes of a file, up to a bound.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use clockwork_core::{CheckError, Context, Fault, Probe};
+use nix::{
+    fcntl::OFlag,
+    sys::stat::{FileStat, fstat},
+};
+
+use super::{
+    FileType, Found,
+    root::{Root, on_blocking_thread},
+    show_path,
+};
+
+/// Up to this many bytes a file is read at once and shared; larger ones are scanned in chunks.
+pub const IN_MEMORY: usize = 1 << 20;
+
+/// Up to this many bytes a file is read as a document (JSON, YAML, TOML), which has to be in memory as a whole.
+pub const DOCUMENT_LIMIT: usize = 16 << 20;
+
+/// Reads a file, following links.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FileContentProbe {
+    /// The path.
+    pub path: PathBuf,
+    /// How many bytes are read at most.
+    pub limit: usize,
+}
+
+impl FileContentProbe {
+    /// Reads up to [`IN_MEMORY`] bytes.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), limit: IN_MEMORY }
+    }
+
+    /// Reads up to [`DOCUMENT_LIMIT`] bytes.
+    pub fn document(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), limit: DOCUMENT_LIMIT }
+    }
+}
+
+/// What is in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileBytes {
+    /// All of it.
+    Whole(Arc<[u8]>),
+    /// It is larger than was asked for; so many bytes, as far as could be seen.
+    Larger(u64),
+}
+
+impl Probe for FileContentProbe {
+    type Observation = Found<FileBytes>;
+
+    async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
+        let Self { path, limit } = self.clone();
+        on_blocking_thread(cx, move |root| read(root, &path, limit)).await
+    }
+
+    fn describe(&self) -> String {
+        format!("reading {}", show_path(&self.path))
+    }
+
+    fn silence(&self) -> Fault {
+        Fault::Observer
+    }
+
+    fn weight(seen: &Self::Observation) -> usize {
+        match seen {
+            Found::There(FileBytes::Whole(bytes)) => bytes.len(),
+            _ => 256,
+        }
+    }
+}
+
+/// A regular file, open for reading. Whatever else is at the path is not opened: opening a device can do something,
+/// and reading a FIFO can take forever.
+pub(super) fn open(root: &Root, path: &Path) -> Result<Found<(File, FileStat)>, CheckError> {
+    let explain = |errno| root.explain(path, "read", errno);
+    match root.stat(path) {
+        Ok(seen) if FileType::of(seen.st_mode) == FileType::Regular => {}
+        Ok(seen) => return Ok(Found::NotRegular(FileType::of(seen.st_mode))),
+        Err(errno) => return explain(errno).map(Found::Missing),
+    }
+    // What was a file a moment ago may be something else by now: so do not wait, and look again at what was opened.
+    let file = match root.open_at(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK) {
+        Ok(file) => file,
+        Err(errno) => return explain(errno).map(Found::Missing),
+    };
+    match fstat(&file) {
+        Ok(seen) if FileType::of(seen.st_mode) == FileType::Regular => {
+            Ok(Found::There((File::from(file), seen)))
+        }
+        Ok(seen) => Ok(Found::NotRegular(FileType::of(seen.st_mode))),
+        Err(errno) => explain(errno).map(Found::Missing),
+    }
+}
+
+/// All of a file that holds at most `limit` bytes. The size that it claims is a hint only: files in `/proc` claim 0,
+/// and any file may grow.
+pub(super) fn read(root: &Root, path: &Path, limit: usize) -> Result<Found<FileBytes>, CheckError> {
+    let (file, seen) = match open(root, path)? {
+        Found::There(opened) => opened,
+        Found::NotRegular(what) => return Ok(Found::NotRegular(what)),
+        Found::Missing(missing) => return Ok(Found::Missing(missing)),
+    };
+    let claimed = u64::try_from(seen.st_size).unwrap_or(0);
+    if claimed > limit as u64 {
+        return Ok(Found::There(FileBytes::Larger(claimed)));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(claimed).unwrap_or(0) + 1);
+    let read = file.take(limit as u64 + 1).read_to_end(&mut bytes);
+    read.map_err(|error| broken(path, error))?;
+    if bytes.len() > limit {
+        return Ok(Found::There(FileBytes::Larger(bytes.len() as u64)));
+    }
+    Ok(Found::There(FileBytes::Whole(bytes.into())))
+}
+
+/// A file that was opened and cannot be read to its end.
+pub(super) fn broken(path: &Path, error: io::Error) -> CheckError {
+    let shown = show_path(path);
+    match error.kind() {
+        // Some files of the kernel wait for news (`/proc/kmsg`).
+        io::ErrorKind::WouldBlock => {
+            CheckError::unobservable(format!("cannot read {shown}: it has no end, reading it waits for more"))
+        }
+        _ => CheckError::unobservable(format!("cannot read {shown} to its end"))
+            .with_source(error)
+            .retryable(),
+    }
+}

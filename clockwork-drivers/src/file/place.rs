@@ -1,0 +1,59 @@
+//! Paths as they are declared and as they are shown.
+
+use std::{
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
+
+use clockwork_core::text;
+
+/// What is wrong with a declared path, if anything is.
+pub fn check_path(path: &Path) -> Option<String> {
+    let bytes = path.as_os_str().as_bytes();
+    if bytes.is_empty() {
+        return Some(String::from("is empty: name a file"));
+    }
+    if bytes.contains(&0) {
+        return Some(String::from("holds a NUL character, which no path can"));
+    }
+    if bytes == b"~" || bytes.starts_with(b"~/") {
+        return Some(format!(
+            "{} begins with `~`, which is not expanded: write the whole path, for example with `${{env.HOME}}`, or \
+             begin with `./` if the name really has a tilde",
+            show_path(path)
+        ));
+    }
+    None
+}
+
+/// A path for a message: as it is where it is plain, otherwise quoted, escaped and bounded.
+///
+/// ```
+/// use std::path::Path;
+/// use clockwork_drivers::file::show_path;
+///
+/// assert_eq!(show_path(Path::new("/etc/hosts")), "/etc/hosts");
+/// assert_eq!(show_path(Path::new("/tmp/a\nb")), r#""/tmp/a\nb""#);
+/// ```
+pub fn show_path(path: &Path) -> String {
+    match path.to_str() {
+        Some(plain) if is_plain(plain) => plain.to_owned(),
+        _ => text::quote_bytes(path.as_os_str().as_bytes()),
+    }
+}
+
+fn is_plain(path: &str) -> bool {
+    !path.is_empty()
+        && path.chars().count() <= text::QUOTE_LIMIT
+        && !path.chars().any(|c| c.is_whitespace() || matches!(c, '"' | '\\' | '\'' | '`'))
+        && text::harmless(path).len() == path.len()
+}
+
+/// The directory that holds the last component of `path`.
+pub(super) fn parent(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
+        Some(parent) => parent.to_owned(),
+        None => path.to_owned(),
+    }
+}
