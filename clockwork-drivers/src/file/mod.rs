@@ -10,6 +10,7 @@
 
 mod account;
 mod content;
+mod document;
 mod mode;
 mod place;
 mod regex_stream;
@@ -18,9 +19,11 @@ mod root;
 mod scan;
 mod stat;
 mod usage;
+mod yaml;
 
 pub use account::{Account, AccountProbe, AccountRef};
 pub use content::{DOCUMENT_LIMIT, FileBytes, FileContentProbe, IN_MEMORY};
+pub use document::{Document, DocumentFormat, FileDocumentProbe};
 pub use mode::{FileMode, ModeError};
 pub use place::{check_path, show_path};
 pub use resource::{FileDriver, FileObservation, FileResource};

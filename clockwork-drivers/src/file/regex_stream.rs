@@ -119,7 +119,7 @@ mod tests {
             for text in texts {
                 for size in [1, 2, 3, 100] {
                     let Some(found) = stepped(pattern, text, size) else {
-                        assert!(!text.is_ascii() && pattern.contains('b'), "{pattern:?} quits on {text:?}");
+                        assert!(!text.is_ascii() && pattern.to_lowercase().contains(r"\b"), "{pattern:?} quits on {text:?}");
                         continue;
                     };
                     assert_eq!(found, whole.is_match(text), "{pattern:?} on {text:?} in chunks of {size}");

@@ -220,7 +220,7 @@ impl FileDriver {
         let cx = &cx.from_vantage(Vantage::Host);
         let path = resource.location();
         let stat = cx.observe(FileStatProbe::new(&path)).await?;
-        let Found::There(meta) = &*stat else { return Ok(None) };
+        let Ok(meta) = &*stat else { return Ok(None) };
         let owner = cx.observe(AccountProbe::User(meta.uid)).await?;
         let group = cx.observe(AccountProbe::Group(meta.gid)).await?;
         let name = |account: &Option<Account>, id: u32| match account {

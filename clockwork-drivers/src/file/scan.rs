@@ -264,7 +264,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 /// Small work here and now, since a hop costs more; larger work on a blocking thread.
-async fn inline_or_not<T: Send + 'static>(
+pub(super) async fn inline_or_not<T: Send + 'static>(
     bytes: Arc<[u8]>,
     work: impl FnOnce(&[u8]) -> T + Send + 'static,
 ) -> Result<T, CheckError> {

@@ -30,7 +30,7 @@ impl FileStatProbe {
     }
 }
 
-/// Something at a path, or nothing.
+/// What reading at a path brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found<T> {
     /// It is there.
@@ -117,7 +117,7 @@ impl fmt::Display for FileType {
 }
 
 impl Probe for FileStatProbe {
-    type Observation = Found<FileMeta>;
+    type Observation = Result<FileMeta, Missing>;
 
     async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
         let path = self.path.clone();
@@ -137,10 +137,10 @@ impl Probe for FileStatProbe {
 /// How many links are followed, as in the kernel.
 const LINKS: usize = 40;
 
-pub(super) fn stat(root: &Root, path: &Path) -> Result<Found<FileMeta>, CheckError> {
+pub(super) fn stat(root: &Root, path: &Path) -> Result<Result<FileMeta, Missing>, CheckError> {
     match try_stat(root, path) {
-        Ok(meta) => Ok(Found::There(meta)),
-        Err(errno) => root.explain(path, "look at", errno).map(Found::Missing),
+        Ok(meta) => Ok(Ok(meta)),
+        Err(errno) => root.explain(path, "look at", errno).map(Err),
     }
 }
 
