@@ -22,7 +22,13 @@ pub mod tls;
 pub mod usage;
 pub mod vantage;
 
+#[cfg(feature = "container")]
+pub use container::{ContainerResource, DockerResource};
+
 use clockwork_core::Registry;
 
 /// Adds this crate's resource kinds.
-pub fn register(_registry: &mut Registry) {}
+pub fn register(registry: &mut Registry) {
+    #[cfg(feature = "container")]
+    registry.resource::<container::ContainerResource>().resource::<container::DockerResource>();
+}

@@ -82,9 +82,10 @@ impl IdMap {
 
     /// What an id of the host is called inside.
     pub(crate) fn inside(&self, outside: u32) -> u32 {
-        let range = self.0.iter().find(|range| {
-            outside.checked_sub(range.outside).is_some_and(|offset| offset < range.count)
-        });
+        let range = self
+            .0
+            .iter()
+            .find(|range| outside.checked_sub(range.outside).is_some_and(|offset| offset < range.count));
         range.map_or(NOBODY, |range| range.inside + (outside - range.outside))
     }
 }

@@ -144,10 +144,15 @@ impl Engine {
         let answer = self.whole(&self.versioned(path), limit).await?;
         match answer.status {
             StatusCode::NOT_FOUND => Ok(None),
-            status if status.is_success() => serde_json::from_slice(&answer.body).map(Some).map_err(|error| {
-                CheckError::unobservable(format!("cannot read what {} answered to {path}", self.describe()))
+            status if status.is_success() => {
+                serde_json::from_slice(&answer.body).map(Some).map_err(|error| {
+                    CheckError::unobservable(format!(
+                        "cannot read what {} answered to {path}",
+                        self.describe()
+                    ))
                     .with_source(error)
-            }),
+                })
+            }
             _ => Err(self.refusal(path, &answer)),
         }
     }
@@ -371,7 +376,8 @@ mod tests {
 
     #[test]
     fn no_name_becomes_another_request() {
-        for (name, escaped) in [("web-1.a_b", "web-1.a_b"), ("../x?y#z", "..%2Fx%3Fy%23z"), ("..", "%2E%2E")] {
+        for (name, escaped) in [("web-1.a_b", "web-1.a_b"), ("../x?y#z", "..%2Fx%3Fy%23z"), ("..", "%2E%2E")]
+        {
             assert_eq!(segment(name), escaped);
         }
     }

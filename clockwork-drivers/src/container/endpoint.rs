@@ -125,8 +125,11 @@ pub(crate) fn find(engine: &EngineRef, surroundings: &Surroundings) -> Result<En
                 Runtime::Docker => ("Docker", "Docker"),
                 Runtime::Auto => ("container engine", "Docker (or Podman's socket)"),
             };
-            Err(CheckError::unobservable(format!("there is no {which} here: no socket at {}", tried.join(", ")))
-                .hint(format!("start {start}, or say where it listens with DOCKER_HOST or `endpoint`")))
+            Err(CheckError::unobservable(format!(
+                "there is no {which} here: no socket at {}",
+                tried.join(", ")
+            ))
+            .hint(format!("start {start}, or say where it listens with DOCKER_HOST or `endpoint`")))
         }
     }
 }
@@ -165,8 +168,10 @@ fn parse(text: &str, source: &'static str, surroundings: &Surroundings) -> Resul
         "http" if good_authority(rest) => tcp(rest, false),
         "https" if good_authority(rest) => tcp(rest, true),
         "ssh" => {
-            return wrong("ssh is not supported: forward the socket (ssh -L /tmp/engine.sock:/var/run/docker.sock \
-                          HOST) and use unix:///tmp/engine.sock");
+            return wrong(
+                "ssh is not supported: forward the socket (ssh -L /tmp/engine.sock:/var/run/docker.sock \
+                          HOST) and use unix:///tmp/engine.sock",
+            );
         }
         _ => return wrong(accepted),
     };
@@ -186,7 +191,8 @@ mod tests {
     #[test]
     fn every_way_to_say_where_an_engine_listens() {
         let plain = Surroundings::default();
-        let tls = Surroundings { tls_verify: true, cert_path: Some("/certs".into()), ..Surroundings::default() };
+        let tls =
+            Surroundings { tls_verify: true, cert_path: Some("/certs".into()), ..Surroundings::default() };
         for (text, surroundings, shown) in [
             ("unix:///run/x.sock", &plain, "unix:///run/x.sock"),
             ("tcp://build:2375", &plain, "tcp://build:2375"),
@@ -200,7 +206,8 @@ mod tests {
             let found = find(&named(text), surroundings).unwrap().to_string();
             assert_eq!(found, format!("{shown} (the resource's `endpoint`)"), "{text}");
         }
-        for text in ["", "build:2375", "unix://", "unix://x.sock", "ssh://root@build", "tcp://", "tcp://a/b", "x://y"]
+        for text in
+            ["", "build:2375", "unix://", "unix://x.sock", "ssh://root@build", "tcp://", "tcp://a/b", "x://y"]
         {
             let error = find(&named(text), &plain).unwrap_err();
             assert!(error.to_string().contains("; "), "no way out: {error}");
@@ -230,7 +237,10 @@ mod tests {
         let error = find(&EngineRef { runtime: Runtime::Podman, endpoint: None }, &nowhere);
         let Err(error) = error else { return }; // this machine has Podman
         let told = error.to_string();
-        assert!(told.contains("/run/podman/podman.sock") && told.contains("/nonexistent/podman/podman.sock"), "{told}");
+        assert!(
+            told.contains("/run/podman/podman.sock") && told.contains("/nonexistent/podman/podman.sock"),
+            "{told}"
+        );
         assert!(!error.can_retry());
     }
 }

@@ -157,13 +157,17 @@ impl Containers {
             return Ok(None);
         }
         let first = self.by_id.partition_point(|&index| self.all[index].id.as_str() < name);
-        let mut matching =
-            self.by_id[first..].iter().map(|&index| &self.all[index]).take_while(|one| one.id.starts_with(name));
+        let mut matching = self.by_id[first..]
+            .iter()
+            .map(|&index| &self.all[index])
+            .take_while(|one| one.id.starts_with(name));
         let found = matching.next();
         match matching.next() {
             None => Ok(found),
-            Some(_) => Err(CheckError::unobservable(format!("more than one container's id begins with {name}"))
-                .hint("write more digits of it, or the name")),
+            Some(_) => {
+                Err(CheckError::unobservable(format!("more than one container's id begins with {name}"))
+                    .hint("write more digits of it, or the name"))
+            }
         }
     }
 }

@@ -52,7 +52,8 @@ fn docker_tells_state_and_health_in_the_list() {
 fn names_are_exact_and_ids_may_be_shortened_to_twelve_digits() {
     let found = containers(DOCKER_20);
     let names = |name: &str| found.find(name).unwrap().map(|one| one.names.clone());
-    for stranger in ["we", "web-", "eb", "backend", "WEB", "", "bbbbbbbbbbb", "BBBBBBBBBBBB", "bbbbbbbbbbbb2"] {
+    for stranger in ["we", "web-", "eb", "backend", "WEB", "", "bbbbbbbbbbb", "BBBBBBBBBBBB", "bbbbbbbbbbbb2"]
+    {
         assert_eq!(names(stranger), None, "{stranger}");
     }
     assert_eq!(names("bbbbbbbbbbbb"), Some(vec![String::from("db")]));

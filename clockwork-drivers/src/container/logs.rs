@@ -46,7 +46,8 @@ impl Probe for ContainerLogs {
         let since = match self.since {
             None => String::new(),
             Some(since) => {
-                let from = cx.now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().saturating_sub(since);
+                let from =
+                    cx.now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().saturating_sub(since);
                 format!("&since={}.{:09}", from.as_secs(), from.subsec_nanos())
             }
         };
@@ -169,7 +170,14 @@ struct Lines {
 
 impl Lines {
     fn new(wanted: usize) -> Self {
-        Self { wanted, kept: VecDeque::new(), open: Default::default(), held: 0, longest: 0, overflown: false }
+        Self {
+            wanted,
+            kept: VecDeque::new(),
+            open: Default::default(),
+            held: 0,
+            longest: 0,
+            overflown: false,
+        }
     }
 
     fn complete(&self) -> usize {

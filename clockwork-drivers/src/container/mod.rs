@@ -23,7 +23,10 @@ mod tls;
 
 pub use driver::{ContainerDriver, ContainerObservation};
 pub use endpoint::{EngineRef, Runtime};
-pub use fields::{Command, Connection, EnvValue, HealthCheck, PortMapping, Protocol, Restart, Volume};
+pub use fields::{
+    Command, Connection, DatabaseEngine, EnvValue, HealthCheck, HealthTest, PortMapping, Protocol, Restart,
+    Text, Volume,
+};
 pub use inspect::{ContainerDetails, ContainerInspect, HealthRun, StateDetails};
 pub use list::{ContainerList, ContainerState, ContainerSummary, Containers, Health};
 pub use logs::{ContainerLogs, Log};
@@ -48,7 +51,9 @@ pub async fn first_process(cx: &Context, name: &ResourceName) -> Result<u32, Che
     // The same look from every vantage, so that it is shared.
     let cx = cx.from_vantage(clockwork_core::Vantage::Host);
     let Some(details) = &*cx.observe(ContainerInspect::from(&reference)).await? else {
-        return Err(CheckError::target(format!("cannot look from inside {name}: there is no such container")));
+        return Err(CheckError::target(format!(
+            "cannot look from inside {name}: there is no such container"
+        )));
     };
     let pid = details.state.pid;
     if pid == 0 {
@@ -57,7 +62,8 @@ pub async fn first_process(cx: &Context, name: &ResourceName) -> Result<u32, Che
     }
     // A process id of another machine would name any process of this one.
     let id = details.id.clone();
-    let groups = tokio::task::spawn_blocking(move || std::fs::read_to_string(format!("/proc/{pid}/cgroup"))).await?;
+    let groups =
+        tokio::task::spawn_blocking(move || std::fs::read_to_string(format!("/proc/{pid}/cgroup"))).await?;
     if !groups.is_ok_and(|groups| crate::usage::cgroup::names_container(&groups, &id)) {
         return Err(CheckError::unobservable(format!(
             "cannot look from inside {name}: its container runs on another machine, or hidden from this one"

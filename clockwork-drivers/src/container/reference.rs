@@ -47,7 +47,11 @@ impl ContainerRef {
     }
 
     /// What is wrong with a `container` field, or with its absence on a resource that is no container.
-    pub fn validate(owner: Option<&dyn Resource>, container: Option<&str>, required: bool) -> Option<Invalid> {
+    pub fn validate(
+        owner: Option<&dyn Resource>,
+        container: Option<&str>,
+        required: bool,
+    ) -> Option<Invalid> {
         match container {
             Some(name) if !is_name(name) => Some(Invalid::field(
                 "container",
@@ -104,7 +108,8 @@ impl From<&ContainerRef> for ContainerInspect {
     }
 }
 
-const NONE_MEANT: &str = "no container is meant: name one with `container`, or declare this on a ContainerResource";
+const NONE_MEANT: &str =
+    "no container is meant: name one with `container`, or declare this on a ContainerResource";
 
 /// What engines accept as a name; the slash is in the names that legacy links make.
 pub(super) fn is_name(name: &str) -> bool {

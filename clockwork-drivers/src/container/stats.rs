@@ -89,9 +89,9 @@ impl Probe for ContainerStats {
         let reading = engine.json::<Reading>(&path, 1 << 20).await?;
         let reading =
             reading.ok_or_else(|| CheckError::target(super::missing(&self.0.name, &engine.describe())))?;
-        reading
-            .stats()
-            .ok_or_else(|| CheckError::target(format!("the container {} uses nothing: it does not run", self.0.name)))
+        reading.stats().ok_or_else(|| {
+            CheckError::target(format!("the container {} uses nothing: it does not run", self.0.name))
+        })
     }
 
     fn describe(&self) -> String {

@@ -22,8 +22,10 @@ pub(super) async fn secure(
 ) -> Result<TlsStream<TcpStream>, CheckError> {
     let folder = certificates
         .ok_or_else(|| {
-            CheckError::unobservable(format!("no certificates to talk TLS to the container engine at {endpoint}"))
-                .hint("set DOCKER_CERT_PATH to the folder of ca.pem, cert.pem and key.pem")
+            CheckError::unobservable(format!(
+                "no certificates to talk TLS to the container engine at {endpoint}"
+            ))
+            .hint("set DOCKER_CERT_PATH to the folder of ca.pem, cert.pem and key.pem")
         })?
         .to_owned();
     let config = tokio::task::spawn_blocking(move || config(&folder)).await??;

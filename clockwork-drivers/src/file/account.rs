@@ -132,7 +132,9 @@ impl<'de> Deserialize<'de> for AccountRef {
             }
 
             fn visit_u64<E: de::Error>(self, id: u64) -> Result<AccountRef, E> {
-                u32::try_from(id).map(AccountRef::Id).map_err(|_| E::custom(format!("{id} is too large for an id")))
+                u32::try_from(id)
+                    .map(AccountRef::Id)
+                    .map_err(|_| E::custom(format!("{id} is too large for an id")))
             }
 
             fn visit_i64<E: de::Error>(self, id: i64) -> Result<AccountRef, E> {
@@ -216,7 +218,8 @@ impl AccountProbe {
             // A container made of one static program has no users, only numbers.
             Found::Missing(_) => return Ok(None),
             Found::There(FileBytes::Larger(size)) => {
-                let what = format!("the container's {} is too large to read: {size} bytes", database.display());
+                let what =
+                    format!("the container's {} is too large to read: {size} bytes", database.display());
                 return Err(CheckError::unobservable(what));
             }
             Found::NotRegular(what) => {

@@ -131,8 +131,8 @@ pub(super) fn broken(path: &Path, error: io::Error) -> CheckError {
         io::ErrorKind::WouldBlock => {
             CheckError::unobservable(format!("cannot read {shown}: it has no end, reading it waits for more"))
         }
-        _ => CheckError::unobservable(format!("cannot read {shown} to its end"))
-            .with_source(error)
-            .retryable(),
+        _ => {
+            CheckError::unobservable(format!("cannot read {shown} to its end")).with_source(error).retryable()
+        }
     }
 }

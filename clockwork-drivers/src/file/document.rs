@@ -52,7 +52,9 @@ impl DocumentFormat {
         })?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         match self {
-            Self::Json => serde_json::from_str(text).map_err(|error| text::harmless(&error.to_string()).into_owned()),
+            Self::Json => {
+                serde_json::from_str(text).map_err(|error| text::harmless(&error.to_string()).into_owned())
+            }
             Self::Yaml => super::yaml::parse(text),
             Self::Toml => toml::from_str(text).map(of_table).map_err(|error| {
                 let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
@@ -94,7 +96,8 @@ impl Probe for FileDocumentProbe {
             Found::There(FileBytes::Larger(size)) => {
                 let (path, limit) = (show_path(&self.path), DOCUMENT_LIMIT >> 20);
                 let what = format!("{path} is too large to read as {}: {size} bytes", self.format.name());
-                let hint = format!("up to {limit} MiB are read; use `pattern` or `contains`, which have no limit");
+                let hint =
+                    format!("up to {limit} MiB are read; use `pattern` or `contains`, which have no limit");
                 return Err(CheckError::unobservable(what).hint(hint));
             }
             Found::NotRegular(what) => return Ok(Found::NotRegular(*what)),

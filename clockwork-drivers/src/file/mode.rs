@@ -35,7 +35,10 @@ pub struct FileMode {
 
 /// Something that is no mode.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} is no mode: {problem}; write octal digits as in \"0644\", or symbols as in \"u=rw,go=r\"", clockwork_core::text::quote(text))]
+#[error(
+    "{} is no mode: {problem}; write octal digits as in \"0644\", or symbols as in \"u=rw,go=r\"",
+    clockwork_core::text::quote(text)
+)]
 pub struct ModeError {
     text: String,
     problem: &'static str,
@@ -85,7 +88,8 @@ impl FromStr for FileMode {
 
     fn from_str(text: &str) -> Result<Self, ModeError> {
         let error = |problem| ModeError { text: text.to_owned(), problem };
-        let parsed = if text.starts_with(|c: char| c.is_ascii_digit()) { octal(text) } else { symbolic(text) };
+        let parsed =
+            if text.starts_with(|c: char| c.is_ascii_digit()) { octal(text) } else { symbolic(text) };
         let (mask, bits) = parsed.map_err(error)?;
         Ok(Self { mask, bits, text: text.to_owned() })
     }
@@ -243,10 +247,28 @@ mod tests {
 
     #[test]
     fn what_is_no_mode_is_refused_with_the_way_out() {
-        for text in ["", "0", "64", "0888", "77777", "u", "u=q", "z=r", "rw-r--r--", "u+", "o+s", "u+t", "0644x", "-1", " 644"]
-        {
+        for text in [
+            "",
+            "0",
+            "64",
+            "0888",
+            "77777",
+            "u",
+            "u=q",
+            "z=r",
+            "rw-r--r--",
+            "u+",
+            "o+s",
+            "u+t",
+            "0644x",
+            "-1",
+            " 644",
+        ] {
             let error = text.parse::<FileMode>().unwrap_err().to_string();
-            assert!(error.ends_with("write octal digits as in \"0644\", or symbols as in \"u=rw,go=r\""), "{error}");
+            assert!(
+                error.ends_with("write octal digits as in \"0644\", or symbols as in \"u=rw,go=r\""),
+                "{error}"
+            );
         }
     }
 

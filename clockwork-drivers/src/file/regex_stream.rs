@@ -104,14 +104,56 @@ mod tests {
     #[test]
     fn chunks_mean_the_same_as_the_whole() {
         let patterns = [
-            "^a", "a$", "^$", "", "^abc$", "(?m)^b", "(?m)a$", "(?m)^abc$", "b.d", "(?s)b.d", r"\bcat\b",
-            r"(?-u:\b)cat(?-u:\b)", "é+", r"\p{Greek}", "[^x]z", r"\x00", "a{3,}", r"(?i)STRASSE", r"(?R)a$",
-            r"\z", r"\A\z", r"x\z", r"\d{4}-\d\d", "(foo|foobar)baz", r"\Bat", "[^a]$",
+            "^a",
+            "a$",
+            "^$",
+            "",
+            "^abc$",
+            "(?m)^b",
+            "(?m)a$",
+            "(?m)^abc$",
+            "b.d",
+            "(?s)b.d",
+            r"\bcat\b",
+            r"(?-u:\b)cat(?-u:\b)",
+            "é+",
+            r"\p{Greek}",
+            "[^x]z",
+            r"\x00",
+            "a{3,}",
+            r"(?i)STRASSE",
+            r"(?R)a$",
+            r"\z",
+            r"\A\z",
+            r"x\z",
+            r"\d{4}-\d\d",
+            "(foo|foobar)baz",
+            r"\Bat",
+            "[^a]$",
         ];
         let texts: [&[u8]; 22] = [
-            b"", b"a", b"abc", b"xabc", b"abc\n", b"\n", b"x\nabc\ny", b"a\r\nb", b"b\nd", b"cat", b"concat cat",
-            "é".as_bytes(), "xéééz".as_bytes(), "αβγ".as_bytes(), b"\xff\xfeabc", b"a\x00b", b"aaa", b"strasse",
-            b"2026-01-31", b"foobarbaz", b"x\xffz", b"\xc3",
+            b"",
+            b"a",
+            b"abc",
+            b"xabc",
+            b"abc\n",
+            b"\n",
+            b"x\nabc\ny",
+            b"a\r\nb",
+            b"b\nd",
+            b"cat",
+            b"concat cat",
+            "é".as_bytes(),
+            "xéééz".as_bytes(),
+            "αβγ".as_bytes(),
+            b"\xff\xfeabc",
+            b"a\x00b",
+            b"aaa",
+            b"strasse",
+            b"2026-01-31",
+            b"foobarbaz",
+            b"x\xffz",
+            b"\xc3",
         ];
         let mut compared = 0;
         for pattern in patterns {
@@ -119,7 +161,10 @@ mod tests {
             for text in texts {
                 for size in [1, 2, 3, 100] {
                     let Some(found) = stepped(pattern, text, size) else {
-                        assert!(!text.is_ascii() && pattern.to_lowercase().contains(r"\b"), "{pattern:?} quits on {text:?}");
+                        assert!(
+                            !text.is_ascii() && pattern.to_lowercase().contains(r"\b"),
+                            "{pattern:?} quits on {text:?}"
+                        );
                         continue;
                     };
                     assert_eq!(found, whole.is_match(text), "{pattern:?} on {text:?} in chunks of {size}");

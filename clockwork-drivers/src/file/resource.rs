@@ -285,9 +285,10 @@ impl Driver for FileDriver {
         observed: Option<&dyn Observation>,
     ) -> Result<Vec<Change>, CheckError> {
         let observed = observed.map(|seen| seen as &dyn std::any::Any);
-        let (Some(file), observed) =
-            (resource.downcast_ref::<FileResource>(), observed.map(|seen| seen.downcast_ref::<FileObservation>()))
-        else {
+        let (Some(file), observed) = (
+            resource.downcast_ref::<FileResource>(),
+            observed.map(|seen| seen.downcast_ref::<FileObservation>()),
+        ) else {
             return Err(CheckError::unobservable(format!("{} is no FileResource", resource.common().name())));
         };
         let Some(seen) = observed.flatten() else { return Ok(vec![Change::Create]) };
@@ -307,7 +308,8 @@ impl FileResource {
         }
         if seen.wanted_sha256 != seen.sha256 {
             let field = if self.content.is_some() { "content" } else { "source" };
-            let digest = |sha256: &Option<String>| json!(sha256.as_ref().map(|sha256| format!("sha256:{sha256}")));
+            let digest =
+                |sha256: &Option<String>| json!(sha256.as_ref().map(|sha256| format!("sha256:{sha256}")));
             differs(field, digest(&seen.wanted_sha256), digest(&seen.sha256));
         }
         if let Some(mode) = self.mode.as_ref().filter(|mode| !mode.matches(seen.bits)) {

@@ -78,8 +78,7 @@ impl Root {
             Self::Host => nix::fcntl::open(path, flags, Mode::empty()),
             Self::Inside { root, .. } => {
                 // `openat2` refuses what `open` ignores.
-                let flags =
-                    if flags.contains(OFlag::O_PATH) { flags - OFlag::O_NOCTTY } else { flags };
+                let flags = if flags.contains(OFlag::O_PATH) { flags - OFlag::O_NOCTTY } else { flags };
                 let how = OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_IN_ROOT);
                 let mut tried = openat2(root.as_fd(), path, how);
                 for _ in 0..RACES {

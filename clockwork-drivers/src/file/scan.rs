@@ -59,16 +59,21 @@ impl Needle {
         let start = match (self, std::str::from_utf8(bytes)) {
             (Self::Text(text), Ok(all)) => all.find(text.as_str()),
             (Self::Regex(regex), Ok(all)) => regex.find(all).map(|found| found.start()),
-            (Self::Text(text), Err(_)) => bytes_regex(&regex::escape(text))?.find(bytes).map(|found| found.start()),
-            (Self::Regex(regex), Err(_)) => bytes_regex(regex.as_str())?.find(bytes).map(|found| found.start()),
+            (Self::Text(text), Err(_)) => {
+                bytes_regex(&regex::escape(text))?.find(bytes).map(|found| found.start())
+            }
+            (Self::Regex(regex), Err(_)) => {
+                bytes_regex(regex.as_str())?.find(bytes).map(|found| found.start())
+            }
         };
         Ok(start.map(|start| start as u64))
     }
 }
 
 fn bytes_regex(pattern: &str) -> Result<regex::bytes::Regex, CheckError> {
-    regex::bytes::Regex::new(pattern)
-        .map_err(|error| CheckError::unobservable("the regex cannot be searched in bytes").with_source(error).terminal())
+    regex::bytes::Regex::new(pattern).map_err(|error| {
+        CheckError::unobservable("the regex cannot be searched in bytes").with_source(error).terminal()
+    })
 }
 
 impl PartialEq for Needle {
@@ -156,11 +161,7 @@ fn find_text(chunks: &mut Chunks, file: &mut File, text: &str) -> Result<Option<
     Ok(None)
 }
 
-fn find_regex(
-    chunks: &mut Chunks,
-    file: &mut File,
-    regex: &regex::Regex,
-) -> Result<Option<u64>, CheckError> {
+fn find_regex(chunks: &mut Chunks, file: &mut File, regex: &regex::Regex) -> Result<Option<u64>, CheckError> {
     match step_regex(chunks, file, regex)? {
         Ok(found) => Ok(found),
         Err(Unsupported) => in_memory_regex(chunks, file, regex),

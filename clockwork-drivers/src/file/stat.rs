@@ -171,7 +171,8 @@ fn try_stat(root: &Root, path: &Path) -> nix::Result<FileMeta> {
             Err(errno) => return Err(errno),
         }
     }
-    let since_epoch = Duration::new(seen.st_mtime.unsigned_abs(), u32::try_from(seen.st_mtime_nsec).unwrap_or(0));
+    let since_epoch =
+        Duration::new(seen.st_mtime.unsigned_abs(), u32::try_from(seen.st_mtime_nsec).unwrap_or(0));
     let modified = if seen.st_mtime < 0 {
         SystemTime::UNIX_EPOCH.checked_sub(Duration::from_secs(seen.st_mtime.unsigned_abs()))
     } else {

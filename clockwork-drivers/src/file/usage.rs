@@ -97,8 +97,8 @@ fn filesystem(root: &Root, path: &Path) -> nix::Result<FilesystemUsage> {
         root.stat(&parent(path)).ok()
     };
     let is_directory = FileType::of(seen.st_mode) == FileType::Directory;
-    let is_mount_point = is_directory
-        && above.is_some_and(|above| above.st_dev != seen.st_dev || above.st_ino == seen.st_ino);
+    let is_mount_point =
+        is_directory && above.is_some_and(|above| above.st_dev != seen.st_dev || above.st_ino == seen.st_ino);
     Ok(FilesystemUsage {
         total: sizes.blocks() * block,
         used: sizes.blocks().saturating_sub(sizes.blocks_free()) * block,
@@ -169,7 +169,10 @@ struct Walk {
 
 impl Walk {
     fn count(&mut self, seen: &FileStat) {
-        if seen.st_nlink > 1 && FileType::of(seen.st_mode) != FileType::Directory && !self.linked.insert(seen.st_ino) {
+        if seen.st_nlink > 1
+            && FileType::of(seen.st_mode) != FileType::Directory
+            && !self.linked.insert(seen.st_ino)
+        {
             return;
         }
         self.usage.bytes += u64::try_from(seen.st_blocks).unwrap_or(0) * 512;
@@ -181,7 +184,13 @@ impl Walk {
 
     /// Everything in the directory `name` of `above`. Relative to descriptors, so that nobody who moves things about
     /// leads us elsewhere.
-    fn descend(&mut self, above: &OwnedFd, name: &OsStr, path: &Path, depth: usize) -> Result<(), CheckError> {
+    fn descend(
+        &mut self,
+        above: &OwnedFd,
+        name: &OsStr,
+        path: &Path,
+        depth: usize,
+    ) -> Result<(), CheckError> {
         if self.abandoned.load(Ordering::Relaxed) {
             return Err(CheckError::unobservable("nobody waits any more"));
         }
@@ -189,7 +198,8 @@ impl Walk {
             self.unseen(path, format!("it is more than {DEPTH} directories deep"));
             return Ok(());
         }
-        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
+        let flags =
+            OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
         let opened = nix::fcntl::openat(above.as_fd(), name, flags, Mode::empty());
         let listed = opened.and_then(|here| Ok((Dir::from_fd(here.try_clone().map_err(io_errno)?)?, here)));
         let (mut directory, here) = match listed {

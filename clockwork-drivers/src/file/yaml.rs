@@ -126,7 +126,9 @@ impl Builder {
             (Value::Object(fields), None) => {
                 let key = match value {
                     Value::String(key) => key,
-                    Value::Array(_) | Value::Object(_) => return Err(String::from("a key that is no scalar")),
+                    Value::Array(_) | Value::Object(_) => {
+                        return Err(String::from("a key that is no scalar"));
+                    }
                     plain => plain.to_string(),
                 };
                 if fields.contains_key(&key) {
@@ -247,10 +249,7 @@ mod tests {
     fn anchors_merges_and_documents() {
         let text = "base: &b { a: 1, b: 2 }\nall:\n  <<: *b\n  b: 3\nlist: [*b, *b]\n";
         let base = json!({ "a": 1, "b": 2 });
-        assert_eq!(
-            parse(text),
-            Ok(json!({ "base": base, "all": { "b": 3, "a": 1 }, "list": [base, base] }))
-        );
+        assert_eq!(parse(text), Ok(json!({ "base": base, "all": { "b": 3, "a": 1 }, "list": [base, base] })));
         assert_eq!(parse("kind: A\n---\nkind: B\n"), Ok(json!([{ "kind": "A" }, { "kind": "B" }])));
         assert_eq!(parse("1: a\ntrue: b\n"), Ok(json!({ "1": "a", "true": "b" })));
     }

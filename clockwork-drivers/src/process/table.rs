@@ -145,7 +145,11 @@ fn read_process(directory: &Path, pid: u32) -> io::Result<Process> {
         parent: field("PPid").parse().unwrap_or(0),
         name: unescape(field("Name")),
         state,
-        uid: field("Uid").split_ascii_whitespace().nth(1).and_then(|uid| uid.parse().ok()).unwrap_or(u32::MAX),
+        uid: field("Uid")
+            .split_ascii_whitespace()
+            .nth(1)
+            .and_then(|uid| uid.parse().ok())
+            .unwrap_or(u32::MAX),
         command_line,
         program,
         program_hidden,
@@ -170,7 +174,8 @@ fn read_arguments(path: &Path) -> io::Result<CommandLine> {
     if bytes.is_empty() {
         return Ok(CommandLine::Whole(Vec::new()));
     }
-    let arguments = bytes.split(|byte| *byte == 0).map(|argument| String::from_utf8_lossy(argument).into_owned());
+    let arguments =
+        bytes.split(|byte| *byte == 0).map(|argument| String::from_utf8_lossy(argument).into_owned());
     let arguments = arguments.collect();
     Ok(if truncated { CommandLine::Beginning(arguments) } else { CommandLine::Whole(arguments) })
 }
@@ -200,9 +205,11 @@ pub(super) fn conceals(mounts: &str, status: &str, proc: &str) -> Option<String>
     // The last mount on a directory is the one that shows.
     let mount = mounts.lines().rev().find(|line| line.split(' ').nth(4) == Some(proc))?;
     let (_, options) = mount.rsplit_once(' ')?;
-    let option = |name: &str| options.split(',').find_map(|option| option.strip_prefix(name)?.strip_prefix('='));
+    let option =
+        |name: &str| options.split(',').find_map(|option| option.strip_prefix(name)?.strip_prefix('='));
     let hidepid = option("hidepid").filter(|value| !matches!(*value, "0" | "off"))?;
-    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or("");
+    let field =
+        |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or("");
     let capabilities = u64::from_str_radix(field("CapEff").trim(), 16).unwrap_or(0);
     let exempt = option("gid").unwrap_or("0");
     let in_group = hidepid != "4"
@@ -210,7 +217,8 @@ pub(super) fn conceals(mounts: &str, status: &str, proc: &str) -> Option<String>
         && (field("Groups").split_ascii_whitespace().any(|group| group == exempt)
             || field("Gid").split_ascii_whitespace().nth(1) == Some(exempt));
     let may_look = capabilities & CAP_SYS_PTRACE != 0 || in_group;
-    (!may_look).then(|| format!("{proc} is mounted with hidepid={hidepid}, which conceals the processes of others"))
+    (!may_look)
+        .then(|| format!("{proc} is mounted with hidepid={hidepid}, which conceals the processes of others"))
 }
 
 /// The processes of the pid namespace of `first`.

@@ -134,7 +134,7 @@ impl Paths {
             };
             let Some((found, end)) = container_in(path) else { continue };
             // All hierarchies agree, or this is not a container's process.
-            if *id.get_or_insert(found) != *found {
+            if *id.get_or_insert(found) != found {
                 return None;
             }
             let own = path[..end].to_owned();
@@ -220,7 +220,11 @@ impl Group {
             }
             Folder::V2 { folder, root } => {
                 let stat = read(&folder.join("memory.stat"))?;
-                (number(&folder.join("memory.current"))?, field(&stat, "inactive_file"), lowest_limit(folder, root))
+                (
+                    number(&folder.join("memory.current"))?,
+                    field(&stat, "inactive_file"),
+                    lowest_limit(folder, root),
+                )
             }
         };
         let used = usage.checked_sub(inactive.unwrap_or(0)).unwrap_or(usage);

@@ -16,7 +16,10 @@ fn a_process_tells_its_container_on_every_kind_of_machine() {
         ("0::/docker/ID", "/docker/ID"),
         ("0::/system.slice/docker-ID.scope", "/system.slice/docker-ID.scope"),
         ("0::/system.slice/docker-ID.scope/init.scope", "/system.slice/docker-ID.scope"),
-        ("0::/user.slice/user-1000.slice/libpod-ID.scope/container", "/user.slice/user-1000.slice/libpod-ID.scope"),
+        (
+            "0::/user.slice/user-1000.slice/libpod-ID.scope/container",
+            "/user.slice/user-1000.slice/libpod-ID.scope",
+        ),
         ("0::/kubepods/pod7/cri-containerd-ID.scope", "/kubepods/pod7/cri-containerd-ID.scope"),
     ] {
         let (id, paths) = Paths::parse(&text(pattern)).unwrap();
@@ -76,7 +79,8 @@ fn both_versions_are_read_the_same_way() {
     let (v1, v2) = (there.path().join("v1/one"), there.path().join("v2/slice/one"));
     let root = there.path().join("v2");
     let v2 = Folder::V2 { folder: v2, root };
-    let both = [(Folder::V1(v1.clone()), Folder::V1(v1.clone())), (v2.clone(), v2.clone()), (Folder::V1(v1), v2)];
+    let both =
+        [(Folder::V1(v1.clone()), Folder::V1(v1.clone())), (v2.clone(), v2.clone()), (Folder::V1(v1), v2)];
     for (memory, cpu) in both {
         let group = Group { memory, cpu };
         let expected = Memory { used: 2000, limit: 4000, processes: None };

@@ -3,7 +3,7 @@
 //! | of | memory | processor time |
 //! | --- | --- | --- |
 //! | a container | its control group's usage minus `inactive_file` (page cache that the kernel drops first), as `docker stats` shows it; limit: the control group's, or the machine's memory | its control group's |
-//! | processes | the sum of their resident sets; what they share is counted for each | the sum of theirs, user and system |
+//! | processes | the sum of their resident sets; what they share is counted for each | the sum of theirs, of those that were there all the time |
 //! | the machine | `MemTotal` − `MemAvailable` | all but idle, waiting for disks, and stolen |
 //!
 //! Processor time is in percent of one core: two busy cores are 200 %.
@@ -86,8 +86,8 @@ impl Probe for MemoryUsage {
         match &self.0 {
             Subject::Host => blocking(host::memory).await,
             Subject::Process(name) => {
-                let name = name.clone();
-                blocking(move || processes::memory(&name)).await
+                let pids = processes::of(name, cx).await?;
+                blocking(move || processes::memory(&pids)).await
             }
             #[cfg(feature = "container")]
             Subject::Container(container) => {
@@ -134,7 +134,7 @@ impl Probe for CpuUsage {
                 second.saturating_sub(first) as f64 / over.as_nanos().max(1) as f64 * 100.0
             }
             (Reading::Host(first), Reading::Host(second)) => second.percent_since(&first),
-            (Reading::Processes(first), Reading::Processes(second)) => second.percent_since(&first, over),
+            (Reading::Processes(first), Reading::Processes(second)) => second.percent_since(&first, over)?,
             _ => 0.0, // cannot be: one source, one kind of reading
         };
         Ok(Cpu { percent, over })
@@ -152,7 +152,7 @@ impl Probe for CpuUsage {
 /// Where processor time is read from.
 enum Source {
     Host,
-    Process(String),
+    Processes(Vec<u32>),
     #[cfg(feature = "container")]
     Group(cgroup::Group),
     #[cfg(feature = "container")]
@@ -160,11 +160,10 @@ enum Source {
 }
 
 impl Source {
-    #[cfg_attr(not(feature = "container"), expect(clippy::unused_async, reason = "only containers are asked for"))]
-    async fn find(subject: &Subject, #[cfg_attr(not(feature = "container"), expect(unused))] cx: &Context) -> Result<Self, CheckError> {
+    async fn find(subject: &Subject, cx: &Context) -> Result<Self, CheckError> {
         Ok(match subject {
             Subject::Host => Self::Host,
-            Subject::Process(name) => Self::Process(name.clone()),
+            Subject::Process(name) => Self::Processes(processes::of(name, cx).await?),
             #[cfg(feature = "container")]
             Subject::Container(container) => {
                 let place = place(container, cx).await?;
@@ -176,12 +175,13 @@ impl Source {
         })
     }
 
-    async fn read(&self, #[cfg_attr(not(feature = "container"), expect(unused))] cx: &Context) -> Result<Reading, CheckError> {
+    async fn read(&self, cx: &Context) -> Result<Reading, CheckError> {
+        cx.phase("reading processor times");
         match self {
             Self::Host => blocking(|| host::ticks().map(Reading::Host)).await,
-            Self::Process(name) => {
-                let name = name.clone();
-                blocking(move || processes::times(&name).map(Reading::Processes)).await
+            Self::Processes(pids) => {
+                let pids = pids.clone();
+                blocking(move || Ok(Reading::Processes(processes::times(&pids)))).await
             }
             #[cfg(feature = "container")]
             Self::Group(group) => {
@@ -189,9 +189,10 @@ impl Source {
                 blocking(move || group.cpu_nanos().map(Reading::Nanos).map_err(gone)).await
             }
             #[cfg(feature = "container")]
-            Self::Engine(container) => {
-                cx.measure(ContainerStats(container.clone())).await.map(|stats| Reading::Nanos(stats.cpu_nanos))
-            }
+            Self::Engine(container) => cx
+                .measure(ContainerStats(container.clone()))
+                .await
+                .map(|stats| Reading::Nanos(stats.cpu_nanos)),
         }
     }
 }
