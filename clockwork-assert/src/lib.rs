@@ -3,6 +3,7 @@
 
 mod container_healthy;
 mod container_running;
+mod container_state;
 mod cpu_usage;
 mod disk_usage;
 mod file_content_matches;
@@ -20,6 +21,13 @@ mod process_not_running;
 mod process_running;
 mod processes;
 mod response_time;
+mod usage_subject;
+
+pub use container_healthy::ContainerHealthyAssert;
+pub use container_running::ContainerRunningAssert;
+pub use cpu_usage::CpuUsageAssert;
+pub use log_contains::LogContainsAssert;
+pub use memory_usage::MemoryUsageAssert;
 
 pub use disk_usage::DiskUsageAssert;
 pub use file_content_matches::FileContentMatchesAssert;
@@ -41,4 +49,9 @@ pub fn register(registry: &mut Registry) {
     registry.assertion::<DiskUsageAssert>();
     registry.assertion::<ProcessRunningAssert>();
     registry.assertion::<ProcessNotRunningAssert>();
+    registry.assertion::<ContainerHealthyAssert>();
+    registry.assertion::<ContainerRunningAssert>();
+    registry.assertion::<CpuUsageAssert>();
+    registry.assertion::<LogContainsAssert>();
+    registry.assertion::<MemoryUsageAssert>();
 }

@@ -24,6 +24,8 @@ pub mod vantage;
 
 #[cfg(feature = "file")]
 pub use file::FileResource;
+#[cfg(feature = "container")]
+pub use container::{ContainerResource, DockerResource};
 
 use clockwork_core::Registry;
 
@@ -31,4 +33,6 @@ use clockwork_core::Registry;
 pub fn register(registry: &mut Registry) {
     #[cfg(feature = "file")]
     registry.resource::<FileResource>();
+    #[cfg(feature = "container")]
+    registry.resource::<container::ContainerResource>().resource::<container::DockerResource>();
 }

@@ -1,11 +1,74 @@
-//! (being written)
+//! Containers, through the API of Docker and of Podman.
+//!
+//! | question | probe | what it costs |
+//! | --- | --- | --- |
+//! | which containers are there, do they run, are they healthy | [`ContainerList`] | one call per round, whoever asks |
+//! | why does this one not run, what is its health check's output, how was it made | [`ContainerInspect`] | one call |
+//! | what did it write | [`ContainerLogs`] | one call |
+//! | what does it use, where its control group is on another machine | [`ContainerStats`] | one call |
+//!
+//! What runs on this machine is measured without the engine ([`crate::usage`]).
+
+mod client;
+mod driver;
+mod endpoint;
+mod fields;
+mod inspect;
+mod list;
+mod logs;
+mod reference;
+mod resource;
+mod stats;
+mod tls;
+
+pub use driver::{ContainerDriver, ContainerObservation};
+pub use endpoint::{EngineRef, Runtime};
+pub use fields::{
+    Command, Connection, DatabaseEngine, EnvValue, HealthCheck, HealthTest, PortMapping, Protocol, Restart,
+    Text, Volume,
+};
+pub use inspect::{ContainerDetails, ContainerInspect, HealthRun, StateDetails};
+pub use list::{ContainerList, ContainerState, ContainerSummary, Containers, Health};
+pub use logs::{ContainerLogs, Log};
+pub use reference::{ContainerRef, Listed, container_of, missing};
+pub use resource::{ContainerResource, DockerResource};
+pub use stats::{ContainerStats, Stats};
 
 use clockwork_core::{CheckError, Context, ResourceName};
 
-/// The process id, on the host, of a running container's first process.
+/// The process id, on this machine, of the first process of the container that this resource is.
 ///
 /// # Errors
-/// When there is no such container, or it does not run, or the engine cannot be asked.
-pub async fn first_process(_cx: &Context, name: &ResourceName) -> Result<u32, CheckError> {
-    Err(CheckError::unobservable(format!("cannot look from inside {name} yet")))
+/// When the resource is no container, there is no such container, it does not run, it runs on another machine, or the
+/// engine cannot be asked.
+pub async fn first_process(cx: &Context, name: &ResourceName) -> Result<u32, CheckError> {
+    let resource = cx.resource_named(name.as_str()).and_then(|resource| container_of(&**resource));
+    let Some(resource) = resource else {
+        return Err(CheckError::unobservable(format!("cannot look from inside {name}: it is no container"))
+            .hint("let `at` name a ContainerResource"));
+    };
+    let reference = ContainerRef::from(resource);
+    // The same look from every vantage, so that it is shared.
+    let cx = cx.from_vantage(clockwork_core::Vantage::Host);
+    let Some(details) = &*cx.observe(ContainerInspect::from(&reference)).await? else {
+        return Err(CheckError::target(format!(
+            "cannot look from inside {name}: there is no such container"
+        )));
+    };
+    let pid = details.state.pid;
+    if pid == 0 {
+        let state = details.state();
+        return Err(CheckError::target(format!("cannot look from inside {name}: its container is {state}")));
+    }
+    // A process id of another machine would name any process of this one.
+    let id = details.id.clone();
+    let groups =
+        tokio::task::spawn_blocking(move || std::fs::read_to_string(format!("/proc/{pid}/cgroup"))).await?;
+    if !groups.is_ok_and(|groups| crate::usage::cgroup::names_container(&groups, &id)) {
+        return Err(CheckError::unobservable(format!(
+            "cannot look from inside {name}: its container runs on another machine, or hidden from this one"
+        ))
+        .hint("run clockwork where the container's engine runs, with its process table in sight"));
+    }
+    Ok(pid)
 }

@@ -1,0 +1,310 @@
+//! [`ContainerInspect`]: all that the engine knows of one container, for what the list does not tell.
+
+use std::collections::BTreeMap;
+
+use clockwork_core::{CheckError, Context, Fault, Probe};
+use serde::Deserialize;
+
+use super::{
+    EngineRef,
+    client::{self, segment},
+    list::{ContainerState, Health, is_id_prefix, or_default},
+};
+
+/// All that the engine knows of one container; nothing, where there is none of exactly this name or id.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ContainerInspect {
+    /// The engine that runs it.
+    pub engine: EngineRef,
+    /// Its name, or 12 or more digits of its id.
+    pub name: String,
+}
+
+/// What `GET /containers/…/json` says, as far as it is needed.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct ContainerDetails {
+    /// 64 hexadecimal digits.
+    #[serde(deserialize_with = "or_default")]
+    pub id: String,
+    /// With the leading slash.
+    #[serde(deserialize_with = "or_default")]
+    pub name: String,
+    /// How often the restart policy started it again.
+    #[serde(deserialize_with = "or_default")]
+    pub restart_count: u64,
+    /// Where it is in its life.
+    #[serde(deserialize_with = "or_default")]
+    pub state: StateDetails,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) config: Config,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) host_config: HostConfig,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) network_settings: NetworkSettings,
+}
+
+/// Where a container is in its life.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct StateDetails {
+    #[serde(deserialize_with = "or_default")]
+    status: String,
+    /// The first process, on the engine's machine; 0 when there is none.
+    #[serde(deserialize_with = "or_default")]
+    pub pid: u32,
+    /// How the last run ended.
+    #[serde(deserialize_with = "or_default")]
+    pub exit_code: i64,
+    /// Whether the kernel ended a process of it for want of memory.
+    #[serde(rename = "OOMKilled", deserialize_with = "or_default")]
+    pub oom_killed: bool,
+    /// Why the engine could not start it.
+    #[serde(deserialize_with = "or_default")]
+    pub error: String,
+    #[serde(deserialize_with = "or_default")]
+    health: HealthState,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct HealthState {
+    #[serde(deserialize_with = "or_default")]
+    status: String,
+    #[serde(deserialize_with = "or_default")]
+    failing_streak: u64,
+    #[serde(deserialize_with = "or_default")]
+    log: Vec<HealthRun>,
+}
+
+/// One run of a health check.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct HealthRun {
+    /// 0 is healthy.
+    #[serde(deserialize_with = "or_default")]
+    pub exit_code: i64,
+    /// What it wrote; the engine keeps 4 KiB of it.
+    #[serde(deserialize_with = "or_default")]
+    pub output: String,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Config {
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) image: String,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) cmd: Vec<String>,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) env: Vec<String>,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) labels: BTreeMap<String, String>,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) user: String,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) healthcheck: Healthcheck,
+}
+
+/// Times are in nanoseconds, 0 where the engine's default applies.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct Healthcheck {
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) test: Vec<String>,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) interval: u64,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) timeout: u64,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) start_period: u64,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) retries: u32,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct HostConfig {
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) binds: Vec<String>,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) mounts: Vec<MountConfig>,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) port_bindings: BTreeMap<String, Option<Vec<Binding>>>,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) restart_policy: RestartPolicy,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) memory: u64,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) nano_cpus: u64,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) cpu_quota: i64,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) cpu_period: u64,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct MountConfig {
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) source: String,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) target: String,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) read_only: bool,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Binding {
+    #[serde(rename = "HostIp", deserialize_with = "or_default")]
+    pub(crate) host_ip: String,
+    #[serde(rename = "HostPort", deserialize_with = "or_default")]
+    pub(crate) host_port: String,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct RestartPolicy {
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) name: String,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) maximum_retry_count: u64,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(crate) struct NetworkSettings {
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) networks: BTreeMap<String, serde::de::IgnoredAny>,
+}
+
+impl ContainerDetails {
+    /// Where it is in its life.
+    pub fn state(&self) -> ContainerState {
+        ContainerState::read(&self.state.status)
+    }
+
+    /// What its health check says; `None` for a word that nobody knows yet.
+    pub fn health(&self) -> Option<Health> {
+        Health::read(&self.state.health.status)
+    }
+
+    /// How many checks in a row failed.
+    pub fn failing_streak(&self) -> u64 {
+        self.state.health.failing_streak
+    }
+
+    /// The last run of its health check.
+    pub fn last_health_run(&self) -> Option<&HealthRun> {
+        self.state.health.log.last()
+    }
+
+    /// The memory that it may use, in bytes; `None` where nothing but the machine limits it.
+    pub fn memory_limit(&self) -> Option<u64> {
+        Some(self.host_config.memory).filter(|&limit| limit > 0)
+    }
+
+    /// The restart policy's name: `no`, `always`, `unless-stopped`, `on-failure`.
+    pub fn restart_policy(&self) -> &str {
+        match self.host_config.restart_policy.name.as_str() {
+            "" => "no",
+            name => name,
+        }
+    }
+
+    /// Whether nobody but a person will start it again: it ended, and its restart policy lets it be.
+    pub fn stays_down(&self) -> bool {
+        let policy = &self.host_config.restart_policy;
+        let given_up = policy.maximum_retry_count > 0 && self.restart_count >= policy.maximum_retry_count;
+        self.state() == ContainerState::Exited
+            && match self.restart_policy() {
+                "no" => true,
+                "on-failure" => self.state.exit_code == 0 || given_up,
+                _ => false,
+            }
+    }
+
+    /// The engine also takes the beginning of an id, however short, for a name.
+    fn is_called(&self, name: &str) -> bool {
+        self.name.strip_prefix('/').unwrap_or(&self.name) == name
+            || (is_id_prefix(name) && self.id.starts_with(name))
+    }
+}
+
+impl Probe for ContainerInspect {
+    type Observation = Option<ContainerDetails>;
+
+    async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
+        let engine = client::engine(&self.engine, cx).await?;
+        cx.phase(format!("waiting for {}", engine.describe()));
+        let path = format!("/containers/{}/json", segment(&self.name));
+        let details = engine.json::<ContainerDetails>(&path, 8 << 20).await?;
+        Ok(details.filter(|details| details.is_called(&self.name)))
+    }
+
+    fn describe(&self) -> String {
+        format!("inspecting the container {}", self.name)
+    }
+
+    fn silence(&self) -> Fault {
+        Fault::Observer
+    }
+
+    fn weight(_: &Self::Observation) -> usize {
+        16 << 10
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+    use super::*;
+
+    fn details(json: &str) -> ContainerDetails {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn podmans_answer_has_the_same_meaning() {
+        let seen = details(
+            r#"{"Id":"aaaaaaaaaaaa1111","Name":"/web","State":{"Status":"running","Pid":7,"ExitCode":0,
+                "Health":{"Status":"unhealthy","FailingStreak":4,
+                "Log":[{"Start":"2026-01-31T12:00:00Z","End":"2026-01-31T12:00:00Z","ExitCode":1,"Output":"refused"}]}},
+                "RestartCount":0,"HostConfig":{"Binds":null,"RestartPolicy":{"Name":"","MaximumRetryCount":0}},
+                "Config":{"Env":null,"Cmd":null,"Healthcheck":null}}"#,
+        );
+        assert_eq!((seen.health(), seen.failing_streak()), (Some(Health::Unhealthy), 4));
+        assert_eq!(seen.last_health_run().unwrap().output, "refused");
+        assert_eq!(seen.restart_policy(), "no");
+        // Without a health check, Podman has a health with an empty status, Docker has none.
+        let without = r#"{"State":{"Status":"running","Health":{"Status":"","FailingStreak":0,"Log":null}}}"#;
+        assert_eq!(details(without).health(), Some(Health::Undefined));
+        assert_eq!(details(r#"{"State":{"Status":"running"}}"#).health(), Some(Health::Undefined));
+    }
+
+    #[test]
+    fn the_engine_may_find_another_container_than_the_one_that_was_meant() {
+        let other = details(r#"{"Id":"abcdefabcdef1234","Name":"/other"}"#);
+        for (name, is) in [("other", true), ("abcdefabcdef", true), ("ab", false), ("abcdef", false)] {
+            assert_eq!(other.is_called(name), is, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_what_nobody_starts_again_stays_down() {
+        let one = |status: &str, policy: &str, max: u64, code: i64, count: u64| {
+            details(&format!(
+                r#"{{"RestartCount":{count},"State":{{"Status":"{status}","ExitCode":{code}}},
+                    "HostConfig":{{"RestartPolicy":{{"Name":"{policy}","MaximumRetryCount":{max}}}}}}}"#
+            ))
+            .stays_down()
+        };
+        assert!(one("exited", "", 0, 0, 0) && one("exited", "no", 0, 3, 0));
+        assert!(one("exited", "on-failure", 0, 0, 0) && one("exited", "on-failure", 2, 3, 2));
+        assert!(!one("exited", "on-failure", 2, 3, 1) && !one("exited", "on-failure", 0, 3, 9));
+        assert!(!one("exited", "always", 0, 3, 0) && !one("exited", "unless-stopped", 0, 0, 0));
+        assert!(!one("created", "no", 0, 0, 0) && !one("paused", "no", 0, 0, 0));
+    }
+}
