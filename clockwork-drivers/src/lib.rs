@@ -15,14 +15,32 @@ pub mod http;
 #[cfg(feature = "process")]
 pub mod process;
 #[cfg(feature = "tcp")]
+mod resolve;
+#[cfg(feature = "tcp")]
 pub mod tcp;
 #[cfg(feature = "tls")]
 pub mod tls;
+#[cfg(feature = "tcp")]
+pub mod udp;
 #[cfg(feature = "process")]
 pub mod usage;
 pub mod vantage;
 
 use clockwork_core::Registry;
 
+#[cfg(feature = "http")]
+pub use endpoint::EndpointResource;
+
+/// What a program that declares a project needs of this crate.
+pub mod prelude {
+    #[cfg(feature = "http")]
+    pub use crate::http::{HttpContext, HttpRequest};
+}
+
 /// Adds this crate's resource kinds.
-pub fn register(_registry: &mut Registry) {}
+pub fn register(registry: &mut Registry) {
+    #[cfg(feature = "http")]
+    registry.resource::<endpoint::EndpointResource>();
+    #[cfg(not(feature = "http"))]
+    let _ = registry;
+}

@@ -218,11 +218,11 @@ fn out_of_files(number: i32) -> bool {
     [EMFILE, ENFILE, ENOBUFS, ENOMEM].iter().any(|errno| number == *errno as i32)
 }
 
-/// Nobody accepted: the error that says so.
-pub(crate) fn nobody(host: &str, port: u16, tried: &[Tried]) -> CheckError {
+/// Nobody accepted: the error that says so. `place` is what was to be reached, `host` the name or address in it.
+pub(crate) fn nobody(place: &str, host: &str, tried: &[Tried]) -> CheckError {
     let message = match tried {
         [one] if one.address.ip().to_string() == host.trim_matches(['[', ']']) => one.to_string(),
-        tried => format!("cannot connect to {}: {}", authority(host, port), story(tried)),
+        tried => format!("cannot connect to {place}: {}", story(tried)),
     };
     let error = CheckError::target(message);
     match tried.iter().any(|one| one.outcome == Outcome::Refused) {
@@ -268,9 +268,9 @@ mod tests {
             Tried { address: at("127.0.0.1:80"), outcome: Outcome::Unreachable },
         ];
         assert_eq!(
-            nobody("localhost", 80, &tried).message(),
+            nobody("localhost:80", "localhost", &tried).message(),
             "cannot connect to localhost:80: [::1]:80 refused the connection, 127.0.0.1:80 is unreachable"
         );
-        assert_eq!(nobody("::1", 80, &tried[..1]).message(), "[::1]:80 refused the connection");
+        assert_eq!(nobody("[::1]:80", "::1", &tried[..1]).message(), "[::1]:80 refused the connection");
     }
 }

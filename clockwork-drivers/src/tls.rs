@@ -55,8 +55,8 @@ pub async fn client_config(settings: &TlsSettings, cx: &Context) -> Result<Arc<C
     };
     slot.get_or_try_init(async || {
         let roots = match settings.ca_file.is_some() || settings.insecure {
-            true => None,
-            false => Some(cx.shared::<Roots>().get().await?),
+            true => Arc::new(RootCertStore::empty()), // and not asked for
+            false => cx.shared::<Roots>().get().await?,
         };
         let settings = settings.clone();
         blocking(move || build(&settings, roots)).await?.map(Arc::new)
@@ -92,7 +92,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     done.map_err(|error| CheckError::unobservable("cannot prepare TLS").with_source(error))
 }
 
-fn build(settings: &TlsSettings, system: Option<Arc<RootCertStore>>) -> Result<ClientConfig, CheckError> {
+fn build(settings: &TlsSettings, system: Arc<RootCertStore>) -> Result<ClientConfig, CheckError> {
     // Given explicitly: the process's default provider is not ours to choose.
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -101,11 +101,11 @@ fn build(settings: &TlsSettings, system: Option<Arc<RootCertStore>>) -> Result<C
     let builder = if settings.insecure {
         builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAny(provider)))
     } else {
-        match (&settings.ca_file, system) {
-            (Some(file), _) => {
+        match &settings.ca_file {
+            Some(file) => {
                 builder.dangerous().with_custom_certificate_verifier(Arc::new(OnlyThese::read(file, provider)?))
             }
-            (None, system) => builder.with_root_certificates(system.unwrap_or_default()),
+            None => builder.with_root_certificates(system),
         }
     };
     let mut config = match &settings.client_cert {

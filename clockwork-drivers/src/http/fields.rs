@@ -149,9 +149,15 @@ impl Text {
     }
 }
 
-impl<T: Into<String>> From<T> for Text {
-    fn from(text: T) -> Self {
-        Self::Plain(text.into())
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self::Plain(text.to_owned())
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self::Plain(text)
     }
 }
 

@@ -63,7 +63,27 @@ impl HttpRequest {
     /// # Errors
     /// When it is no absolute `http` or `https` URL.
     pub fn new(url: &str) -> Result<Self, InvalidRequest> {
-        let mut url = parse(url)?;
+        Self::from_url(parse(url)?)
+    }
+
+    /// As [`HttpRequest::new`], for a URL that may be relative to `base`, as a link on that page would be.
+    ///
+    /// # Errors
+    /// When it is no such URL.
+    pub fn relative(base: &str, url: &str) -> Result<Self, InvalidRequest> {
+        match Url::parse(url) {
+            Err(url::ParseError::RelativeUrlWithoutBase) => {
+                let joined = parse(base)?.join(url).map_err(|error| {
+                    let shown = quote(url);
+                    invalid("url", format!("{shown} cannot be joined to the resource's url: {error}"))
+                })?;
+                Self::from_url(joined)
+            }
+            _ => Self::new(url),
+        }
+    }
+
+    fn from_url(mut url: Url) -> Result<Self, InvalidRequest> {
         let mut authorization = None;
         if !url.username().is_empty() || url.password().is_some() {
             let password = SecretString::from(percent_decoded(url.password().unwrap_or_default()));
@@ -226,6 +246,12 @@ impl HttpRequest {
     /// Whether asking twice does no more than asking once.
     pub(super) fn is_plain_question(&self) -> bool {
         matches!(self.0.method, Method::GET | Method::HEAD) && self.0.body.is_empty()
+    }
+
+    /// The host and the port that are asked. An IPv6 address has its brackets.
+    pub(crate) fn address(&self) -> (String, u16) {
+        let url = &self.0.url;
+        (url.host_str().unwrap_or_default().to_owned(), url.port_or_known_default().unwrap_or_default())
     }
 
     pub(super) fn target(&self) -> String {
