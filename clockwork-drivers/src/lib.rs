@@ -15,7 +15,7 @@ pub mod http;
 #[cfg(feature = "process")]
 pub mod process;
 #[cfg(feature = "tcp")]
-mod resolve;
+pub mod resolve;
 #[cfg(feature = "tcp")]
 pub mod tcp;
 #[cfg(feature = "tls")]

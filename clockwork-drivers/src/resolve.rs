@@ -21,6 +21,15 @@ use tokio::time::Instant;
 /// How old an answer may be when somebody else uses it: shorter than any time to live that a name server gives.
 const FRESH: Duration = Duration::from_secs(1);
 
+/// Marks, in the `details`, an error that says that a name does not resolve.
+const UNRESOLVED: &str = "unresolved";
+
+/// Whether this error says that a name does not resolve. Then nothing was proven about whoever was meant: the name may be
+/// wrong.
+pub fn is_unresolved(error: &CheckError) -> bool {
+    error.details().contains_key(UNRESOLVED)
+}
+
 /// A name's addresses in the order of preference (RFC 6724), with this port.
 ///
 /// `fresh` asks anew, for whoever measures how long it takes.
@@ -37,7 +46,8 @@ pub(crate) async fn resolve(
         return Ok(vec![SocketAddr::new(address, port)]);
     }
     cx.phase(format!("resolving {}", quote(host)));
-    let addresses = if fresh { look_up(host.to_owned()).await } else { cx.shared::<Names>().ask(host).await }?;
+    let addresses =
+        if fresh { look_up(host.to_owned()).await } else { cx.shared::<Names>().ask(host).await }?;
     Ok(addresses
         .iter()
         .map(|address| {
@@ -55,7 +65,7 @@ pub(crate) fn literal(host: &str) -> Option<IpAddr> {
 }
 
 /// `host:port`, with brackets where the host is an IPv6 address.
-pub(crate) fn authority(host: &str, port: u16) -> String {
+pub fn authority(host: &str, port: u16) -> String {
     if host.contains(':') && !host.starts_with('[') {
         format!("[{host}]:{port}")
     } else {
@@ -67,7 +77,10 @@ type Answer = Result<Arc<[SocketAddr]>, CheckError>;
 
 /// The answers of the last second, and the questions under way.
 #[derive(Default)]
-struct Names(Mutex<HashMap<String, (Instant, Shared<BoxFuture<'static, Answer>>)>>);
+struct Names(Mutex<HashMap<String, Asked>>);
+
+/// A question, when it was asked, and its answer, which may be still to come.
+type Asked = (Instant, Shared<BoxFuture<'static, Answer>>);
 
 impl Names {
     async fn ask(&self, host: &str) -> Answer {
@@ -89,7 +102,8 @@ impl Names {
 }
 
 async fn look_up(host: String) -> Answer {
-    let addresses = tokio::net::lookup_host((host.as_str(), 0)).await.map_err(|error| unresolved(&host, error))?;
+    let addresses =
+        tokio::net::lookup_host((host.as_str(), 0)).await.map_err(|error| unresolved(&host, error))?;
     let mut unique: Vec<SocketAddr> = Vec::new();
     for address in addresses {
         if !unique.contains(&address) {
@@ -97,19 +111,20 @@ async fn look_up(host: String) -> Answer {
         }
     }
     if unique.is_empty() {
-        return Err(CheckError::target(format!("{} has no address", quote(&host))));
+        return Err(CheckError::target(format!("{} has no address", quote(&host))).detail(UNRESOLVED, host));
     }
     Ok(unique.into())
 }
 
-fn unresolved(host: &str, error: io::Error) -> CheckError {
-    let host = quote(host);
+fn unresolved(name: &str, error: io::Error) -> CheckError {
+    let host = quote(name);
     // The resolver's own answers carry no error number; one that does says that this machine could not ask.
     if error.raw_os_error().is_some() {
         return CheckError::unobservable(format!("cannot resolve {host}")).with_source(error).retryable();
     }
     CheckError::target(format!("{host} does not resolve to an address"))
         .with_source(error)
+        .detail(UNRESOLVED, name)
         .hint("check its spelling, and the name servers of this machine")
 }
 

@@ -28,6 +28,8 @@ pub struct TcpProbe {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TcpObservation {
+    /// What was to be reached: a name or an address.
+    pub host: String,
     /// The address that accepted; `None` where none did.
     pub accepted: Option<SocketAddr>,
     /// Every address that answered before one accepted, with its answer.
@@ -88,7 +90,9 @@ impl fmt::Display for Tried {
                 let family = if address.is_ipv6() { "IPv6" } else { "IPv4" };
                 write!(f, "{address} cannot be tried, this machine has no {family}")
             }
-            Outcome::Other(number) => write!(f, "{address} failed: {}", io::Error::from_raw_os_error(*number)),
+            Outcome::Other(number) => {
+                write!(f, "{address} failed: {}", io::Error::from_raw_os_error(*number))
+            }
         }
     }
 }
@@ -101,7 +105,7 @@ impl Probe for TcpProbe {
         let (stream, mut tried) = connect(&addresses, cx).await?;
         let accepted = stream.and_then(|stream| stream.peer_addr().ok());
         tried.extend(accepted.map(|address| Tried { address, outcome: Outcome::Accepted }));
-        Ok(TcpObservation { accepted, tried })
+        Ok(TcpObservation { host: self.host.clone(), accepted, tried })
     }
 
     fn describe(&self) -> String {
@@ -117,6 +121,11 @@ impl TcpObservation {
     /// Who answered what, in a few words: `127.0.0.1:80 refused the connection, [::1]:80 is unreachable`.
     pub fn story(&self) -> String {
         story(&self.tried)
+    }
+
+    /// The message for when nobody accepted; `place` is what was to be reached.
+    pub fn refusal(&self, place: &str) -> String {
+        nobody(place, &self.host, &self.tried).to_string()
     }
 }
 
@@ -190,12 +199,14 @@ async fn attempt(address: SocketAddr) -> (SocketAddr, io::Result<TcpStream>) {
 /// What an address did; or that it was this machine that did not let us find out.
 fn classify(address: SocketAddr, error: io::Error) -> Result<Outcome, CheckError> {
     use io::ErrorKind::{
-        AddrNotAvailable, ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkDown,
-        NetworkUnreachable, NotConnected, TimedOut,
+        AddrNotAvailable, ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable,
+        NetworkDown, NetworkUnreachable, NotConnected, TimedOut,
     };
     let hint = match error.kind() {
         // Reset before it was made: a listener whose queue is full says no in this way, and so do some firewalls.
-        ConnectionRefused | ConnectionReset | ConnectionAborted | NotConnected => return Ok(Outcome::Refused),
+        ConnectionRefused | ConnectionReset | ConnectionAborted | NotConnected => {
+            return Ok(Outcome::Refused);
+        }
         HostUnreachable | NetworkUnreachable | NetworkDown => return Ok(Outcome::Unreachable),
         TimedOut => return Ok(Outcome::Silent),
         // Also what it says when all local ports are taken, but only of an address that is not among its own.
@@ -203,13 +214,16 @@ fn classify(address: SocketAddr, error: io::Error) -> Result<Outcome, CheckError
         AddrNotAvailable => "all local ports are in use: lower `concurrency`",
         io::ErrorKind::PermissionDenied => "a rule of this machine forbids it: a firewall, or a sandbox",
         _ => match error.raw_os_error() {
-            Some(number) if number == nix::errno::Errno::EAFNOSUPPORT as i32 => return Ok(Outcome::NoSuchNetwork),
+            Some(number) if number == nix::errno::Errno::EAFNOSUPPORT as i32 => {
+                return Ok(Outcome::NoSuchNetwork);
+            }
             Some(number) if out_of_files(number) => "raise `ulimit -n`, or lower `concurrency`",
             Some(number) => return Ok(Outcome::Other(number)),
             None => "",
         },
     };
-    let error = CheckError::unobservable(format!("cannot connect to {address}")).with_source(error).retryable();
+    let error =
+        CheckError::unobservable(format!("cannot connect to {address}")).with_source(error).retryable();
     Err(if hint.is_empty() { error } else { error.hint(hint) })
 }
 

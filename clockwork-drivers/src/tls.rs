@@ -102,9 +102,9 @@ fn build(settings: &TlsSettings, system: Arc<RootCertStore>) -> Result<ClientCon
         builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAny(provider)))
     } else {
         match &settings.ca_file {
-            Some(file) => {
-                builder.dangerous().with_custom_certificate_verifier(Arc::new(OnlyThese::read(file, provider)?))
-            }
+            Some(file) => builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(OnlyThese::read(file, provider)?)),
             None => builder.with_root_certificates(system),
         }
     };
@@ -187,7 +187,10 @@ fn certificate(error: &CertificateError) -> String {
         }
         CertificateError::NotValidYet => String::from("its certificate is not valid yet"),
         CertificateError::NotValidYetContext { time, not_before } => {
-            format!("its certificate is not valid before {} from now", days(not_before.as_secs(), time.as_secs()))
+            format!(
+                "its certificate is not valid before {} from now",
+                days(not_before.as_secs(), time.as_secs())
+            )
         }
         CertificateError::NotValidForNameContext { expected, presented } => {
             let presented: Vec<_> = presented.iter().take(8).map(|name| quote(name)).collect();
@@ -195,15 +198,15 @@ fn certificate(error: &CertificateError) -> String {
             format!("its certificate is not for {} but for {presented}", quote(&expected.to_str()))
         }
         CertificateError::NotValidForName => String::from("its certificate is for another name"),
-        CertificateError::UnknownIssuer => {
-            String::from("its certificate is signed by nobody who is trusted here (give the CA with `ca_file`)")
-        }
+        CertificateError::UnknownIssuer => String::from(
+            "its certificate is signed by nobody who is trusted here (give the CA with `ca_file`)",
+        ),
         CertificateError::Revoked => String::from("its certificate has been revoked"),
         CertificateError::BadSignature => String::from("its certificate's signature is wrong"),
         // A certificate that signs itself is refused in this way where it says that it is a CA.
-        other if is_ca_as_server(other) => {
-            String::from("its certificate is a CA's, most likely one that signed itself (give it with `ca_file`)")
-        }
+        other if is_ca_as_server(other) => String::from(
+            "its certificate is a CA's, most likely one that signed itself (give it with `ca_file`)",
+        ),
         other => format!("its certificate is not valid: {}", quote(&other.to_string())),
     }
 }
@@ -222,7 +225,8 @@ struct OnlyThese {
 impl OnlyThese {
     fn read(file: &Path, provider: Arc<CryptoProvider>) -> Result<Self, CheckError> {
         let wrong = |what: &str, error: Box<dyn std::error::Error + Send + Sync>| {
-            CheckError::unobservable(format!("ca_file {} {what}", shown(file))).with_source(io::Error::other(error))
+            CheckError::unobservable(format!("ca_file {} {what}", shown(file)))
+                .with_source(io::Error::other(error))
         };
         let certificates = certificates("ca_file", file)?;
         let mut roots = RootCertStore::empty();
@@ -246,7 +250,8 @@ impl ServerCertVerifier for OnlyThese {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let verdict = self.rules.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let verdict =
+            self.rules.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match verdict {
             // `openssl req -x509` makes self-signed certificates that say they are a CA's. webpki never takes these
             // for a server's, but whoever gives this very certificate trusts it. Its validity was checked before.

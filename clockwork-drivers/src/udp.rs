@@ -114,7 +114,9 @@ async fn ask(address: SocketAddr) -> io::Result<UdpAnswer> {
 }
 
 fn classify(address: SocketAddr, error: io::Error) -> Result<UdpAnswer, CheckError> {
-    use io::ErrorKind::{AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable};
+    use io::ErrorKind::{
+        AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable,
+    };
     match error.kind() {
         ConnectionRefused => Ok(UdpAnswer::Refused),
         // This machine has no IPv6.

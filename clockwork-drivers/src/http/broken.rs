@@ -2,7 +2,10 @@
 
 use std::{error::Error, io};
 
-use clockwork_core::{CheckError, text::{quote, quote_bytes}};
+use clockwork_core::{
+    CheckError,
+    text::{quote, quote_bytes},
+};
 
 use super::connection::{Broken, MAX_HEAD, MAX_HEADERS};
 use crate::tls;
@@ -47,7 +50,9 @@ pub(super) fn explain(broken: &Broken, place: &str) -> CheckError {
     }
     let what = quote(&deepest.to_string());
     match body {
-        Some(bytes) => CheckError::target(format!("the answer of {place} broke off after {bytes} bytes of its body: {what}")),
+        Some(bytes) => CheckError::target(format!(
+            "the answer of {place} broke off after {bytes} bytes of its body: {what}"
+        )),
         None => CheckError::target(format!("{place} broke the HTTP protocol: {what}")),
     }
 }
@@ -62,7 +67,9 @@ fn when(nothing: bool, body: Option<u64>) -> String {
 
 fn not_http(place: &str, beginning: &[u8], body: Option<u64>) -> CheckError {
     if let Some(bytes) = body {
-        return CheckError::target(format!("{place} sent a body that is not valid HTTP, from byte {bytes} on"));
+        return CheckError::target(format!(
+            "{place} sent a body that is not valid HTTP, from byte {bytes} on"
+        ));
     }
     let error = CheckError::target(match beginning.starts_with(b"HTTP/") {
         true => format!("{place} answers with a head that is not valid HTTP: {}", quote_bytes(beginning)),

@@ -91,7 +91,10 @@ impl FromStr for ResolveTo {
             return Ok(Self { ip, port: None });
         }
         text.parse::<SocketAddr>().map(Self::from).map_err(|_| {
-            format!("{} is not an address; write `10.0.0.1`, `10.0.0.1:8443`, `::1` or `[::1]:8443`", quote(text))
+            format!(
+                "{} is not an address; write `10.0.0.1`, `10.0.0.1:8443`, `::1` or `[::1]:8443`",
+                quote(text)
+            )
         })
     }
 }

@@ -113,7 +113,8 @@ impl<'a> Hop<'a> {
         let body = if self.with_body { self.request.body.clone() } else { bytes::Bytes::new() };
         let mut message = Message::new(Full::new(body));
         *message.method_mut() = self.method.clone();
-        let unsendable = |what: &str| CheckError::unobservable(format!("{url} cannot be sent as an HTTP {what}"));
+        let unsendable =
+            |what: &str| CheckError::unobservable(format!("{url} cannot be sent as an HTTP {what}"));
         let headers = self.headers();
         if version == http::Version::HTTP_2 {
             *message.uri_mut() = url.as_str().parse().map_err(|_| unsendable("URI"))?;
@@ -171,9 +172,11 @@ impl<'a> Hop<'a> {
             return Ok(None);
         }
         let location = &headers[header::LOCATION];
-        let shown = quote_bytes(super::without_userinfo(&String::from_utf8_lossy(location.as_bytes())).as_bytes());
+        let shown =
+            quote_bytes(super::without_userinfo(&String::from_utf8_lossy(location.as_bytes())).as_bytes());
         let wrong = |what: &str| CheckError::target(format!("{} redirects to {shown}, {what}", self.url()));
-        let target = std::str::from_utf8(location.as_bytes()).ok().and_then(|text| self.url().join(text).ok());
+        let target =
+            std::str::from_utf8(location.as_bytes()).ok().and_then(|text| self.url().join(text).ok());
         let mut url = target.ok_or_else(|| wrong("which is not a URL"))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(wrong("which is neither http nor https"));
@@ -192,7 +195,10 @@ impl<'a> Hop<'a> {
         // Without cookies a server cannot tell the second visit from the first.
         let been_there = url == *self.url() || so_far.iter().any(|redirect| redirect.url == url.as_str());
         if been_there && method == self.method {
-            return Err(CheckError::target(format!("redirects go round in a circle: {}", story(self, so_far, &url))));
+            return Err(CheckError::target(format!(
+                "redirects go round in a circle: {}",
+                story(self, so_far, &url)
+            )));
         }
         if so_far.len() >= MAX_REDIRECTS {
             let story = story(self, so_far, &url);

@@ -73,6 +73,27 @@ impl From<&HeaderMap> for Headers {
 }
 
 impl HttpObservation {
+    /// An answer that nobody gave, for the tests of those who judge answers.
+    ///
+    /// # Panics
+    /// When the status or a header is none.
+    pub fn of(status: u16, headers: &[(&'static str, &str)], body: &[u8]) -> Self {
+        let headers =
+            headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.as_bytes().into()));
+        Self {
+            status: StatusCode::from_u16(status).expect("a status has three digits"),
+            version: Version::HTTP_11,
+            headers: Headers(headers.collect()),
+            body: body.into(),
+            truncated: false,
+            url: "http://localhost/".into(),
+            redirects: Vec::new(),
+            remote: SocketAddr::from(([127, 0, 0, 1], 80)),
+            reused: false,
+            phases: Phases::default(),
+        }
+    }
+
     /// The status code.
     pub fn status(&self) -> u16 {
         self.status.as_u16()
@@ -128,7 +149,9 @@ impl HttpObservation {
             ))
             .hint("raise `max_body`"));
         }
-        if let Some(coding) = self.header("content-encoding").filter(|it| !it.eq_ignore_ascii_case("identity")) {
+        if let Some(coding) =
+            self.header("content-encoding").filter(|it| !it.eq_ignore_ascii_case("identity"))
+        {
             return Err(CheckError::unobservable(format!(
                 "the body is encoded as {}, which was not asked for and is not decoded",
                 quote_bytes(coding.as_bytes())
@@ -188,7 +211,8 @@ impl HttpObservation {
 
     /// About how many bytes this holds on to.
     pub(super) fn weight(&self) -> usize {
-        let headers: usize = self.headers.0.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
+        let headers: usize =
+            self.headers.0.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
         size_of::<Self>() + self.body.len() + self.url.len() + headers + self.redirects.len() * 128
     }
 }

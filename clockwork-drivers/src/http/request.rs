@@ -176,7 +176,10 @@ impl HttpRequest {
     ///
     /// # Errors
     /// When a secret in it cannot be read.
-    pub fn form<'a>(self, fields: impl IntoIterator<Item = (&'a String, &'a Text)>) -> Result<Self, CheckError> {
+    pub fn form<'a>(
+        self,
+        fields: impl IntoIterator<Item = (&'a String, &'a Text)>,
+    ) -> Result<Self, CheckError> {
         let mut form = form_urlencoded::Serializer::new(String::new());
         for (name, value) in fields {
             form.append_pair(name, value.reveal()?.expose_secret());
@@ -285,7 +288,10 @@ fn parse(text: &str) -> Result<Url, InvalidRequest> {
         // `localhost:8080/health` has the scheme `localhost`.
         Ok(_) | Err(url::ParseError::RelativeUrlWithoutBase) => Err(invalid(
             "url",
-            format!("{} is not an http:// or https:// URL; write it in full: `http://host:port/path`", shown()),
+            format!(
+                "{} is not an http:// or https:// URL; write it in full: `http://host:port/path`",
+                shown()
+            ),
         )),
         Err(error) => Err(invalid("url", format!("{} is not a URL: {error}", shown()))),
     }
@@ -330,7 +336,8 @@ fn percent_decoded(text: &str) -> String {
 fn header_value(name: &HeaderName, value: &Text) -> Result<HeaderValue, CheckError> {
     match value {
         Text::Plain(text) => HeaderValue::from_str(text).map_err(|_| {
-            invalid("headers", format!("the value of `{name}` has a character that no header can have")).into()
+            invalid("headers", format!("the value of `{name}` has a character that no header can have"))
+                .into()
         }),
         Text::Secret(_) => Ok(sensitive("headers", &value.reveal()?)?),
     }

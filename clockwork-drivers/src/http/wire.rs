@@ -92,11 +92,7 @@ impl Wired {
 }
 
 impl AsyncRead for Wired {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        task: &mut Task<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, task: &mut Task<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let Self { stream, wire } = self.get_mut();
         let before = buf.filled().len();
         let read = match stream {
