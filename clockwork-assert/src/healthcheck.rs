@@ -186,7 +186,7 @@ mod tests {
                 b"ok\n",
                 false,
                 true,
-                "the body is wrong: expected \"ok\", got \"ok\\n\"",
+                r#"the body is wrong: expected "ok", got "ok\n": line 2 is extra: """#,
             ),
             (
                 json!({ "json": { "status": "up", "$.checks[*].ok": { "not": { "contains": false } } } }),

@@ -130,7 +130,7 @@ mod tests {
             told,
             [
                 ("server.name: expected \"x\", but there is no such value", false),
-                ("server.port: expected 80, was 81", true)
+                ("server.port: expected 80, got 81", true)
             ]
         );
     }
