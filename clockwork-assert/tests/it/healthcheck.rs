@@ -81,7 +81,7 @@ async fn whatever_a_server_sends_gets_the_verdict_that_curl_gives_it() {
             "chunks that are none",
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nok\r\n".into(),
             Outcome::Failed,
-            "after 0 bytes of its body",
+            "sent what is not valid HTTP after 0 bytes of the body",
         ),
         ("a body until the end", "HTTP/1.0 200 OK\r\n\r\nok".into(), Outcome::Passed, ""),
         (
@@ -97,11 +97,9 @@ async fn whatever_a_server_sends_gets_the_verdict_that_curl_gives_it() {
         assert_eq!(result.verdict, expected, "{what}: {}", result.message);
         assert!(result.message.contains(message), "{what}: {}", result.message);
         assert!(!result.message.contains(['\x1b', '\0']), "{what}");
-        assert_eq!(
-            curl(&[&server.url("/health")], "200").await,
-            expected == Outcome::Passed,
-            "curl on {what}"
-        );
+        // curl takes a head that was cut off for a whole one.
+        let healthy = expected == Outcome::Passed || what == "half a head";
+        assert_eq!(curl(&[&server.url("/health")], "200").await, healthy, "curl on {what}");
         assert_eq!(&*result.label, server.url("/health"));
     }
 }
@@ -336,7 +334,11 @@ async fn tls_is_trusted_for_a_reason_and_the_reason_for_distrust_is_told() {
     let later = |params: &mut CertificateParams| params.not_before = date_time_ymd(2090, 1, 1);
     let later = Server::tls(ca.serves(&["localhost"], later), UP).await;
     let other = Server::tls(ca.serves(&["other.example"], |_| {}), UP).await;
-    let plain = Server::once(UP).await;
+    let plain = Server::talking(|mut stream, _| async move {
+        let _ = stream.write_all(answer("400 Bad Request", "").as_bytes()).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    })
+    .await;
     let ca_file = ca.file.path().to_str().unwrap();
     for (what, port, expected, message) in [
         ("good", good.address.port(), Outcome::Passed, ""),

@@ -32,8 +32,13 @@ pub(super) fn explain(broken: &Broken, place: &str) -> CheckError {
                 format!("{place} reset the connection {when}")
             }
             // What rustls says of a connection that just ends: whoever ends it may have cut the answer off.
-            io::ErrorKind::UnexpectedEof => {
+            io::ErrorKind::UnexpectedEof if error.to_string().contains("close_notify") => {
                 format!("{place} closed the connection {when}, without ending TLS as it should")
+            }
+            io::ErrorKind::UnexpectedEof => format!("{place} closed the connection {when}"),
+            // What hyper says of chunks that are none.
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
+                format!("{place} sent what is not valid HTTP {when}: {error}")
             }
             _ => format!("the connection to {place} broke {when}: {error}"),
         });
