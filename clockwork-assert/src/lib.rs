@@ -6,6 +6,7 @@ mod container_running;
 mod container_state;
 mod cpu_usage;
 mod disk_usage;
+mod expected_status;
 mod file_content_matches;
 mod file_exists;
 mod file_mode;
@@ -13,6 +14,8 @@ mod file_path;
 mod file_permissions;
 mod file_size;
 mod healthcheck;
+mod http_answer;
+mod http_request;
 mod json_path;
 mod log_contains;
 mod memory_usage;
@@ -26,32 +29,38 @@ mod usage_subject;
 pub use container_healthy::ContainerHealthyAssert;
 pub use container_running::ContainerRunningAssert;
 pub use cpu_usage::CpuUsageAssert;
-pub use log_contains::LogContainsAssert;
-pub use memory_usage::MemoryUsageAssert;
-
 pub use disk_usage::DiskUsageAssert;
+pub use expected_status::ExpectedStatus;
 pub use file_content_matches::FileContentMatchesAssert;
 pub use file_exists::FileExistsAssert;
 pub use file_mode::ModeLimit;
 pub use file_permissions::FilePermissionsAssert;
 pub use file_size::FileSizeAssert;
+pub use healthcheck::HealthcheckAssert;
+pub use log_contains::LogContainsAssert;
+pub use memory_usage::MemoryUsageAssert;
+pub use port_accessible::{PortAccessibleAssert, Transport};
 pub use process_not_running::ProcessNotRunningAssert;
 pub use process_running::ProcessRunningAssert;
+pub use response_time::{Phase, ResponseTimeAssert};
 
 use clockwork_core::Registry;
 
 /// Adds this crate's assertion kinds.
 pub fn register(registry: &mut Registry) {
-    registry.assertion::<FileExistsAssert>();
-    registry.assertion::<FilePermissionsAssert>();
-    registry.assertion::<FileSizeAssert>();
-    registry.assertion::<FileContentMatchesAssert>();
-    registry.assertion::<DiskUsageAssert>();
-    registry.assertion::<ProcessRunningAssert>();
-    registry.assertion::<ProcessNotRunningAssert>();
     registry.assertion::<ContainerHealthyAssert>();
     registry.assertion::<ContainerRunningAssert>();
     registry.assertion::<CpuUsageAssert>();
+    registry.assertion::<DiskUsageAssert>();
+    registry.assertion::<FileContentMatchesAssert>();
+    registry.assertion::<FileExistsAssert>();
+    registry.assertion::<FilePermissionsAssert>();
+    registry.assertion::<FileSizeAssert>();
+    registry.assertion::<HealthcheckAssert>();
     registry.assertion::<LogContainsAssert>();
     registry.assertion::<MemoryUsageAssert>();
+    registry.assertion::<PortAccessibleAssert>();
+    registry.assertion::<ProcessNotRunningAssert>();
+    registry.assertion::<ProcessRunningAssert>();
+    registry.assertion::<ResponseTimeAssert>();
 }

@@ -15,24 +15,42 @@ pub mod http;
 #[cfg(feature = "process")]
 pub mod process;
 #[cfg(feature = "tcp")]
+pub mod resolve;
+#[cfg(feature = "tcp")]
 pub mod tcp;
 #[cfg(feature = "tls")]
 pub mod tls;
+#[cfg(feature = "tcp")]
+pub mod udp;
 #[cfg(feature = "process")]
 pub mod usage;
 pub mod vantage;
 
-#[cfg(feature = "file")]
-pub use file::FileResource;
 #[cfg(feature = "container")]
 pub use container::{ContainerResource, DockerResource};
+#[cfg(feature = "http")]
+pub use endpoint::EndpointResource;
+#[cfg(feature = "file")]
+pub use file::FileResource;
 
 use clockwork_core::Registry;
 
+/// What a program that declares a project needs of this crate.
+pub mod prelude {
+    #[cfg(feature = "http")]
+    pub use crate::http::{HttpContext, HttpRequest};
+}
+
 /// Adds this crate's resource kinds.
+#[cfg_attr(
+    not(any(feature = "container", feature = "file", feature = "http")),
+    expect(unused_variables, reason = "without these features there is no kind to add")
+)]
 pub fn register(registry: &mut Registry) {
+    #[cfg(feature = "container")]
+    registry.resource::<ContainerResource>().resource::<DockerResource>();
     #[cfg(feature = "file")]
     registry.resource::<FileResource>();
-    #[cfg(feature = "container")]
-    registry.resource::<container::ContainerResource>().resource::<container::DockerResource>();
+    #[cfg(feature = "http")]
+    registry.resource::<EndpointResource>();
 }

@@ -1,10 +1,14 @@
-//! The assertion kinds against the real thing: real files, processes, servers; verdicts compared with independent
-//! programs where there is one.
+//! The assertion kinds against the real thing: real files, processes, containers, servers; verdicts compared with
+//! independent programs where there is one.
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod disk_usage;
 mod file;
 mod file_content;
+mod healthcheck;
 mod nobody;
+mod port_accessible;
 mod process;
+mod response_time;
 mod run;
+mod server;
