@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use futures_util::FutureExt;
 
 use crate::{
-    Clock, Driver, Event, EventStream, Problem, Project, ProjectError, Registry, RegistryError, Report,
+    Clock, Driver, Event, EventStream, ManifestError, Problem, Project, ProjectError, Registry, RegistryError, Report,
     RunOptions, SystemClock, context::Run, event::Events, executor, graph::Graph,
 };
 
@@ -16,6 +16,9 @@ pub enum Error {
     /// The project is not valid.
     #[error(transparent)]
     Project(#[from] ProjectError),
+    /// The manifest is not valid.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
     /// The engine was built with two kinds of one name.
     #[error(transparent)]
     Registry(#[from] RegistryError),

@@ -51,6 +51,13 @@ pub struct ManifestInput {
     pub vars_files: Vec<(String, Vec<u8>)>,
 }
 
+impl ManifestInput {
+    /// This manifest, with nothing overridden.
+    pub fn new(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> Self {
+        Self { name: name.into(), bytes: bytes.into(), ..Self::default() }
+    }
+}
+
 impl Engine {
     /// Reads a manifest with the kinds that this engine knows. `env` answers for `${env.NAME}`.
     ///

@@ -77,7 +77,6 @@ fn headline(report: &Report) -> String {
     if parts.is_empty() {
         parts.push(match counts.passed {
             0 if counts.warnings == 0 => format!("None of {all} {assertions} was judged"),
-            1 if all == 1 => String::from("The only assertion passed"),
             passed if passed == all => format!("All {all} {assertions} passed"),
             passed => format!("{passed} of {all} {assertions} passed"),
         });
