@@ -27,6 +27,8 @@ pub struct Registry {
 /// An assertion kind without its type.
 #[derive(Clone, Copy)]
 pub(crate) struct AssertionEntry {
+    /// Its name, whatever alias it was found by.
+    pub(crate) name: &'static str,
     pub(crate) read: fn(De<'_>) -> Result<Arc<dyn Assertion>, Fault>,
     pub(crate) schema: fn(&mut SchemaGenerator) -> Schema,
 }
@@ -56,7 +58,7 @@ impl Registry {
 
     /// Adds an assertion kind, under its name and its aliases.
     pub fn assertion<K: AssertionKind>(&mut self) -> &mut Self {
-        let entry = AssertionEntry { read: read_assertion::<K>, schema: K::json_schema };
+        let entry = AssertionEntry { name: K::NAME, read: read_assertion::<K>, schema: K::json_schema };
         for name in K::ALIASES.iter().copied().chain([K::NAME]) {
             if self.assertions.insert(name, entry).is_some() || is_option(name) {
                 self.duplicates.push(name);

@@ -42,6 +42,7 @@ pub(super) enum Kind {
         name: String,
         known: &'static [&'static str],
     },
+    Duplicate(&'static str),
     Custom(String),
 }
 
@@ -139,7 +140,7 @@ impl de::Error for Fault {
     }
 
     fn duplicate_field(field: &'static str) -> Self {
-        Self::new(Kind::Custom(format!("the field `{field}` is given twice, under two of its names")))
+        Self::new(Kind::Duplicate(field))
     }
 }
 
@@ -155,7 +156,7 @@ fn in_words(expected: String) -> String {
         "a boolean" => "true or false",
         "a sequence" => "a list",
         "a character" => "a single character",
-        "path string" => "a string",
+        "path string" | "a borrowed string" => "a string",
         other if other.starts_with("struct ") || other.starts_with("map") => "a map",
         other if other.starts_with("tuple ") || other.starts_with("a tuple") => "a list",
         other if other.starts_with("a nonzero") => "a whole number other than 0",
@@ -174,10 +175,15 @@ pub(super) struct Told {
 /// A fault in words. `owner` is what the fields belong to, and `also` the names that are known beside the type's own.
 pub(super) fn describe(fault: &Fault, document: &Document, owner: &str, also: &[&str]) -> Told {
     let at = fault.place().map(|id| document.resolve(id));
-    let found = || at.map_or_else(|| "nothing".to_owned(), |id| found(document, id));
+    let found = || match at {
+        // It may be the secret.
+        _ if fault.is_hidden() => "something else".to_owned(),
+        Some(id) => found(document, id),
+        None => "nothing".to_owned(),
+    };
     match fault.kind() {
         Kind::Type { expected } => {
-            let help = at.and_then(|id| type_help(document, id, expected));
+            let help = at.filter(|_| !fault.is_hidden()).and_then(|id| type_help(document, id, expected));
             Told { code: "wrong-type", message: format!("expected {expected}, found {}", found()), help }
         }
         Kind::Value { expected, found: part } => {
@@ -192,6 +198,12 @@ pub(super) fn describe(fault: &Fault, document: &Document, owner: &str, also: &[
         Kind::Missing(field) => {
             Told { code: "missing-field", message: format!("{owner} needs the field `{field}`"), help: None }
         }
+        // Its name may be the secret.
+        Kind::Unknown { name, known } if fault.is_hidden() => {
+            let message = "a secret has the field `env` or `file`, and nothing else".to_owned();
+            let help = nearest(name, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+            Told { code: "unknown-field", message, help }
+        }
         Kind::Unknown { name, known } => {
             let known: Vec<_> = known.iter().chain(also).copied().collect();
             let message = format!("{owner} has no field {}", quote(name));
@@ -201,6 +213,11 @@ pub(super) fn describe(fault: &Fault, document: &Document, owner: &str, also: &[
             code: "invalid-value",
             message: format!("{} is not known here", quote(name)),
             help: suggest(name, known),
+        },
+        Kind::Duplicate(field) => Told {
+            code: "duplicate-key",
+            message: format!("the field `{field}` is given twice, under two of its names"),
+            help: None,
         },
         Kind::Custom(message) => Told { code: "invalid-value", message: message.clone(), help: None },
     }

@@ -7,11 +7,11 @@ use std::{
 
 use super::{
     de::{De, View},
-    error::{Problems, Spot, Trouble},
-    fault::{Fault, Told, describe, found, suggest},
-    node::{BROKEN, Document, FROM_ENV, Id, ROOT, Step},
+    error::{Problems, Trouble},
+    fault::{Told, describe, found, suggest},
+    node::{Document, Id, ROOT},
     options::OPTIONS,
-    search::search,
+    required::{properties, required},
 };
 use crate::{
     Assertion, BlankResource, Common, Declared, Project, Registry, Resource, ResourceName,
@@ -67,6 +67,9 @@ impl<'a> Lowering<'a> {
     pub(super) fn project(&mut self) -> Project {
         let document = self.document;
         let mut project = Project::new("unnamed");
+        if !self.expect_map(ROOT, "a map with `project`, and `resources` or `assertions`") {
+            return project;
+        }
         if document.get(ROOT, "project").is_none() {
             let trouble =
                 Trouble::new("missing-field", None, "a manifest needs `project`, which names its state");
@@ -76,7 +79,7 @@ impl<'a> Lowering<'a> {
             match self.name(key) {
                 "project" => match serde::Deserialize::deserialize(De::new(document, value)) {
                     Ok(name) => project.name = name,
-                    Err(fault) => self.fault(&fault, "this", &[]),
+                    Err(fault) => self.fault(fault, value, "this", &[]),
                 },
                 "vars" => {
                     self.expect_map(value, "a map of variables");
@@ -111,7 +114,7 @@ impl<'a> Lowering<'a> {
             match self.name(key) {
                 "description" => match serde::Deserialize::deserialize(De::new(document, value)) {
                     Ok(description) => common.description = Some(description),
-                    Err(fault) => self.fault(&fault, "this", &[]),
+                    Err(fault) => self.fault(fault, value, "this", &[]),
                 },
                 "depends_on" => {
                     let names = self.strings(value).unwrap_or_default();
@@ -170,7 +173,7 @@ impl<'a> Lowering<'a> {
         let name = match <&str as serde::Deserialize>::deserialize(De::new(self.document, value)) {
             Ok(name) => name,
             Err(fault) => {
-                self.fault(&fault, "this", &[]);
+                self.fault(fault, value, "this", &[]);
                 return None;
             }
         };
@@ -362,152 +365,10 @@ impl<'a> Lowering<'a> {
         let message = format!("there is no assertion kind {}", quote(name));
         self.report(key, Trouble::new("unknown-kind", None, message).help(help));
     }
-
-    pub(super) fn unknown_key(
-        &mut self,
-        key: Id,
-        code: &'static str,
-        what: &str,
-        name: &str,
-        known: &[&str],
-    ) {
-        let message = format!("{what} {}", quote(name));
-        self.report(key, Trouble::new(code, None, message).help(suggest(name, known)));
-    }
-
-    pub(super) fn expect_map(&mut self, value: Id, expected: &str) -> bool {
-        if self.document.is_mapping(value) {
-            return true;
-        }
-        let found = found(self.document, self.document.resolve(value));
-        self.report(value, Trouble::new("wrong-type", None, format!("expected {expected}, found {found}")));
-        false
-    }
-
-    /// Everything that is wrong with a struct that could not be read.
-    fn faults(
-        &mut self,
-        map: Id,
-        (also, owner): (&[&str], &str),
-        first: Fault,
-        read: &dyn Fn(De<'_>) -> Result<(), Fault>,
-        schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
-    ) {
-        if self.problems.only_counts() {
-            return;
-        }
-        let document = self.document;
-        let mut faults = search(document, map, also, first, read);
-        // serde names one missing field. The schema knows them all, unless a field goes by a name that it does not know.
-        let properties = properties(schema);
-        let keys: Vec<_> = document.pairs(map).map(|(key, _)| self.name(key)).collect();
-        let by_its_names = keys.iter().all(|key| {
-            let told = faults.iter().any(|fault| fault.kind().is_unknown(key));
-            told || also.contains(key) || properties.iter().any(|known| known == key)
-        });
-        for field in required(schema).iter().filter(|_| by_its_names) {
-            if !keys.contains(&&**field) && !faults.iter().any(|fault| fault.kind().is_missing(field)) {
-                faults.push(Fault::missing(field).at(document.resolve(map)));
-            }
-        }
-        faults.iter().for_each(|fault| self.fault(fault, owner, also));
-    }
-
-    pub(super) fn fault(&mut self, fault: &Fault, owner: &str, also: &[&str]) {
-        let Told { code, message, help } = describe(fault, self.document, owner, also);
-        let mut trouble = Trouble::new(code, None, message).help(help);
-        trouble.hide = fault.is_hidden();
-        self.report(fault.place().unwrap_or(ROOT), trouble);
-    }
-
-    /// Ties what is wrong to its place.
-    pub(super) fn report(&mut self, id: Id, mut trouble: Trouble) {
-        let document = self.document;
-        let target = document.resolve(id);
-        if document.entry(target).has(BROKEN) || self.problems.only_counts() {
-            return;
-        }
-        let (steps, owner) = document.way(ROOT, id).unwrap_or_default();
-        let entry = document.entry(id);
-        // A block's own place is its first key; that of a value that is not there is nowhere. The key says more.
-        let nowhere = entry.is_collection() || (entry.width == 0 && document.is_null(id));
-        let entry = owner.filter(|_| nowhere).map_or(entry, |owner| document.entry(owner));
-        let width = if entry.is_collection() { 1 } else { entry.width };
-        trouble.spot = trouble.spot.or(Some(Spot { line: entry.line, column: entry.column, width }));
-        trouble.path = path(steps);
-        if (target..document.after(target)).any(|id| document.entry(id).has(FROM_ENV)) {
-            trouble.message = self.scrub(trouble.message);
-            trouble.help = trouble.help.map(|help| self.scrub(help));
-        }
-        self.problems.add(self.file, trouble);
-    }
-
-    /// Shows `${env.X}` for what came from there.
-    fn scrub(&self, mut message: String) -> String {
-        for (value, shown) in self.shown_as.iter().filter(|(value, _)| !value.is_empty()) {
-            let quoted = quote(value);
-            let inner = &quoted[1..quoted.len() - 1];
-            for (from, to) in
-                [(format!("`{value}`"), format!("`{shown}`")), (quoted.clone(), format!("\"{shown}\""))]
-            {
-                message = message.replace(&from, &to);
-            }
-            // A word or a digit may stand in the message anyway.
-            if value.len() >= 4 {
-                message = message.replace(value.as_str(), shown).replace(inner, shown);
-            }
-            // Text that was cut when it was quoted.
-            let start: String = value.chars().take(24).collect();
-            if start.len() >= 24
-                && (message.contains(&start) || message.contains(&quote(&start)[1..start.len()]))
-            {
-                return format!("what `{shown}` stands for is not valid here");
-            }
-        }
-        message
-    }
 }
 
 fn blank(common: Common, children: Vec<Arc<dyn Resource>>) -> Arc<dyn Resource> {
     let mut blank = BlankResource::new("").with_children(children);
     *blank.common_mut() = common;
     Arc::new(blank)
-}
-
-/// The way to a node: `resources.api.assertions[0].HealthcheckAssert.url`.
-pub(super) fn path_of(document: &Document, id: Id) -> String {
-    path(document.way(ROOT, id).unwrap_or_default().0)
-}
-
-fn path(steps: Vec<Step>) -> String {
-    let mut path = String::new();
-    for step in steps {
-        match step {
-            Step::Index(index) => path.push_str(&format!("[{index}]")),
-            Step::Key(key) => {
-                let plain = key.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
-                match (plain, path.is_empty()) {
-                    (true, true) => path.push_str(&key),
-                    (true, false) => path.extend([".", &key]),
-                    (false, _) => path.push_str(&format!("[{}]", quote(&key))),
-                }
-            }
-        }
-    }
-    path
-}
-
-type MakeSchema = fn(&mut schemars::SchemaGenerator) -> schemars::Schema;
-
-/// The fields that a kind cannot do without.
-pub(super) fn required(schema: MakeSchema) -> Vec<String> {
-    let schema = schema(&mut schemars::generate::SchemaSettings::draft07().into_generator());
-    let required = schema.get("required").and_then(|required| required.as_array());
-    required.into_iter().flatten().filter_map(|field| Some(field.as_str()?.to_owned())).collect()
-}
-
-fn properties(schema: MakeSchema) -> Vec<String> {
-    let schema = schema(&mut schemars::generate::SchemaSettings::draft07().into_generator());
-    let properties = schema.get("properties").and_then(|properties| properties.as_object());
-    properties.into_iter().flatten().map(|(field, _)| field.clone()).collect()
 }

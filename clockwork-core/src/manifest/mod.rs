@@ -7,9 +7,9 @@
 //! | `${vars.X}` and `${env.X}` | `interpolate` |
 //! | nodes to Rust types | `de`, `fault` |
 //! | the structure around them | `lower`, `options` |
-//! | every fault, not only serde's first | `search` |
+//! | every fault, not only serde's first | `search`, `required` |
 //! | the dependency graph's problems, with places | `validate` |
-//! | how it is told | `error` |
+//! | what is wrong, in words and at its place | `report`, `error` |
 //! | the same, for editors | `schema` |
 
 mod de;
@@ -20,6 +20,8 @@ mod lower;
 mod node;
 mod options;
 mod parse;
+mod report;
+mod required;
 mod scalar;
 mod schema;
 mod search;
@@ -36,7 +38,7 @@ use self::{
     lower::Lowering,
     node::{Document, ROOT},
 };
-use crate::{Engine, Project, Registry};
+use crate::{Engine, Graph, Project, Registry};
 
 /// A manifest as it came, and what overrides its variables.
 #[derive(Debug, Clone, Default)]
@@ -68,8 +70,20 @@ impl Engine {
         input: &ManifestInput,
         env: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Project, ManifestError> {
-        Reader { files: Vec::new(), problems: Problems::default(), env, shown_as: BTreeMap::new() }
-            .read(self, input)
+        Reader::new(env).read(self, input).map(|(project, _)| project)
+    }
+
+    /// As [`Engine::read_manifest`], for [`Engine::run`]: a manifest is validated as it is read, and a large one need
+    /// not be twice.
+    ///
+    /// # Errors
+    /// As [`Engine::read_manifest`].
+    pub fn read_graph(
+        &self,
+        input: &ManifestInput,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Graph, ManifestError> {
+        Reader::new(env).read(self, input).map(|(_, graph)| graph)
     }
 
     /// The JSON Schema (draft 7) of the manifests that this engine reads, for editors.
@@ -87,7 +101,11 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn read(mut self, engine: &Engine, input: &'a ManifestInput) -> Result<Project, ManifestError> {
+    fn new(env: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self { files: Vec::new(), problems: Problems::default(), env, shown_as: BTreeMap::new() }
+    }
+
+    fn read(mut self, engine: &Engine, input: &'a ManifestInput) -> Result<(Project, Graph), ManifestError> {
         let mut manifest = self.open(&input.name, &input.bytes);
         if let Some(document) = &manifest
             && (document.len() == 0 || document.is_null(ROOT))
@@ -103,11 +121,11 @@ impl<'a> Reader<'a> {
         for (name, bytes) in input.vars_files.iter().rev() {
             self.vars_file(name, bytes, &mut vars);
         }
-        let project = manifest.map(|mut document| {
+        let read = manifest.and_then(|mut document| {
             self.interpolate(&mut document, &mut vars);
             self.lower(engine.registry(), &document)
         });
-        self.problems.finish(&self.files, project)
+        self.problems.finish(&self.files, read)
     }
 
     /// Reads a file; says what is wrong, and returns nothing, if it is not YAML.
@@ -159,15 +177,15 @@ impl<'a> Reader<'a> {
         let troubles = interpolator.apply(document, range, source);
         for (id, trouble) in troubles {
             if !problems.only_counts() {
-                problems.add(file, trouble.path(lower::path_of(document, id)));
+                problems.add(file, trouble.path(report::path_of(document, id)));
             }
         }
     }
 
-    fn lower(&mut self, registry: &Registry, document: &Document) -> Project {
+    fn lower(&mut self, registry: &Registry, document: &Document) -> Option<(Project, Graph)> {
         parse::key_troubles(document, |id, trouble| {
             if !self.problems.only_counts() {
-                self.problems.add(0, trouble.path(lower::path_of(document, id)));
+                self.problems.add(0, trouble.path(report::path_of(document, id)));
             }
         });
         let mut lowering = Lowering {
@@ -179,8 +197,14 @@ impl<'a> Reader<'a> {
             unread: HashSet::new(),
         };
         let project = lowering.project();
-        lowering.validate(&project);
-        project
+        let graph = lowering.validate(&project);
+        let unread = !lowering.unread.is_empty();
+        if unread && self.problems.is_empty() {
+            // Cannot be. But were something left out without a word, a pass would prove less than was asked for.
+            let message = "something in it could not be read";
+            self.problems.add(0, Trouble::new("unreadable", None, message));
+        }
+        Some((project, graph?))
     }
 }
 

@@ -59,9 +59,8 @@ impl<'de> Deserialize<'de> for Text {
 
 impl Lowering<'_> {
     fn read<T: DeserializeOwned>(&mut self, value: Id) -> Option<T> {
-        T::deserialize(De::new(self.document, value))
-            .map_err(|fault: Fault| self.fault(&fault, "this", &[]))
-            .ok()
+        let read = T::deserialize(De::new(self.document, value));
+        read.map_err(|fault: Fault| self.fault(fault, value, "this", &[])).ok()
     }
 
     /// Reads one option; false, if it is in error.

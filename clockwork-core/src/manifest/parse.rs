@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, Tag};
 
 use super::{
     error::{Spot, Trouble},
@@ -59,12 +59,23 @@ fn spot_at(before: &str) -> Spot {
     Spot { line: ends as u32 + 1, column: before[line_start..].chars().count() as u32 + 1, width: 1 }
 }
 
+const BEFORE_JSON: &str = "--- ";
+
 /// Reads one document.
 pub(super) fn parse(text: &str) -> Result<Document, Trouble> {
     let mut builder = Builder { document: Document::with_capacity(text.len()), ..Builder::default() };
     let mut documents = 0;
-    for event in Parser::new_from_str(text) {
-        let (event, span) = event.map_err(|error| syntax(text, &error))?;
+    // A `{` that begins a line may turn out to be a key, and so the parser keeps everything up to its `}`, which is all
+    // of a file that is JSON. Behind `---` it is none.
+    let json = text.starts_with(['{', '[']).then(|| format!("{BEFORE_JSON}{text}"));
+    let shift = if json.is_some() { BEFORE_JSON.len() } else { 0 };
+    let unshifted = |mark: Marker| match mark.line() {
+        1 => Marker::new(mark.index(), 1, mark.col().saturating_sub(shift)),
+        _ => mark,
+    };
+    for event in Parser::new_from_str(json.as_deref().unwrap_or(text)) {
+        let (event, span) = event.map_err(|error| syntax(text, unshifted(*error.marker()), error.info()))?;
+        let span = Span::new(unshifted(span.start), unshifted(span.end));
         if matches!(event, Event::DocumentStart(_)) {
             documents += 1;
             if documents > 1 {
@@ -83,10 +94,8 @@ fn spot(span: Span) -> Spot {
     Spot { line: span.start.line() as u32, column: span.start.col() as u32 + 1, width: width as u32 }
 }
 
-fn syntax(text: &str, error: &ScanError) -> Trouble {
-    let mark = error.marker();
+fn syntax(text: &str, mark: Marker, info: &str) -> Trouble {
     let spot = Spot { line: mark.line() as u32, column: mark.col() as u32 + 1, width: 1 };
-    let info = error.info();
     if info == "recursion limit exceeded" {
         return too_deep(spot);
     }
@@ -234,12 +243,13 @@ fn too_deep(spot: Spot) -> Trouble {
 /// What is wrong with keys: those that are no text, and those that come twice. After interpolation, because that can
 /// make two keys the same.
 pub(super) fn key_troubles(document: &Document, mut report: impl FnMut(Id, Trouble)) {
-    let mut seen = HashSet::new();
+    let mut seen = Names::default();
     for id in 0..document.len() as Id {
         if document.entry(id).shape != Shape::Mapping {
             continue;
         }
-        seen.clear();
+        seen.few.clear();
+        seen.many.clear();
         for (key, _) in document.pairs(id) {
             let entry = document.entry(key);
             let spot = Spot { line: entry.line, column: entry.column, width: entry.width.max(1) };
@@ -249,7 +259,7 @@ pub(super) fn key_troubles(document: &Document, mut report: impl FnMut(Id, Troub
                 continue;
             }
             let name = document.text(target);
-            if name == "<<" && entry.shape == Shape::Plain {
+            if name == "<<" {
                 let message = "merge keys (`<<`) are not supported";
                 let help = "an alias (`*name`) can stand for a whole value; repeat the fields otherwise";
                 report(key, Trouble::new("merge-key", spot, message).help(help.to_owned()));
@@ -258,9 +268,30 @@ pub(super) fn key_troubles(document: &Document, mut report: impl FnMut(Id, Troub
             } else if !seen.insert(name) && !entry.has(BROKEN) {
                 let first = document.get(id, name).map_or(0, |(first, _)| document.entry(first).line);
                 let message =
-                    format!("the key {} comes twice; the first one is in line {first}", quote(name));
+                    format!("the key {} comes twice; the first one is on line {first}", quote(name));
                 report(key, Trouble::new("duplicate-key", spot, message));
             }
         }
+    }
+}
+
+/// The keys of a mapping. Nearly all have a few, which are compared sooner than hashed.
+#[derive(Default)]
+struct Names<'a> {
+    few: Vec<&'a str>,
+    many: HashSet<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    /// False, if the name is there already.
+    fn insert(&mut self, name: &'a str) -> bool {
+        if self.few.contains(&name) {
+            return false;
+        }
+        if self.few.len() < 16 {
+            self.few.push(name);
+            return true;
+        }
+        self.many.insert(name)
     }
 }

@@ -10,10 +10,7 @@ use schemars::{
 };
 use serde_json::{Map, Value, json};
 
-use super::{
-    lower::{CHILDREN, RESOURCE},
-    options::OPTIONS,
-};
+use super::{lower::CHILDREN, options::OPTIONS};
 use crate::{BlankResource, Registry, Severity, duration};
 
 pub(super) fn schema(registry: &Registry) -> Value {
@@ -55,10 +52,14 @@ pub(super) fn schema(registry: &Registry) -> Value {
         "required": ["project"],
         "additionalProperties": false
     });
-    let (resource, kinds) = resource(registry, &mut generator);
-    let assertion = assertion(registry, &mut generator, &duration, &severity);
+    let (resource, resources) = resource(registry, &mut generator);
+    let assertion = assertion(registry, &duration, &severity);
+    let assertions = registry.assertions().values();
+    let assertions: Vec<_> =
+        assertions.map(|kind| (kind.name.to_owned(), (kind.schema)(&mut generator).to_value())).collect();
     let mut definitions = generator.take_definitions(false);
-    definitions.extend(kinds);
+    definitions.extend(resources);
+    definitions.extend(assertions);
     definitions.insert("assertion".into(), assertion);
     definitions.insert(
         "assertions".into(),
@@ -168,7 +169,7 @@ fn assertion(
 ) -> Value {
     let mut fields = Map::new();
     for (name, entry) in registry.assertions() {
-        fields.insert((*name).to_owned(), (entry.schema)(generator).to_value());
+        fields.insert((*name).to_owned(), json!({ "$ref": format!("#/definitions/{}", entry.name) }));
     }
     let one: Vec<_> = fields.keys().map(|name| json!({ "required": [name] })).collect();
     let text = |description: &str| json!({ "description": description, "type": "string", "minLength": 1 });
@@ -199,9 +200,12 @@ fn assertion(
 /// The kinds that a name alone is enough for.
 fn bare_kinds(assertion: &mut Value, registry: &Registry) {
     let bare =
-        registry.assertions().iter().filter(|(_, entry)| super::lower::required(entry.schema).is_empty());
+        registry.assertions().iter().filter(|(_, entry)| super::required::required(entry.schema).is_empty());
     let names: Vec<_> = bare.map(|(name, _)| *name).collect();
-    assertion["anyOf"][0] = json!({ "description": "A kind that needs no fields", "enum": names });
+    assertion["anyOf"][0] = match names.is_empty() {
+        true => Value::Bool(false),
+        false => json!({ "description": "A kind that needs no fields", "enum": names }),
+    };
 }
 
 /// What the reader accepts and refuses beyond what serde would.
@@ -212,6 +216,10 @@ impl Transform for AsRead {
         transform_subschemas(self, schema);
         let Some(object) = schema.as_object_mut() else { return };
         without_null(object);
+        // Whether the type says so or not.
+        if object.contains_key("properties") {
+            object.entry("additionalProperties").or_insert(Value::Bool(false));
+        }
         with_variables(object);
     }
 }
@@ -263,7 +271,7 @@ fn with_variables(object: &mut Map<String, Value>) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::lower::RESOURCE, *};
 
     #[test]
     fn the_fields_of_a_resource_are_those_that_the_reader_takes() {

@@ -9,13 +9,21 @@ use super::{
 use crate::{Graph, Problem, Project, ProjectError};
 
 impl Lowering<'_> {
-    pub(super) fn validate(&mut self, project: &Project) {
-        let Err(ProjectError { problems }) = Graph::new(project) else { return };
+    /// The graph of the project, if that is valid.
+    pub(super) fn validate(&mut self, project: &Project) -> Option<Graph> {
+        let problems = match Graph::new(project) {
+            Ok(graph) => return Some(graph),
+            Err(ProjectError { problems }) => problems,
+        };
         for Problem { code, path, message } in problems {
             let (id, unread) = self.find(&path);
             // What stands in for something that could not be read says nothing about it.
             let of_the_whole = matches!(code, "invalid-assertion" | "invalid-resource" | "no-vantage");
             if (unread && of_the_whole) || (code == "no-assertions" && !self.problems.is_empty()) {
+                continue;
+            }
+            // Told already, as a key that comes twice.
+            if code == "duplicate-resource" && self.comes_twice(&path) {
                 continue;
             }
             let (message, help) = match message.split_once("; did you mean ") {
@@ -28,6 +36,13 @@ impl Lowering<'_> {
                 id => self.report(id, trouble),
             }
         }
+        None
+    }
+
+    fn comes_twice(&self, path: &[String]) -> bool {
+        let Some((name, above)) = path.split_last() else { return false };
+        let map = self.find(above).0;
+        self.document.pairs(map).filter(|(key, _)| self.name(*key) == name).count() > 1
     }
 
     /// The nearest node on this way that is there, and whether something on the way could not be read.

@@ -170,7 +170,8 @@ fn variables() {
     let path = |value: &str| asserted(&format!("  - FileAssert: {{ path: {value} }}\n"));
     let with = |vars: &str, value: &str| format!("vars: {vars}\n{}", path(value));
     snapshot("variables", &[
-        ("unset in the environment", path("${env.UNSET}")),
+        ("unset in the environment", path("\"a${env.UNSET}\"")),
+            ("between brackets without quotes", path("${env.UNSET}")),
         ("an unknown variable", with("{ base_url: x }", "\"a ${vars.baseurl} b\"")),
         ("no variable at all", path("\"${vars.x}\"")),
         ("no prefix", path("\"${HOME}\"")),
@@ -192,6 +193,8 @@ fn nothing_from_the_environment_and_no_secret_is_shown() {
     let token = "\"${env.TOKEN}\"";
     let cases = [
         ("a secret that is written down", secret(CANARY)),
+        ("one in braces", secret(&format!("{{ {CANARY} }}"))),
+        ("one that is no name", secret("{ env: 77377 }")),
         ("one in a list", secret(&format!("[{CANARY}]"))),
         ("one under a wrong name", secret(&format!("{{ value: {CANARY} }}"))),
         ("one from the environment", secret(token)),

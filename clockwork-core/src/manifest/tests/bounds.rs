@@ -11,7 +11,8 @@ fn quickly(text: impl Into<Vec<u8>>, code: &str) -> String {
     let text = text.into();
     let began = Instant::now();
     let error = read(text).unwrap_err();
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?} for {code}", began.elapsed());
+    // Milliseconds, on a machine that does nothing else; without the bounds, hours.
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?} for {code}", began.elapsed());
     let told = error.to_string();
     let start = told.chars().take(500).collect::<String>();
     assert!(error.problems().iter().any(|problem| problem.code == code), "{start}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::kinds::*;
-use crate::{ByteSize, Matcher, Pattern, Project, Severity};
+use crate::{ByteSize, Engine, Matcher, Pattern, Project, Secret, Severity};
 
 const SHOP: &str = r#"
 project: shop
@@ -69,6 +69,7 @@ fn everything_of_the_contract_is_read() {
     assert_eq!(container.env_vars["PORT"], "8080");
     let connection = container.connection.as_ref().unwrap();
     assert_eq!((connection.host.as_str(), connection.port), ("localhost", 8080));
+    assert_eq!(connection.password, Some(Secret::env("DB_PASSWORD")));
     let options = &db.common().assertions()[1].options;
     assert_eq!(
         (options.name.as_deref(), options.at.as_ref(), options.timeout),
@@ -148,7 +149,8 @@ fn values_are_put_into_scalars_and_nothing_but_scalars() {
             "project: p
 vars: {vars}
 assertions:
-  - FileAssert: {{ path: {written} }}
+  - FileAssert:
+      path: {written}
 "
         );
         is_file(&read(text).unwrap(), 0, expected);
@@ -198,7 +200,13 @@ fn variables_are_overridden_by_files_and_those_by_the_command_line() {
 
 #[test]
 fn aliases_stand_for_whole_values() {
-    let text = "project: p\nassertions:\n  - &it FileAssert: &fields { path: &p /a }\n  - *it\n  - FileAssert: *fields\n  - FileAssert: { path: *p }\n".replace("&it FileAssert", "FileAssert").replace("- *it\n", "- FileAssert: *fields\n");
+    let text = "project: p
+assertions:
+  - &it { FileAssert: &fields { path: &p /a } }
+  - *it
+  - FileAssert: *fields
+  - FileAssert: { path: *p }
+";
     let project = read(text).unwrap();
     for index in 0..4 {
         is_file(&project, index, "/a");
@@ -217,4 +225,21 @@ fn marks_line_ends_and_json_make_no_difference() {
         let project = read(text).unwrap();
         is_file(&project, 0, "/a");
     }
+}
+
+#[test]
+fn one_name_for_two_kinds_is_refused() {
+    let twice =
+        Engine::builder().register(register).register(|registry| drop(registry.assertion::<FileAssert>()));
+    assert_eq!(twice.build().unwrap_err().kinds, ["FileAssert"]);
+    let aliased = Engine::builder().register(register).register(|registry| {
+        registry.resource::<ContainerResource>();
+    });
+    assert_eq!(aliased.build().unwrap_err().kinds, ["DockerResource", "ContainerResource"]);
+}
+
+#[test]
+fn a_graph_is_read_at_once() {
+    let graph = engine().read_graph(&input(include_str!("shop.yaml")), &env).unwrap();
+    assert_eq!(graph.len(), 5);
 }

@@ -43,8 +43,9 @@ fn valid(root: &Value, schema: &Value, value: &Value) -> bool {
                 .all(|(name, rule)| fields.get(name).is_none_or(|field| valid(root, rule, field)))
         }),
         "additionalProperties" => value.as_object().is_none_or(|fields| {
-            let others = fields.iter().filter(|(name, _)| schema["properties"].get(name.as_str()).is_none());
-            others.map(|(_, field)| valid(root, rule, field)).all(|valid| valid)
+            let mut others =
+                fields.iter().filter(|(name, _)| schema["properties"].get(name.as_str()).is_none());
+            others.all(|(_, field)| valid(root, rule, field))
         }),
         "items" => value.as_array().is_none_or(|items| items.iter().all(|item| valid(root, rule, item))),
         "minItems" => value.as_array().is_none_or(|items| items.len() as u64 >= rule.as_u64().unwrap()),
@@ -87,6 +88,7 @@ fn what_the_reader_refuses_is_not_valid_and_the_other_way_round() {
         ("FileAssert: { path: a, max_age: soon }", false),
         ("FileAssert: { path: a, max_age: }", false),
         ("FileAssert: {}", false),
+        ("FileAssert: { path: a, unknown: 1 }", false),
         ("FileAssert: { path: 5 }", false),
         ("FileAssert", false),
         ("RunningAssert", false),
