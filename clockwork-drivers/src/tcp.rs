@@ -1,1 +1,322 @@
-//! (being written)
+//! [`TcpProbe`]: who accepts a connection at a host and a port, address by address; and the connecting that the other
+//! probes share.
+//!
+//! A name may have several addresses. They are tried in the resolver's order; when one does not answer at once, the
+//! next is tried beside it (RFC 8305), so that a host whose IPv6 is broken is still found over IPv4.
+
+use std::{fmt, io, net::SocketAddr, time::Duration};
+
+use clockwork_core::{CheckError, Context, Probe};
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use tokio::net::TcpStream;
+
+use crate::resolve::{authority, resolve};
+
+/// How long the first address has the field to itself (RFC 8305, section 5).
+const STAGGER: Duration = Duration::from_millis(250);
+
+/// Connects to a host and a port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TcpProbe {
+    /// A name or an address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+/// Who accepted, and who did not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TcpObservation {
+    /// What was to be reached: a name or an address.
+    pub host: String,
+    /// The address that accepted; `None` where none did.
+    pub accepted: Option<SocketAddr>,
+    /// Every address that answered before one accepted, with its answer.
+    pub tried: Vec<Tried>,
+}
+
+/// What one address did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tried {
+    /// The address and the port.
+    pub address: SocketAddr,
+    /// Its answer.
+    pub outcome: Outcome,
+}
+
+/// The answer of an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// A connection was made.
+    Accepted,
+    /// Something is there, and says that nothing listens at this port.
+    Refused,
+    /// No way leads there.
+    Unreachable,
+    /// Nothing answered until the kernel gave up: filtered, or not there.
+    Silent,
+    /// This machine has no network of the address's family.
+    NoSuchNetwork,
+    /// Something else: the error number.
+    Other(i32),
+}
+
+impl Outcome {
+    /// The word for reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::Unreachable => "unreachable",
+            Self::Silent => "no answer",
+            Self::NoSuchNetwork => "no such network here",
+            Self::Other(_) => "failed",
+        }
+    }
+}
+
+impl fmt::Display for Tried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, outcome } = self;
+        match outcome {
+            Outcome::Accepted => write!(f, "{address} accepted the connection"),
+            Outcome::Refused => write!(f, "{address} refused the connection"),
+            Outcome::Unreachable => write!(f, "{address} is unreachable"),
+            Outcome::Silent => write!(f, "{address} did not answer"),
+            Outcome::NoSuchNetwork => {
+                let family = if address.is_ipv6() { "IPv6" } else { "IPv4" };
+                write!(f, "{address} cannot be tried, this machine has no {family}")
+            }
+            Outcome::Other(number) => {
+                write!(f, "{address} failed: {}", io::Error::from_raw_os_error(*number))
+            }
+        }
+    }
+}
+
+impl Probe for TcpProbe {
+    type Observation = TcpObservation;
+
+    async fn look(&self, cx: &Context) -> Result<TcpObservation, CheckError> {
+        let addresses = resolve(&self.host, self.port, false, cx).await?;
+        let (stream, mut tried) = connect(&addresses, cx).await?;
+        let accepted = stream.and_then(|stream| stream.peer_addr().ok());
+        tried.extend(accepted.map(|address| Tried { address, outcome: Outcome::Accepted }));
+        Ok(TcpObservation { host: self.host.clone(), accepted, tried })
+    }
+
+    fn describe(&self) -> String {
+        format!("connecting to {}", authority(&self.host, self.port))
+    }
+
+    fn target(&self) -> Option<String> {
+        Some(authority(&self.host, self.port))
+    }
+}
+
+impl TcpObservation {
+    /// Who answered what, in a few words: `127.0.0.1:80 refused the connection, [::1]:80 is unreachable`.
+    pub fn story(&self) -> String {
+        story(&self.tried)
+    }
+
+    /// The message for when nobody accepted; `place` is what was to be reached.
+    pub fn refusal(&self, place: &str) -> String {
+        nobody(place, &self.host, &self.tried).to_string()
+    }
+}
+
+pub(crate) fn story(tried: &[Tried]) -> String {
+    let told: Vec<_> = tried.iter().map(Tried::to_string).collect();
+    told.join(", ")
+}
+
+/// A connection to the first of these addresses that accepts one, and what those did that answered before it.
+///
+/// # Errors
+/// When this machine cannot connect to anything: its own limits, its own rules.
+pub(crate) async fn connect(
+    addresses: &[SocketAddr],
+    cx: &Context,
+) -> Result<(Option<TcpStream>, Vec<Tried>), CheckError> {
+    let mut tried = Vec::new();
+    let mut rest = addresses.iter().copied();
+    let mut waiting = Vec::with_capacity(addresses.len());
+    let mut attempts = FuturesUnordered::new();
+    loop {
+        if let Some(address) = rest.next() {
+            waiting.push(address);
+            attempts.push(attempt(address));
+        } else if attempts.is_empty() {
+            return if tried.iter().all(|one: &Tried| one.outcome == Outcome::NoSuchNetwork) {
+                Err(CheckError::unobservable(story(&tried))
+                    .hint("enable that network on this machine, or give an address of the other kind"))
+            } else {
+                Ok((None, tried))
+            };
+        }
+        cx.phase(progress(&tried, &waiting));
+        let more = rest.len() > 0;
+        let ended = tokio::select! {
+            biased;
+            Some(ended) = attempts.next() => ended,
+            () = tokio::time::sleep(STAGGER), if more => continue,
+        };
+        let (address, ended) = ended;
+        waiting.retain(|other| *other != address);
+        match ended {
+            Ok(stream) => return Ok((Some(stream), tried)),
+            Err(error) => tried.push(Tried { address, outcome: classify(address, error)? }),
+        }
+    }
+}
+
+fn progress(tried: &[Tried], waiting: &[SocketAddr]) -> String {
+    let waiting: Vec<_> = waiting.iter().map(SocketAddr::to_string).collect();
+    let waiting = waiting.join(" and ");
+    if tried.is_empty() {
+        format!("waiting for {waiting} to accept a connection")
+    } else {
+        format!("{}, waiting for {waiting} to accept one", story(tried))
+    }
+}
+
+async fn attempt(address: SocketAddr) -> (SocketAddr, io::Result<TcpStream>) {
+    let stream = TcpStream::connect(address).await.and_then(|stream| {
+        // A socket that connects to a port in the ephemeral range may be given that very port and meet itself (TCP's
+        // simultaneous open). Nobody listens there.
+        match stream.local_addr()? == stream.peer_addr()? {
+            true => Err(io::ErrorKind::ConnectionRefused.into()),
+            false => Ok(stream),
+        }
+    });
+    (address, stream)
+}
+
+/// What an address did; or that it was this machine that did not let us find out.
+fn classify(address: SocketAddr, error: io::Error) -> Result<Outcome, CheckError> {
+    use io::ErrorKind::{
+        AddrNotAvailable, ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable,
+        NetworkDown, NetworkUnreachable, NotConnected, TimedOut,
+    };
+    let hint = match error.kind() {
+        // Reset before it was made: a listener whose queue is full says no in this way, and so do some firewalls.
+        ConnectionRefused | ConnectionReset | ConnectionAborted | NotConnected => {
+            return Ok(Outcome::Refused);
+        }
+        HostUnreachable | NetworkUnreachable | NetworkDown => return Ok(Outcome::Unreachable),
+        TimedOut => return Ok(Outcome::Silent),
+        // Also what it says when all local ports are taken, but only of an address that is not among its own.
+        AddrNotAvailable if address.is_ipv6() => return Ok(Outcome::NoSuchNetwork),
+        AddrNotAvailable => "all local ports are in use: lower `concurrency`",
+        io::ErrorKind::PermissionDenied => "a rule of this machine forbids it: a firewall, or a sandbox",
+        _ => match error.raw_os_error() {
+            Some(number) if number == nix::errno::Errno::EAFNOSUPPORT as i32 => {
+                return Ok(Outcome::NoSuchNetwork);
+            }
+            Some(number) if out_of_files(number) => "raise `ulimit -n`, or lower `concurrency`",
+            Some(number) => return Ok(Outcome::Other(number)),
+            None => "",
+        },
+    };
+    let error =
+        CheckError::unobservable(format!("cannot connect to {address}")).with_source(error).retryable();
+    Err(if hint.is_empty() { error } else { error.hint(hint) })
+}
+
+fn out_of_files(number: i32) -> bool {
+    use nix::errno::Errno::{EMFILE, ENFILE, ENOBUFS, ENOMEM};
+    [EMFILE, ENFILE, ENOBUFS, ENOMEM].iter().any(|errno| number == *errno as i32)
+}
+
+/// Nobody accepted: the error that says so. `place` is what was to be reached, `host` the name or address in it.
+pub(crate) fn nobody(place: &str, host: &str, tried: &[Tried]) -> CheckError {
+    let message = match tried {
+        [one] if one.address.ip().to_string() == host.trim_matches(['[', ']']) => one.to_string(),
+        tried => format!("cannot connect to {place}: {}", story(tried)),
+    };
+    let error = CheckError::target(message);
+    match tried.iter().any(|one| one.outcome == Outcome::Refused) {
+        true => error.hint("nothing listens there: is the service running, and is its port published?"),
+        false => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> SocketAddr {
+        text.parse().expect("a test's address")
+    }
+
+    #[test]
+    fn what_an_address_does_is_told_from_what_this_machine_cannot() {
+        use nix::errno::Errno;
+        let v4 = at("127.0.0.1:80");
+        for (errno, expected) in [
+            (Errno::ECONNREFUSED, Some(Outcome::Refused)),
+            (Errno::ECONNRESET, Some(Outcome::Refused)),
+            (Errno::EHOSTUNREACH, Some(Outcome::Unreachable)),
+            (Errno::ENETUNREACH, Some(Outcome::Unreachable)),
+            (Errno::ETIMEDOUT, Some(Outcome::Silent)),
+            (Errno::EAFNOSUPPORT, Some(Outcome::NoSuchNetwork)),
+            (Errno::EINVAL, Some(Outcome::Other(Errno::EINVAL as i32))),
+            (Errno::EMFILE, None),
+            (Errno::EACCES, None),
+            (Errno::EPERM, None),
+            (Errno::EADDRNOTAVAIL, None),
+        ] {
+            let outcome = classify(v4, io::Error::from_raw_os_error(errno as i32));
+            assert_eq!(outcome.ok(), expected, "{errno}");
+        }
+    }
+
+    #[test]
+    fn every_address_is_named() {
+        let tried = [
+            Tried { address: at("[::1]:80"), outcome: Outcome::Refused },
+            Tried { address: at("127.0.0.1:80"), outcome: Outcome::Unreachable },
+        ];
+        assert_eq!(
+            nobody("localhost:80", "localhost", &tried).message(),
+            "cannot connect to localhost:80: [::1]:80 refused the connection, 127.0.0.1:80 is unreachable"
+        );
+        assert_eq!(nobody("[::1]:80", "::1", &tried[..1]).message(), "[::1]:80 refused the connection");
+    }
+
+    /// A name with several addresses is reached if one of them is, and what the others did is told.
+    #[tokio::test]
+    async fn every_address_is_tried_until_one_accepts() {
+        use clockwork_core::{Engine, Project, assertion};
+        let open = tokio::net::TcpListener::bind("[::1]:0").await.expect("this machine has IPv6");
+        let open = open.local_addr().map(|address| (address, open)).expect("it is bound");
+        let closed = {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("this machine has IPv4");
+            listener.local_addr().expect("it is bound")
+        };
+        // A listener whose queue is full: nothing accepts, and nothing refuses.
+        let silent = tokio::net::TcpSocket::new_v4().expect("this machine has IPv4");
+        silent.bind(at("127.0.0.1:0")).expect("some port is free");
+        let silent = silent.listen(0).expect("it is bound");
+        let nowhere = silent.local_addr().expect("it is bound");
+        let _filling = TcpStream::connect(nowhere).await.expect("the queue has one place");
+        let address = open.0;
+        let check = assertion("connects", move |cx: Context| async move {
+            let (stream, tried) = connect(&[closed, address], &cx).await?;
+            assert_eq!(stream.expect("IPv6 accepts").peer_addr().ok(), Some(address));
+            assert_eq!(tried, [Tried { address: closed, outcome: Outcome::Refused }]);
+            // The one that does not answer does not hold up the one that does.
+            let (stream, _) = connect(&[nowhere, address], &cx).await?;
+            assert!(stream.is_some());
+            let (stream, tried) = connect(&[closed, closed], &cx).await?;
+            Ok(stream.is_none() && tried.len() == 2)
+        });
+        let report = Engine::standard().assert(&Project::new("test").assert(check)).await;
+        let report = report.expect("the project is valid");
+        assert!(report.passed(), "{report}");
+    }
+}
