@@ -15,20 +15,36 @@ pub mod http;
 #[cfg(feature = "process")]
 pub mod process;
 #[cfg(feature = "tcp")]
+pub mod resolve;
+#[cfg(feature = "tcp")]
 pub mod tcp;
 #[cfg(feature = "tls")]
 pub mod tls;
+#[cfg(feature = "tcp")]
+pub mod udp;
 #[cfg(feature = "process")]
 pub mod usage;
 pub mod vantage;
 
+#[cfg(feature = "http")]
+pub use endpoint::EndpointResource;
 #[cfg(feature = "file")]
 pub use file::FileResource;
 
 use clockwork_core::Registry;
 
+/// What a program that declares a project needs of this crate.
+pub mod prelude {
+    #[cfg(feature = "http")]
+    pub use crate::http::{HttpContext, HttpRequest};
+}
+
 /// Adds this crate's resource kinds.
 pub fn register(registry: &mut Registry) {
     #[cfg(feature = "file")]
     registry.resource::<FileResource>();
+    #[cfg(feature = "http")]
+    registry.resource::<EndpointResource>();
+    #[cfg(not(any(feature = "file", feature = "http")))]
+    let _ = registry;
 }

@@ -1,0 +1,218 @@
+//! [`HttpObservation`]: an answer, whole, with how it came about.
+
+use std::{net::SocketAddr, time::Duration};
+
+use clockwork_core::{CheckError, text::quote_bytes};
+use http::{HeaderMap, HeaderName, StatusCode, Version};
+
+/// A complete answer to an [`super::HttpRequest`].
+#[derive(Debug, Clone)]
+pub struct HttpObservation {
+    pub(super) status: StatusCode,
+    pub(super) version: Version,
+    pub(super) headers: Headers,
+    pub(super) body: Box<[u8]>,
+    pub(super) truncated: bool,
+    pub(super) url: Box<str>,
+    pub(super) redirects: Vec<Redirect>,
+    pub(super) remote: SocketAddr,
+    pub(super) reused: bool,
+    pub(super) phases: Phases,
+}
+
+/// One redirect that was followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Redirect {
+    /// The URL that was asked.
+    pub url: String,
+    /// The status that it answered with.
+    pub status: u16,
+}
+
+/// How long each part took. Over redirects, the sum; zero for what was not needed, as when a connection was used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Phases {
+    /// From the name to its addresses.
+    pub resolve: Duration,
+    /// From the addresses to a connection.
+    pub connect: Duration,
+    /// The TLS handshake.
+    pub tls: Duration,
+    /// From the request to the answer's first byte.
+    pub first_byte: Duration,
+    /// From the answer's first byte to its last.
+    pub transfer: Duration,
+}
+
+impl Phases {
+    /// All of them.
+    pub fn total(&self) -> Duration {
+        self.resolve + self.connect + self.tls + self.first_byte + self.transfer
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
+        self.resolve += other.resolve;
+        self.connect += other.connect;
+        self.tls += other.tls;
+        self.first_byte += other.first_byte;
+        self.transfer += other.transfer;
+    }
+}
+
+/// The headers, in the order in which they came, those that repeat included. They own what they hold: hyper's share the
+/// buffer that they were read into, and an observation is kept for longer than that.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Headers(Box<[(HeaderName, Box<[u8]>)]>);
+
+impl From<&HeaderMap> for Headers {
+    fn from(map: &HeaderMap) -> Self {
+        Self(map.iter().map(|(name, value)| (name.clone(), value.as_bytes().into())).collect())
+    }
+}
+
+impl HttpObservation {
+    /// An answer that nobody gave, for the tests of those who judge answers.
+    ///
+    /// # Panics
+    /// When the status or a header is none.
+    pub fn of(status: u16, headers: &[(&'static str, &str)], body: &[u8]) -> Self {
+        let headers =
+            headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.as_bytes().into()));
+        Self {
+            status: StatusCode::from_u16(status).expect("a status has three digits"),
+            version: Version::HTTP_11,
+            headers: Headers(headers.collect()),
+            body: body.into(),
+            truncated: false,
+            url: "http://localhost/".into(),
+            redirects: Vec::new(),
+            remote: SocketAddr::from(([127, 0, 0, 1], 80)),
+            reused: false,
+            phases: Phases::default(),
+        }
+    }
+
+    /// The status code.
+    pub fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
+    /// The status with its usual name: `503 Service Unavailable`. The server's own words are not among it.
+    pub fn status_line(&self) -> String {
+        match self.status.canonical_reason() {
+            Some(reason) => format!("{} {reason}", self.status.as_u16()),
+            None => self.status.as_u16().to_string(),
+        }
+    }
+
+    /// `HTTP/1.1`, `HTTP/2.0`.
+    pub fn version(&self) -> String {
+        format!("{:?}", self.version)
+    }
+
+    /// The first header of this name, whatever its case; `None` also where its value is not visible ASCII.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.header_values(name).next().and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// Every header of this name, in the order in which they came.
+    pub fn header_values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.headers().filter(move |(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// Every header, the name in small letters, in the order in which they came.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.headers.0.iter().map(|(name, value)| (name.as_str(), &**value))
+    }
+
+    /// The body, or its beginning: see [`HttpObservation::is_truncated`].
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Whether the body was larger than was to be kept, so that only its beginning is here.
+    pub fn is_truncated(&self) -> bool {
+        self.truncated
+    }
+
+    /// The whole body as text: UTF-8, or Latin-1 where the server says so.
+    ///
+    /// # Errors
+    /// When the body is not here as a whole, or is no such text.
+    pub fn text(&self) -> Result<std::borrow::Cow<'_, str>, CheckError> {
+        if self.truncated {
+            return Err(CheckError::unobservable(format!(
+                "the body is larger than the {} bytes that are read of it",
+                self.body.len()
+            ))
+            .hint("raise `max_body`"));
+        }
+        if let Some(coding) =
+            self.header("content-encoding").filter(|it| !it.eq_ignore_ascii_case("identity"))
+        {
+            return Err(CheckError::unobservable(format!(
+                "the body is encoded as {}, which was not asked for and is not decoded",
+                quote_bytes(coding.as_bytes())
+            ))
+            .hint("ask for it as it is: `headers: { accept-encoding: identity }`"));
+        }
+        let error = match std::str::from_utf8(&self.body) {
+            Ok(text) => return Ok(text.into()),
+            Err(error) => error,
+        };
+        let kind = self.header("content-type").unwrap_or_default().to_ascii_lowercase();
+        if kind.contains("iso-8859-1") || kind.contains("latin1") {
+            return Ok(self.body.iter().map(|&byte| char::from(byte)).collect::<String>().into());
+        }
+        Err(CheckError::target(format!("the body is not UTF-8 text, from byte {} on", error.valid_up_to())))
+    }
+
+    /// The whole body as JSON.
+    ///
+    /// # Errors
+    /// When the body is not here as a whole, or is no JSON of this shape.
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, CheckError> {
+        let text = self.text()?;
+        serde_json::from_str(&text).map_err(|error| {
+            let beginning = quote_bytes(text.as_bytes());
+            let (line, column) = (error.line(), error.column());
+            // Its own text may quote the body without bounds.
+            let what = if error.is_data() { "JSON of another shape" } else { "not JSON" };
+            CheckError::target(format!("the body is {what} (line {line}, column {column}): {beginning}"))
+        })
+    }
+
+    /// The URL that answered: the last one, where redirects were followed.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The redirects that were followed, in order.
+    pub fn redirects(&self) -> &[Redirect] {
+        &self.redirects
+    }
+
+    /// The address that answered.
+    pub fn remote(&self) -> SocketAddr {
+        self.remote
+    }
+
+    /// Whether the last answer came over a connection that had been used before.
+    pub fn was_reused(&self) -> bool {
+        self.reused
+    }
+
+    /// How long each part took.
+    pub fn phases(&self) -> &Phases {
+        &self.phases
+    }
+
+    /// About how many bytes this holds on to.
+    pub(super) fn weight(&self) -> usize {
+        let headers: usize =
+            self.headers.0.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
+        size_of::<Self>() + self.body.len() + self.url.len() + headers + self.redirects.len() * 128
+    }
+}

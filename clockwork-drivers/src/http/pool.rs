@@ -1,0 +1,56 @@
+//! Connections that rest between two questions of one run.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use super::{
+    connection::Connection,
+    fields::{HttpVersion, ResolveTo},
+};
+use crate::tls::TlsSettings;
+
+/// How old a connection may be when it is used again. An answer is to say that the service can be reached *now*, and a
+/// connection that was made long ago says little about that.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// What has to be equal for a connection to serve another question.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub(super) host: Box<str>,
+    pub(super) port: u16,
+    pub(super) resolve_to: Option<ResolveTo>,
+    pub(super) version: Option<HttpVersion>,
+    /// `None` without TLS.
+    pub(super) tls: Option<TlsSettings>,
+}
+
+/// The resting connections of one run. There are never more than questions that were asked at the same time.
+#[derive(Default)]
+pub(super) struct Pool(Mutex<HashMap<Key, Vec<Connection>>>);
+
+impl Pool {
+    /// The connection that was used last, which is the likeliest to be still there.
+    pub(super) fn take(&self, key: &Key) -> Option<Connection> {
+        let mut old = Vec::new(); // dropped after the lock is released
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let resting = all.get_mut(key)?;
+        while let Some(connection) = resting.pop() {
+            if connection.made.elapsed() < FRESH {
+                return Some(connection);
+            }
+            old.push(connection);
+        }
+        None
+    }
+
+    /// Lets a connection rest.
+    pub(super) fn put(&self, key: Key, connection: Connection) {
+        if connection.made.elapsed() < FRESH {
+            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            all.entry(key).or_default().push(connection);
+        }
+    }
+}

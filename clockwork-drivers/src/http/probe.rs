@@ -1,0 +1,239 @@
+//! [`HttpProbe`]: asks, follows redirects, and comes back with an answer or with what came instead of one.
+
+use std::net::SocketAddr;
+
+use clockwork_core::{CheckError, Context, Probe};
+use rustls_pki_types::ServerName;
+use tokio::{net::TcpStream, time::Instant};
+use tokio_rustls::TlsConnector;
+
+use super::{
+    HttpObservation, HttpRequest, Phases, Redirect,
+    broken::explain,
+    connection::{Broken, Connection, Reply},
+    fields::HttpVersion,
+    hop::Hop,
+    pool::{Key, Pool},
+    wire::Wired,
+};
+use crate::{resolve::resolve, tcp, tls};
+
+/// Makes an HTTP request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct HttpProbe {
+    /// What is asked.
+    pub request: HttpRequest,
+    /// Over a connection of its own, to an address that is looked up anew: for those who measure.
+    pub fresh: bool,
+}
+
+impl HttpProbe {
+    /// Asks this, over a connection of this run if one is at rest.
+    pub fn new(request: HttpRequest) -> Self {
+        Self { request, fresh: false }
+    }
+
+    /// The same, over a connection of its own.
+    pub fn fresh(request: HttpRequest) -> Self {
+        Self { request, fresh: true }
+    }
+}
+
+impl Probe for HttpProbe {
+    type Observation = HttpObservation;
+
+    async fn look(&self, cx: &Context) -> Result<HttpObservation, CheckError> {
+        let mut hop = Hop::first(self.request.parts());
+        let mut phases = Phases::default();
+        let mut redirects = Vec::new();
+        loop {
+            let Answer { reply, remote, reused, phases: took } = ask(&hop, self.fresh, cx).await?;
+            phases.add(&took);
+            let (status, headers) = (reply.head.status, &reply.head.headers);
+            if let Some(next) = hop.next(status, headers, &redirects)? {
+                redirects.push(Redirect { url: hop.url().to_string(), status: status.as_u16() });
+                hop = next;
+                continue;
+            }
+            return Ok(HttpObservation {
+                status,
+                version: reply.head.version,
+                headers: headers.into(),
+                body: reply.body.into(),
+                truncated: reply.truncated,
+                url: hop.url().as_str().into(),
+                redirects,
+                remote,
+                reused,
+                phases,
+            });
+        }
+    }
+
+    fn describe(&self) -> String {
+        self.request.to_string()
+    }
+
+    fn target(&self) -> Option<String> {
+        Some(self.request.target())
+    }
+
+    fn weight(seen: &HttpObservation) -> usize {
+        seen.weight()
+    }
+}
+
+struct Answer {
+    reply: Reply,
+    remote: SocketAddr,
+    reused: bool,
+    phases: Phases,
+}
+
+/// Asks one URL, over a connection at rest or a new one.
+async fn ask(hop: &Hop<'_>, fresh: bool, cx: &Context) -> Result<Answer, CheckError> {
+    let key = hop.key();
+    let pool = (!fresh && hop.may_reuse()).then(|| cx.shared::<Pool>());
+    if let Some(pool) = &pool
+        && let Some(connection) = pool.take(&key)
+    {
+        let mut phases = Phases::default();
+        let version = connection.version();
+        match ask_over(connection, hop, &mut phases, cx).await? {
+            Ok(asked) => return Ok(finish(asked, Some(pool), key, true, phases).await),
+            // The server had given the connection up. That says nothing about how it answers: ask again, anew.
+            Err((broken, _)) if broken.may_be_stale(version) => {}
+            Err((broken, remote)) => return Err(explain(&broken, &whom(hop, remote))),
+        }
+    }
+    let mut phases = Phases::default();
+    let connection = open(hop, &key, fresh, &mut phases, cx).await?;
+    match ask_over(connection, hop, &mut phases, cx).await? {
+        Ok(asked) => Ok(finish(asked, pool.as_deref(), key, false, phases).await),
+        Err((broken, remote)) => Err(explain(&broken, &whom(hop, remote))),
+    }
+}
+
+type Asked = Result<(Reply, Connection), (Broken, SocketAddr)>;
+
+async fn ask_over(
+    mut connection: Connection,
+    hop: &Hop<'_>,
+    phases: &mut Phases,
+    cx: &Context,
+) -> Result<Asked, CheckError> {
+    let message = hop.message(connection.version())?;
+    cx.phase(format!("waiting for {} to answer", connection.remote));
+    let began = Instant::now();
+    match connection.ask(message, hop.max_body()).await {
+        Ok(reply) => {
+            phases.first_byte = reply.first_byte - began;
+            phases.transfer = reply.end - reply.first_byte;
+            Ok(Ok((reply, connection)))
+        }
+        Err(broken) => Ok(Err((broken, connection.remote))),
+    }
+}
+
+async fn finish(
+    (reply, mut connection): (Reply, Connection),
+    pool: Option<&Pool>,
+    key: Key,
+    reused: bool,
+    phases: Phases,
+) -> Answer {
+    let remote = connection.remote;
+    if let Some(pool) = pool
+        && !reply.truncated
+        && connection.is_reusable().await
+    {
+        pool.put(key, connection);
+    }
+    Answer { reply, remote, reused, phases }
+}
+
+/// A connection to the hop's host, ready to be asked.
+async fn open(
+    hop: &Hop<'_>,
+    key: &Key,
+    fresh: bool,
+    phases: &mut Phases,
+    cx: &Context,
+) -> Result<Connection, CheckError> {
+    let (host, port) = (hop.host(), hop.port());
+    // Before anything that is measured.
+    let config = match &key.tls {
+        Some(settings) => Some(tls::client_config(settings, cx).await?),
+        None => None,
+    };
+    let began = Instant::now();
+    let addresses = match key.resolve_to {
+        Some(to) => vec![SocketAddr::new(to.ip, to.port.unwrap_or(port))],
+        None => resolve(host, port, fresh, cx).await?,
+    };
+    let resolved = Instant::now();
+    phases.resolve = resolved - began;
+    let (stream, tried) = tcp::connect(&addresses, cx).await?;
+    let Some(stream) = stream else { return Err(tcp::nobody(&hop.place(), host, &tried)) };
+    let connected = Instant::now();
+    phases.connect = connected - resolved;
+    let lost = |error| CheckError::target(format!("{} hung up at once", hop.place())).with_source(error);
+    let remote = stream.peer_addr().map_err(lost)?;
+    stream.set_nodelay(true).map_err(lost)?;
+    let (stream, version) = match config {
+        None => {
+            let version = match hop.version() {
+                Some(HttpVersion::Http2) => http::Version::HTTP_2,
+                _ => http::Version::HTTP_11,
+            };
+            (Wired::plain(stream), version)
+        }
+        Some(config) => {
+            cx.phase(format!("waiting for {remote} to complete the TLS handshake"));
+            let secured = handshake(stream, TlsConnector::from(config), hop, remote).await?;
+            phases.tls = connected.elapsed();
+            secured
+        }
+    };
+    Connection::new(stream, remote, version).await.map_err(|error| {
+        let what = clockwork_core::text::quote(&error.to_string());
+        CheckError::target(format!("{} broke the HTTP protocol: {what}", whom(hop, remote)))
+    })
+}
+
+async fn handshake(
+    stream: TcpStream,
+    connector: TlsConnector,
+    hop: &Hop<'_>,
+    remote: SocketAddr,
+) -> Result<(Wired, http::Version), CheckError> {
+    let host = hop.host().trim_matches(['[', ']']).to_owned();
+    let name = ServerName::try_from(host).map_err(|_| {
+        CheckError::unobservable(format!("{} cannot be the name in a certificate", hop.host()))
+    })?;
+    let stream = connector.connect(name, stream).await.map_err(|error| {
+        let whom = whom(hop, remote);
+        if let Some(failure) = tls::failure(&whom, &error) {
+            return failure;
+        }
+        CheckError::target(match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => format!("{whom} closed the connection in the TLS handshake"),
+            _ => format!("{whom} broke the TLS handshake off: {error}"),
+        })
+    })?;
+    let chosen = stream.get_ref().1.alpn_protocol();
+    let version = match (chosen, hop.version()) {
+        (Some(b"h2"), _) => http::Version::HTTP_2,
+        (_, Some(HttpVersion::Http2)) => {
+            return Err(CheckError::target(format!("{} does not offer HTTP/2", whom(hop, remote))));
+        }
+        _ => http::Version::HTTP_11,
+    };
+    Ok((Wired::tls(stream), version))
+}
+
+/// Who it was, for messages: `localhost:8080 ([::1]:8080)`; the address alone, where it stands in the URL.
+fn whom(hop: &Hop<'_>, remote: SocketAddr) -> String {
+    let (place, remote) = (hop.place(), remote.to_string());
+    if place == remote { place } else { format!("{place} ({remote})") }
+}

@@ -1,0 +1,376 @@
+//! [`HttpRequest`]: what is asked, with everything that decides over the answer.
+
+use std::{fmt, path::PathBuf, sync::Arc};
+
+use bytes::Bytes;
+use clockwork_core::{CheckError, ExposeSecret, SecretString, text::quote};
+use http::{HeaderName, HeaderValue, Method, header};
+use url::{Position, Url, form_urlencoded};
+
+use super::fields::{BasicAuth, HttpVersion, ResolveTo, Text, basic};
+use crate::tls::TlsSettings;
+
+/// How much of a body is kept, unless a request says otherwise.
+pub const MAX_BODY: u64 = 1 << 20;
+
+/// One HTTP request, and how to make it.
+///
+/// Cheap to clone; equal requests get one shared answer ([`clockwork_core::Context::observe`]). It holds secrets, so
+/// `Debug` shows the method and the URL alone.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct HttpRequest(Arc<Parts>);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Parts {
+    /// Without user, password and fragment.
+    pub(super) url: Url,
+    pub(super) method: Method,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) authorization: Option<HeaderValue>,
+    pub(super) body: Bytes,
+    pub(super) content_type: Option<&'static str>,
+    pub(super) follow_redirects: bool,
+    pub(super) version: Option<HttpVersion>,
+    pub(super) resolve_to: Option<ResolveTo>,
+    pub(super) max_body: u64,
+    pub(super) tls: TlsSettings,
+}
+
+/// Something is wrong with a request, before anything was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidRequest {
+    /// Which field.
+    pub field: &'static str,
+    /// What is wrong, and the way out.
+    pub message: String,
+}
+
+impl fmt::Display for InvalidRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.message)
+    }
+}
+
+impl std::error::Error for InvalidRequest {}
+
+fn invalid(field: &'static str, message: impl Into<String>) -> InvalidRequest {
+    InvalidRequest { field, message: message.into() }
+}
+
+impl HttpRequest {
+    /// `GET` this URL. A user and a password in it are sent as Basic authentication and shown nowhere.
+    ///
+    /// # Errors
+    /// When it is no absolute `http` or `https` URL.
+    pub fn new(url: &str) -> Result<Self, InvalidRequest> {
+        Self::from_url(parse(url)?)
+    }
+
+    /// As [`HttpRequest::new`], for a URL that may be relative to `base`, as a link on that page would be.
+    ///
+    /// # Errors
+    /// When it is no such URL.
+    pub fn relative(base: &str, url: &str) -> Result<Self, InvalidRequest> {
+        match Url::parse(url) {
+            Err(url::ParseError::RelativeUrlWithoutBase) => {
+                let joined = parse(base)?.join(url).map_err(|error| {
+                    let shown = quote(url);
+                    invalid("url", format!("{shown} cannot be joined to the resource's url: {error}"))
+                })?;
+                Self::from_url(joined)
+            }
+            _ => Self::new(url),
+        }
+    }
+
+    fn from_url(mut url: Url) -> Result<Self, InvalidRequest> {
+        let mut authorization = None;
+        if !url.username().is_empty() || url.password().is_some() {
+            let password = SecretString::from(percent_decoded(url.password().unwrap_or_default()));
+            let value = basic(&percent_decoded(url.username()), &password);
+            authorization = Some(sensitive("url", &value)?);
+            // Both can only fail for URLs without a host.
+            let _ = url.set_username("");
+            let _ = url.set_password(None);
+        }
+        url.set_fragment(None);
+        Ok(Self(Arc::new(Parts {
+            url,
+            method: Method::GET,
+            headers: Vec::new(),
+            authorization,
+            body: Bytes::new(),
+            content_type: None,
+            follow_redirects: true,
+            version: None,
+            resolve_to: None,
+            max_body: MAX_BODY,
+            tls: TlsSettings::default(),
+        })))
+    }
+
+    pub(super) fn parts(&self) -> &Parts {
+        &self.0
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Parts)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+
+    /// Another method.
+    #[must_use]
+    pub fn method(self, method: Method) -> Self {
+        self.change(|parts| parts.method = method)
+    }
+
+    /// Adds a header.
+    ///
+    /// # Errors
+    /// When the name or the value cannot stand in a header, or the secret cannot be read.
+    pub fn header(self, name: &str, value: &Text) -> Result<Self, CheckError> {
+        let name = HeaderName::try_from(name)
+            .map_err(|_| invalid("headers", format!("{} cannot be a header's name", quote(name))))?;
+        let mut value = header_value(&name, value)?;
+        if carries_credentials(&name) {
+            value.set_sensitive(true);
+        }
+        Ok(self.change(|parts| parts.headers.push((name, value))))
+    }
+
+    /// Sends this user and password (Basic authentication).
+    ///
+    /// # Errors
+    /// When the secret cannot be read.
+    pub fn basic_auth(self, auth: &BasicAuth) -> Result<Self, CheckError> {
+        let value = sensitive("basic_auth", &basic(&auth.user, &auth.reveal()?))?;
+        Ok(self.change(|parts| parts.authorization = Some(value)))
+    }
+
+    /// Sends this token (Bearer authentication).
+    ///
+    /// # Errors
+    /// When the secret cannot be read, or cannot stand in a header.
+    pub fn bearer(self, token: &clockwork_core::Secret) -> Result<Self, CheckError> {
+        let token = token.reveal()?;
+        let value = sensitive("bearer", &SecretString::from(format!("Bearer {}", token.expose_secret())))?;
+        Ok(self.change(|parts| parts.authorization = Some(value)))
+    }
+
+    /// Sends this body, as it is.
+    #[must_use]
+    pub fn body(self, body: impl Into<Bytes>) -> Self {
+        self.change(|parts| parts.body = body.into())
+    }
+
+    /// Sends this as JSON.
+    #[must_use]
+    pub fn json(self, value: &serde_json::Value) -> Self {
+        self.change(|parts| {
+            parts.body = value.to_string().into();
+            parts.content_type = Some("application/json");
+        })
+    }
+
+    /// Sends this as a form.
+    ///
+    /// # Errors
+    /// When a secret in it cannot be read.
+    pub fn form<'a>(
+        self,
+        fields: impl IntoIterator<Item = (&'a String, &'a Text)>,
+    ) -> Result<Self, CheckError> {
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in fields {
+            form.append_pair(name, value.reveal()?.expose_secret());
+        }
+        let form = form.finish();
+        Ok(self.change(|parts| {
+            parts.body = form.into();
+            parts.content_type = Some("application/x-www-form-urlencoded");
+        }))
+    }
+
+    /// Whether redirects are followed (at most 10), which they are unless this says otherwise.
+    #[must_use]
+    pub fn follow_redirects(self, follow: bool) -> Self {
+        self.change(|parts| parts.follow_redirects = follow)
+    }
+
+    /// Trusts only the certificates in this PEM file.
+    #[must_use]
+    pub fn ca_file(self, file: impl Into<PathBuf>) -> Self {
+        self.change(|parts| parts.tls.ca_file = Some(file.into()))
+    }
+
+    /// Shows the server this certificate (PEM), whose key stands in the same file or in another.
+    #[must_use]
+    pub fn client_cert(self, certificate: impl Into<PathBuf>, key: Option<PathBuf>) -> Self {
+        self.change(|parts| {
+            parts.tls.client_cert = Some(certificate.into());
+            parts.tls.client_key = key;
+        })
+    }
+
+    /// Accepts any certificate.
+    #[must_use]
+    pub fn insecure(self, insecure: bool) -> Self {
+        self.change(|parts| parts.tls.insecure = insecure)
+    }
+
+    /// Speaks this version only.
+    #[must_use]
+    pub fn http_version(self, version: HttpVersion) -> Self {
+        self.change(|parts| parts.version = Some(version))
+    }
+
+    /// Connects to this address instead of the name's.
+    #[must_use]
+    pub fn resolve_to(self, address: impl Into<ResolveTo>) -> Self {
+        self.change(|parts| parts.resolve_to = Some(address.into()))
+    }
+
+    /// How many bytes of the body are kept. What is larger is cut off, and says so.
+    #[must_use]
+    pub fn max_body(self, bytes: u64) -> Self {
+        self.change(|parts| parts.max_body = bytes)
+    }
+
+    /// The URL, without user, password and fragment.
+    pub fn url(&self) -> &str {
+        self.0.url.as_str()
+    }
+
+    /// Whether any certificate is accepted.
+    pub fn is_insecure(&self) -> bool {
+        self.0.tls.insecure
+    }
+
+    /// Whether asking twice does no more than asking once.
+    pub(super) fn is_plain_question(&self) -> bool {
+        matches!(self.0.method, Method::GET | Method::HEAD) && self.0.body.is_empty()
+    }
+
+    /// The host and the port that are asked. An IPv6 address has its brackets.
+    pub(crate) fn address(&self) -> (String, u16) {
+        let url = &self.0.url;
+        (url.host_str().unwrap_or_default().to_owned(), url.port_or_known_default().unwrap_or_default())
+    }
+
+    pub(super) fn target(&self) -> String {
+        let url = &self.0.url;
+        let host = url.host_str().unwrap_or_default();
+        format!("{host}:{}", url.port_or_known_default().unwrap_or_default())
+    }
+}
+
+/// The method and the URL; never what is sent along.
+impl fmt::Display for HttpRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.0.method, self.0.url)
+    }
+}
+
+impl fmt::Debug for HttpRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HttpRequest({self})")
+    }
+}
+
+/// An absolute `http` or `https` URL.
+fn parse(text: &str) -> Result<Url, InvalidRequest> {
+    let shown = || quote(without_userinfo(text).as_ref());
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => match url.port() {
+            Some(0) => Err(invalid("url", format!("{} has port 0, where nothing can listen", shown()))),
+            _ => Ok(url),
+        },
+        // `localhost:8080/health` has the scheme `localhost`.
+        Ok(_) | Err(url::ParseError::RelativeUrlWithoutBase) => Err(invalid(
+            "url",
+            format!(
+                "{} is not an http:// or https:// URL; write it in full: `http://host:port/path`",
+                shown()
+            ),
+        )),
+        Err(error) => Err(invalid("url", format!("{} is not a URL: {error}", shown()))),
+    }
+}
+
+/// A URL's text without what stands before an `@` in its authority: fit to be shown.
+///
+/// ```
+/// use clockwork_drivers::http::without_userinfo;
+///
+/// assert_eq!(without_userinfo("http://me:secret@localhost/a@b"), "http://localhost/a@b");
+/// ```
+pub fn without_userinfo(url: &str) -> std::borrow::Cow<'_, str> {
+    let Some(start) = url.find("//").map(|at| at + 2) else { return url.into() };
+    let end = url[start..].find(['/', '?', '#', '\\']).map_or(url.len(), |at| start + at);
+    match url[start..end].rfind('@') {
+        Some(at) => format!("{}{}", &url[..start], &url[start + at + 1..]).into(),
+        None => url.into(),
+    }
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        let pair = if byte == b'%' { after.get(..2) } else { None };
+        let pair = pair.and_then(|pair| std::str::from_utf8(pair).ok());
+        match pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
+            Some(decoded) => {
+                bytes.push(decoded);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(byte);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn header_value(name: &HeaderName, value: &Text) -> Result<HeaderValue, CheckError> {
+    match value {
+        Text::Plain(text) => HeaderValue::from_str(text).map_err(|_| {
+            invalid("headers", format!("the value of `{name}` has a character that no header can have"))
+                .into()
+        }),
+        Text::Secret(_) => Ok(sensitive("headers", &value.reveal()?)?),
+    }
+}
+
+/// A value that is shown nowhere.
+fn sensitive(field: &'static str, value: &SecretString) -> Result<HeaderValue, InvalidRequest> {
+    let mut value = HeaderValue::from_str(value.expose_secret())
+        .map_err(|_| invalid(field, "the secret has a character that no header can have"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Headers that never go to another origin are all but these: any other may hold a credential.
+pub(super) fn carries_credentials(name: &HeaderName) -> bool {
+    const HARMLESS: [HeaderName; 7] = [
+        header::ACCEPT,
+        header::ACCEPT_CHARSET,
+        header::ACCEPT_ENCODING,
+        header::ACCEPT_LANGUAGE,
+        header::CACHE_CONTROL,
+        header::CONTENT_TYPE,
+        header::USER_AGENT,
+    ];
+    !HARMLESS.contains(name)
+}
+
+/// What stands in the request line of HTTP/1.
+pub(super) fn path_and_query(url: &Url) -> &str {
+    &url[Position::BeforePath..Position::AfterQuery]
+}
+
+/// The host, and the port where it is not the scheme's own.
+pub(super) fn authority(url: &Url) -> &str {
+    &url[Position::BeforeHost..Position::AfterPort]
+}
