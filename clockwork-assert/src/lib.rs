@@ -5,6 +5,7 @@ mod container_healthy;
 mod container_running;
 mod cpu_usage;
 mod disk_usage;
+mod expected_status;
 mod file_content_matches;
 mod file_exists;
 mod file_mode;
@@ -12,6 +13,8 @@ mod file_path;
 mod file_permissions;
 mod file_size;
 mod healthcheck;
+mod http_answer;
+mod http_request;
 mod json_path;
 mod log_contains;
 mod memory_usage;
@@ -22,13 +25,17 @@ mod processes;
 mod response_time;
 
 pub use disk_usage::DiskUsageAssert;
+pub use expected_status::ExpectedStatus;
 pub use file_content_matches::FileContentMatchesAssert;
 pub use file_exists::FileExistsAssert;
 pub use file_mode::ModeLimit;
 pub use file_permissions::FilePermissionsAssert;
 pub use file_size::FileSizeAssert;
+pub use healthcheck::HealthcheckAssert;
+pub use port_accessible::{PortAccessibleAssert, Transport};
 pub use process_not_running::ProcessNotRunningAssert;
 pub use process_running::ProcessRunningAssert;
+pub use response_time::{Phase, ResponseTimeAssert};
 
 use clockwork_core::Registry;
 
@@ -41,4 +48,7 @@ pub fn register(registry: &mut Registry) {
     registry.assertion::<DiskUsageAssert>();
     registry.assertion::<ProcessRunningAssert>();
     registry.assertion::<ProcessNotRunningAssert>();
+    registry.assertion::<HealthcheckAssert>();
+    registry.assertion::<PortAccessibleAssert>();
+    registry.assertion::<ResponseTimeAssert>();
 }

@@ -1,0 +1,165 @@
+//! [`ExpectedStatus`]: which HTTP status codes are right: `200`, `[200, 204]` or `2xx`.
+
+use std::{borrow::Cow, fmt};
+
+use clockwork_core::{
+    schemars::{JsonSchema, Schema, SchemaGenerator, json_schema},
+    text::quote,
+};
+use serde::{Deserialize, Deserializer, de};
+
+/// Which HTTP status codes are right: one, a class (`2xx`), or a list of these.
+///
+/// ```
+/// use clockwork_assert::ExpectedStatus;
+///
+/// let created_or_there = ExpectedStatus::from([200, 201]);
+/// assert!(created_or_there.contains(201) && !created_or_there.contains(204));
+/// assert!(ExpectedStatus::class(2).contains(204));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpectedStatus(Vec<One>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum One {
+    Code(u16),
+    Class(u16),
+}
+
+impl ExpectedStatus {
+    /// A class: 2 for `2xx`.
+    pub fn class(class: u16) -> Self {
+        Self(vec![One::Class(class)])
+    }
+
+    /// Whether this status is right.
+    pub fn contains(&self, status: u16) -> bool {
+        self.0.iter().any(|one| match one {
+            One::Code(code) => *code == status,
+            One::Class(class) => *class == status / 100,
+        })
+    }
+}
+
+impl From<u16> for ExpectedStatus {
+    fn from(code: u16) -> Self {
+        Self(vec![One::Code(code)])
+    }
+}
+
+impl<const N: usize> From<[u16; N]> for ExpectedStatus {
+    fn from(codes: [u16; N]) -> Self {
+        Self(codes.into_iter().map(One::Code).collect())
+    }
+}
+
+impl fmt::Display for ExpectedStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, one) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str(" or ")?;
+            }
+            match one {
+                One::Code(code) => write!(f, "{code}")?,
+                One::Class(class) => write!(f, "{class}xx")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Visitor;
+
+impl<'de> de::Visitor<'de> for Visitor {
+    type Value = ExpectedStatus;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an HTTP status (`200`), a class (`2xx`), or a list of these")
+    }
+
+    fn visit_u64<E: de::Error>(self, code: u64) -> Result<ExpectedStatus, E> {
+        match u16::try_from(code) {
+            Ok(code @ 100..=999) => Ok(code.into()),
+            _ => Err(E::custom(format!("{code} is not an HTTP status; they have three digits"))),
+        }
+    }
+
+    fn visit_i64<E: de::Error>(self, code: i64) -> Result<ExpectedStatus, E> {
+        self.visit_u64(u64::try_from(code).unwrap_or(0))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<ExpectedStatus, E> {
+        if let [class @ b'1'..=b'5', b'x' | b'X', b'x' | b'X'] = text.as_bytes() {
+            return Ok(ExpectedStatus::class(u16::from(class - b'0')));
+        }
+        match text.parse() {
+            Ok(code) => self.visit_u64(code),
+            Err(_) => Err(E::custom(format!("{} is not an HTTP status; write `200` or `2xx`", quote(text)))),
+        }
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<ExpectedStatus, A::Error> {
+        let mut all = Vec::new();
+        while let Some(ExpectedStatus(more)) = seq.next_element()? {
+            all.extend(more);
+        }
+        if all.is_empty() {
+            return Err(de::Error::custom("an empty list of statuses can never be met"));
+        }
+        Ok(ExpectedStatus(all))
+    }
+}
+
+impl<'de> Deserialize<'de> for ExpectedStatus {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl JsonSchema for ExpectedStatus {
+    fn schema_name() -> Cow<'static, str> {
+        "ExpectedStatus".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let one = json_schema!({
+            "anyOf": [
+                { "type": "integer", "minimum": 100, "maximum": 999 },
+                { "type": "string", "pattern": r"^[1-9]\d\d$|^[1-5][xX][xX]$|\$\{" }
+            ]
+        });
+        json_schema!({
+            "description": "An HTTP status (200), a class (2xx), or a list of these",
+            "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }]
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn reads_codes_classes_and_lists_and_nothing_else() {
+        for (written, shown) in [
+            (json!(200), Some("200")),
+            (json!("204"), Some("204")),
+            (json!("2xx"), Some("2xx")),
+            (json!(["2XX", 304]), Some("2xx or 304")),
+            (json!([]), None),
+            (json!(20), None),
+            (json!(-200), None),
+            (json!(65736), None), // 200 in sixteen bits
+            (json!("6xx"), None),
+            (json!("2x"), None),
+            (json!("ок"), None),
+            (json!(""), None),
+            (json!(200.5), None),
+        ] {
+            let read: Result<ExpectedStatus, _> = serde_json::from_value(written.clone());
+            assert_eq!(read.ok().map(|status| status.to_string()).as_deref(), shown, "{written}");
+        }
+    }
+}

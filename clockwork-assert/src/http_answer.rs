@@ -1,0 +1,70 @@
+//! What HTTP kinds say of an answer: its phases and what else is evidence, for the report's `details`.
+
+use std::time::Duration;
+
+use clockwork_core::Verdict;
+use clockwork_drivers::http::{HttpObservation, Phases};
+use serde_json::{Map, Value};
+
+/// Adds what is known of the answer to a verdict's `details`:
+///
+/// - `phases`: `resolve`, `connect`, `tls`, `first_byte`, `transfer`, in milliseconds; 0 for what was not needed because a
+///   connection was used again
+/// - `status`, and `remote`, the address that answered
+/// - `url` and `redirects` (each `url` and `status`), where redirects were followed
+/// - `insecure: true`, where any certificate was accepted
+pub(crate) fn with_evidence(verdict: Verdict, seen: &HttpObservation, insecure: bool) -> Verdict {
+    let mut verdict = verdict
+        .detail("status", seen.status())
+        .detail("remote", seen.remote().to_string())
+        .detail("phases", phases(seen.phases()));
+    if !seen.redirects().is_empty() {
+        let redirects = seen.redirects().iter();
+        let redirects: Value = redirects
+            .map(|redirect| serde_json::json!({ "url": redirect.url, "status": redirect.status }))
+            .collect();
+        verdict = verdict.detail("url", seen.url()).detail("redirects", redirects);
+    }
+    if insecure {
+        verdict = verdict.detail("insecure", true);
+        if verdict.text().is_empty() {
+            verdict = verdict.message("the certificate was not verified (`insecure`)");
+        }
+    }
+    verdict
+}
+
+/// The phases in milliseconds, to the microsecond.
+pub(crate) fn phases(phases: &Phases) -> Value {
+    let mut map = Map::with_capacity(5);
+    for (name, duration) in [
+        ("resolve", phases.resolve),
+        ("connect", phases.connect),
+        ("tls", phases.tls),
+        ("first_byte", phases.first_byte),
+        ("transfer", phases.transfer),
+    ] {
+        map.insert(name.to_owned(), milliseconds(duration).into());
+    }
+    Value::Object(map)
+}
+
+pub(crate) fn milliseconds(duration: Duration) -> f64 {
+    duration.as_micros() as f64 / 1000.0
+}
+
+/// `answered 503 Service Unavailable`, with where it came from after redirects and how its body begins.
+pub(crate) fn told(seen: &HttpObservation) -> String {
+    let mut told = format!("answered {}", seen.status_line());
+    if !seen.redirects().is_empty() {
+        told.push_str(&format!(" at {} after {} redirects", seen.url(), seen.redirects().len()));
+    }
+    if let Some(location) = seen.header("location") {
+        let location = clockwork_drivers::http::without_userinfo(location);
+        told.push_str(&format!(", to {}", clockwork_core::text::quote(&location)));
+    }
+    if !seen.body().is_empty() {
+        told.push_str(&format!(": {}", clockwork_core::text::quote_bytes(seen.body())));
+    }
+    told
+}
