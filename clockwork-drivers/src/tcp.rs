@@ -287,4 +287,36 @@ mod tests {
         );
         assert_eq!(nobody("[::1]:80", "::1", &tried[..1]).message(), "[::1]:80 refused the connection");
     }
+
+    /// A name with several addresses is reached if one of them is, and what the others did is told.
+    #[tokio::test]
+    async fn every_address_is_tried_until_one_accepts() {
+        use clockwork_core::{Engine, Project, assertion};
+        let open = tokio::net::TcpListener::bind("[::1]:0").await.expect("this machine has IPv6");
+        let open = open.local_addr().map(|address| (address, open)).expect("it is bound");
+        let closed = {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("this machine has IPv4");
+            listener.local_addr().expect("it is bound")
+        };
+        // A listener whose queue is full: nothing accepts, and nothing refuses.
+        let silent = tokio::net::TcpSocket::new_v4().expect("this machine has IPv4");
+        silent.bind(at("127.0.0.1:0")).expect("some port is free");
+        let silent = silent.listen(0).expect("it is bound");
+        let nowhere = silent.local_addr().expect("it is bound");
+        let _filling = TcpStream::connect(nowhere).await.expect("the queue has one place");
+        let address = open.0;
+        let check = assertion("connects", move |cx: Context| async move {
+            let (stream, tried) = connect(&[closed, address], &cx).await?;
+            assert_eq!(stream.expect("IPv6 accepts").peer_addr().ok(), Some(address));
+            assert_eq!(tried, [Tried { address: closed, outcome: Outcome::Refused }]);
+            // The one that does not answer does not hold up the one that does.
+            let (stream, _) = connect(&[nowhere, address], &cx).await?;
+            assert!(stream.is_some());
+            let (stream, tried) = connect(&[closed, closed], &cx).await?;
+            Ok(stream.is_none() && tried.len() == 2)
+        });
+        let report = Engine::standard().assert(&Project::new("test").assert(check)).await;
+        let report = report.expect("the project is valid");
+        assert!(report.passed(), "{report}");
+    }
 }

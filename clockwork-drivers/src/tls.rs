@@ -158,9 +158,18 @@ fn shown(path: &Path) -> String {
     quote(&path.to_string_lossy())
 }
 
-/// What the other side did wrong in TLS, if that is what lies beneath this error.
-pub(crate) fn reason(error: &io::Error) -> Option<String> {
-    error.get_ref()?.downcast_ref::<rustls::Error>().map(explain)
+/// What the other side, which is at `place`, did wrong in TLS, if that is what lies beneath this error.
+pub(crate) fn failure(place: &str, error: &io::Error) -> Option<CheckError> {
+    let error: &rustls::Error = error.get_ref()?.downcast_ref()?;
+    let failure = CheckError::target(format!("no TLS with {place}: {}", explain(error)));
+    let expired = matches!(
+        error,
+        rustls::Error::InvalidCertificate(
+            CertificateError::Expired | CertificateError::ExpiredContext { .. }
+        )
+    );
+    // Waiting makes no certificate valid again.
+    Some(if expired { failure.terminal() } else { failure })
 }
 
 fn explain(error: &rustls::Error) -> String {

@@ -6,6 +6,8 @@ mod disk_usage;
 mod file;
 mod file_content;
 mod healthcheck;
+mod http_request;
+mod http_tls;
 mod nobody;
 mod port_accessible;
 mod process;

@@ -19,18 +19,20 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
+pub(crate) const UP: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
 /// A server. It ends when it is dropped.
-pub struct Server {
-    pub address: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
     /// The heads of all requests so far.
-    pub requests: Arc<Mutex<Vec<String>>>,
-    pub connections: Arc<AtomicUsize>,
+    pub(crate) requests: Arc<Mutex<Vec<String>>>,
+    pub(crate) connections: Arc<AtomicUsize>,
     _accepting: JoinSet<()>,
 }
 
 impl Server {
     /// Hands every connection to `talk`.
-    pub async fn talking<F, Fut>(talk: F) -> Self
+    pub(crate) async fn talking<F, Fut>(talk: F) -> Self
     where
         F: Fn(TcpStream, Arc<Mutex<Vec<String>>>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
@@ -38,7 +40,7 @@ impl Server {
         Self::at("127.0.0.1:0", talk).await
     }
 
-    pub async fn at<F, Fut>(address: &str, talk: F) -> Self
+    pub(crate) async fn at<F, Fut>(address: &str, talk: F) -> Self
     where
         F: Fn(TcpStream, Arc<Mutex<Vec<String>>>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send + 'static,
@@ -59,7 +61,7 @@ impl Server {
     }
 
     /// Reads one request, sends these bytes, and closes.
-    pub async fn once(reply: impl Into<Vec<u8>>) -> Self {
+    pub(crate) async fn once(reply: impl Into<Vec<u8>>) -> Self {
         let reply: Arc<[u8]> = reply.into().into();
         Self::talking(move |mut stream, seen| {
             let reply = Arc::clone(&reply);
@@ -74,7 +76,7 @@ impl Server {
     }
 
     /// Answers every request of a connection with what `reply` makes of its path.
-    pub async fn keeping_alive(reply: fn(&str) -> String) -> Self {
+    pub(crate) async fn keeping_alive(reply: fn(&str) -> String) -> Self {
         Self::talking(move |mut stream, seen| async move {
             while let Some(head) = read_head(&mut stream, &seen).await {
                 let path = head.split(' ').nth(1).unwrap_or_default();
@@ -85,7 +87,7 @@ impl Server {
     }
 
     /// The same as [`Server::once`] over TLS.
-    pub async fn tls(config: rustls::ServerConfig, reply: &'static str) -> Self {
+    pub(crate) async fn tls(config: rustls::ServerConfig, reply: &'static str) -> Self {
         let acceptor = TlsAcceptor::from(Arc::new(config));
         Self::talking(move |stream, seen| {
             let acceptor = acceptor.clone();
@@ -99,17 +101,17 @@ impl Server {
         .await
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.requests.lock().unwrap().len()
     }
 }
 
 /// One request's head, and its body where it announces one. `None` at the end.
-pub async fn read_head<S: AsyncRead + AsyncWrite + Unpin>(
+pub(crate) async fn read_head<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     seen: &Mutex<Vec<String>>,
 ) -> Option<String> {
@@ -126,23 +128,23 @@ pub async fn read_head<S: AsyncRead + AsyncWrite + Unpin>(
     Some(text)
 }
 
-pub fn answer(status: &str, body: &str) -> String {
+pub(crate) fn answer(status: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len())
 }
 
 /// An address where nothing listens.
-pub async fn nobody() -> SocketAddr {
+pub(crate) async fn nobody() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
 
 /// A CA, and what it signs.
-pub struct Authority {
-    pub file: tempfile::NamedTempFile,
+pub(crate) struct Authority {
+    pub(crate) file: tempfile::NamedTempFile,
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Authority {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, "test authority");
@@ -153,7 +155,11 @@ impl Authority {
     }
 
     /// A certificate and its key, as PEM.
-    pub fn sign(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> (String, KeyPair) {
+    pub(crate) fn sign(
+        &self,
+        names: &[&str],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> (String, KeyPair) {
         let names: Vec<_> = names.iter().map(ToString::to_string).collect();
         let mut params = CertificateParams::new(names).unwrap();
         change(&mut params);
@@ -162,7 +168,7 @@ impl Authority {
     }
 
     /// A server's configuration with a certificate for these names.
-    pub fn serves(
+    pub(crate) fn serves(
         &self,
         names: &[&str],
         change: impl FnOnce(&mut CertificateParams),
@@ -172,13 +178,13 @@ impl Authority {
     }
 
     /// The same, for clients that show a certificate of this authority.
-    pub fn serves_known(&self, names: &[&str]) -> rustls::ServerConfig {
+    pub(crate) fn serves_known(&self, names: &[&str]) -> rustls::ServerConfig {
         let (certificate, key) = self.sign(names, |_| {});
         server_config(&certificate, &key, Some(&self.issuer.pem()))
     }
 }
 
-pub fn server_config(certificate: &str, key: &KeyPair, clients: Option<&str>) -> rustls::ServerConfig {
+pub(crate) fn server_config(certificate: &str, key: &KeyPair, clients: Option<&str>) -> rustls::ServerConfig {
     use rustls::{
         RootCertStore, pki_types::CertificateDer, pki_types::pem::PemObject, server::WebPkiClientVerifier,
     };
@@ -201,14 +207,14 @@ pub fn server_config(certificate: &str, key: &KeyPair, clients: Option<&str>) ->
 }
 
 /// The one result of asserting this.
-pub async fn judged<M>(assertion: impl IntoAssertion<M>) -> CheckResult {
+pub(crate) async fn judged<M>(assertion: impl IntoAssertion<M>) -> CheckResult {
     let project = Project::new("test").assert(assertion.into_assertion().timeout(Duration::from_millis(600)));
     let report = Engine::standard().assert(&project).await.unwrap();
     CheckResult::clone(&report.results[0])
 }
 
 /// Whether curl gets an answer with this status.
-pub async fn curl(arguments: &[&str], status: &str) -> bool {
+pub(crate) async fn curl(arguments: &[&str], status: &str) -> bool {
     let output = tokio::process::Command::new("curl")
         .args([
             "-sS",

@@ -16,16 +16,15 @@ pub(super) fn explain(broken: &Broken, place: &str) -> CheckError {
     if error.is_user() {
         return CheckError::unobservable(format!("cannot send the request to {place}: {error}"));
     }
-    // The method that tells is only there with hyper's server half.
-    if error.is_parse() && error.to_string().contains("too large") {
+    if error.is_parse_too_large() {
         return CheckError::unobservable(format!(
             "{place} answers with a head that is larger than is read ({MAX_HEADERS} headers, {} KiB)",
             MAX_HEAD >> 10
         ));
     }
     if let Some(error) = beneath(error) {
-        if let Some(reason) = tls::reason(error) {
-            return CheckError::target(format!("no TLS with {place}: {reason}"));
+        if let Some(failure) = tls::failure(place, error) {
+            return failure;
         }
         let when = when(seen.is_empty(), *body);
         return CheckError::target(match error.kind() {

@@ -213,12 +213,12 @@ async fn handshake(
     })?;
     let stream = connector.connect(name, stream).await.map_err(|error| {
         let whom = whom(hop, remote);
-        CheckError::target(match tls::reason(&error) {
-            Some(reason) => format!("no TLS with {whom}: {reason}"),
-            None if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                format!("{whom} closed the connection in the TLS handshake")
-            }
-            None => format!("{whom} broke the TLS handshake off: {error}"),
+        if let Some(failure) = tls::failure(&whom, &error) {
+            return failure;
+        }
+        CheckError::target(match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => format!("{whom} closed the connection in the TLS handshake"),
+            _ => format!("{whom} broke the TLS handshake off: {error}"),
         })
     })?;
     let chosen = stream.get_ref().1.alpn_protocol();

@@ -1,0 +1,6 @@
+//! The probes and drivers against the real thing.
+
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod endpoint;
+mod http;
