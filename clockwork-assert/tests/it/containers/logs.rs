@@ -88,7 +88,7 @@ async fn a_huge_log_is_read_in_bounded_memory() {
     let container = Container::run(
         "huge",
         &[],
-        "yes 0123456789012345678901234567890123456789 | head -c 100000000; echo; echo end",
+        "yes $(head -c 8000 /dev/zero | tr '\\0' x) | head -c 100000000; echo; echo end",
     );
     container.wait_until("{{.State.Status}}", "exited");
     let resident = || {

@@ -83,7 +83,7 @@ impl Container {
         while self.inspect(format) != value {
             let is = self.inspect("{{json .State}}");
             assert!(
-                began.elapsed() < Duration::from_secs(30),
+                began.elapsed() < Duration::from_secs(90),
                 "{} never got {format} = {value}: {is}",
                 self.0
             );
