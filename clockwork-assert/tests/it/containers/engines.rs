@@ -109,7 +109,7 @@ fn a_socket_without_permission_is_errored_and_says_how_to_get_it() {
         // Of this thread alone: what is not root's may not open the socket.
         nix::unistd::setfsuid(nix::unistd::Uid::from_raw(65534));
     } else {
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).expect("a mode");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).expect("a mode");
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let resource = ContainerResource::new("web").endpoint(format!("unix://{}", path.display()));

@@ -80,7 +80,7 @@ async fn processor_time_is_of_one_core_and_what_docker_stats_shows() {
     let half = Container::run("half", &["--cpus", "0.3"], "while :; do :; done");
     let idle = Container::run("idle", &[], "sleep 600");
     let measured = |container: &Container| {
-        container.resource().assert(CpuUsageAssert::max_percent(20).over(Duration::from_secs(2)))
+        container.resource().assert(CpuUsageAssert::max_percent(5).over(Duration::from_secs(2)))
     };
     let (busy, calm) = tokio::join!(result(measured(&half)), result(measured(&idle)));
     assert_eq!(calm.verdict, Outcome::Passed, "{}", calm.message);
@@ -88,7 +88,7 @@ async fn processor_time_is_of_one_core_and_what_docker_stats_shows() {
     let ours = busy.details["percent"].as_f64().expect("a number");
     let stats = docker(&["stats", "--no-stream", "--format", "{{.CPUPerc}}", &half.0]);
     let theirs: f64 = stats.trim_end_matches('%').parse().expect("a number");
-    assert!((ours - theirs).abs() < 12.0 && ours < 40.0, "{ours} against {theirs}");
+    assert!((ours - theirs).abs() < 20.0 && ours < 40.0, "{ours} against {theirs}");
 }
 
 #[tokio::test]
