@@ -27,7 +27,7 @@ install_missing() {
   local missing=()
   command -v dockerd >/dev/null || missing+=(docker.io)
   command -v iptables >/dev/null || missing+=(iptables)
-  [[ -x $(busybox_path) ]] || missing+=(busybox-static)
+  is_static "$(busybox_path)" || missing+=(busybox-static)
   ((${#missing[@]})) || return 0
   [[ $(id -u) == 0 ]] || die "${missing[*]} must be installed; run this as root"
   say "installing ${missing[*]}"
@@ -35,8 +35,9 @@ install_missing() {
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# busybox-static puts it into /bin, which is /usr/bin on a merged system. Only a static one serves without libraries.
+# Where busybox-static puts it. The package `busybox` has one there too, which needs libraries that an image lacks.
 busybox_path() { command -v busybox || echo /bin/busybox; }
+is_static() { [[ -x $1 ]] && ! ldd "$1" >/dev/null 2>&1; }
 
 started_by_us() {
   local pid
@@ -119,33 +120,39 @@ make_busybox_image() {
   rm -rf "$root"
 }
 
-# Copies a program with the libraries that it needs, in their places.
-copy_with_libraries() {
-  local root=$1 program=$2 file
-  install -D "$program" "$root$program"
-  ldd "$program" | grep -o '/[^ ]*' | while read -r file; do
-    install -D "$file" "$root$file"
-  done
+# nginx, with the libraries that it needs, in their places under the folder $1. Where it is not installed, its packages
+# are unpacked beside that folder: this machine is to get no web server that starts by itself.
+copy_nginx() {
+  local root=$1 unpacked=$1.packages nginx file
+  nginx=$(command -v nginx || echo /usr/sbin/nginx)
+  if [[ ! -x $nginx ]]; then
+    local package wanted
+    mkdir -p "$unpacked"
+    [[ $(id -u) != 0 ]] || apt-get update -qq
+    wanted=$(apt-cache depends nginx nginx-light | sed -n 's/^ *Depends: \(lib[a-z0-9.+-]*\|zlib1g\)$/\1/p')
+    # Which of the two has the program in it changed between releases.
+    for package in nginx nginx-light $wanted; do
+      (cd "$unpacked" && apt-get download -qq "$package" 2>/dev/null) || say "no package $package"
+    done
+    for package in "$unpacked"/*.deb; do dpkg-deb -x "$package" "$unpacked"; done
+    nginx=$unpacked/usr/sbin/nginx
+    [[ -x $nginx ]] || die "no nginx in the packages nginx and nginx-light"
+  fi
+  install -D "$nginx" "$root/usr/sbin/nginx"
+  local triplet
+  triplet=$(basename "$(dirname "$(ldconfig -p | sed -n 's/.*=> \(.*\/libc\.so\.6\)$/\1/p' | head -n 1)")")
+  LD_LIBRARY_PATH=$unpacked/usr/lib/$triplet:$unpacked/lib/$triplet ldd "$nginx" | grep -o '/[^ ]*' |
+    while read -r file; do install -D "$file" "$root${file#"$unpacked"}"; done
+  rm -rf "$unpacked"
 }
 
 make_nginx_image() {
   has_image "$nginx_image" && return 0
   say "building $nginx_image"
-  local root packages
+  local root
   root=$(mktemp -d)
-  packages=$root.packages
-  mkdir -p "$root"/{bin,dev,etc/nginx,proc,run,sys,tmp,usr/sbin,var/lib/nginx,var/log/nginx,var/www} "$packages"
-  local nginx
-  nginx=$(command -v nginx || echo /usr/sbin/nginx)
-  if [[ ! -x $nginx ]]; then
-    # Unpacked, not installed: this machine is to get no web server that starts by itself.
-    (cd "$packages" && apt-get download -qq nginx-light nginx nginx-common 2>/dev/null || apt-get download -qq nginx-light nginx-common)
-    local package
-    for package in "$packages"/*.deb; do dpkg-deb -x "$package" "$packages/root"; done
-    nginx=$packages/root/usr/sbin/nginx
-    install -D "$nginx" "$root/usr/sbin/nginx"
-  fi
-  copy_with_libraries "$root" "$nginx"
+  mkdir -p "$root"/{bin,dev,etc/nginx,proc,run,sys,tmp,usr/sbin,var/lib/nginx,var/log/nginx,var/www}
+  copy_nginx "$root"
   cp "$(busybox_path)" "$root/bin/busybox"
   ln -s busybox "$root/bin/sh"
   ln -s busybox "$root/bin/wget"
@@ -170,7 +177,7 @@ http {
 CONF
   tar -C "$root" -c . | docker import --change 'CMD ["/usr/sbin/nginx", "-c", "/etc/nginx/nginx.conf"]' \
     --change 'EXPOSE 80' --change 'ENV PATH=/usr/sbin:/bin' - "$nginx_image" >/dev/null
-  rm -rf "$root" "$packages"
+  rm -rf "$root"
 }
 
 case ${1:-start} in

@@ -104,8 +104,12 @@ impl Assertion for CpuUsageAssert {
 }
 
 fn judge(asserted: &CpuUsageAssert, seen: &Cpu) -> Verdict {
-    let actual = format!("{:.1} % of a core over {}", seen.percent, show(seen.over));
-    Verdict::of(seen.percent <= asserted.max_percent, format!("used {actual}"))
+    let holds = seen.percent <= asserted.max_percent;
+    // A failure by a hair is told in full, so that it does not read "used 80.0 %" against "<= 80 %".
+    let hair = !holds && format!("{:.1}", seen.percent) == format!("{:.1}", asserted.max_percent);
+    let percent = if hair { seen.percent.to_string() } else { format!("{:.1}", seen.percent) };
+    let actual = format!("{percent} % of a core over {}", show(seen.over));
+    Verdict::of(holds, format!("used {actual}"))
         .expected(format!("<= {} %", asserted.max_percent))
         .actual(actual)
         .detail("percent", seen.percent)

@@ -112,9 +112,15 @@ fn judge(asserted: &MemoryUsageAssert, seen: &Memory) -> Verdict {
         Some(count) if count > 1 => format!(", {count} processes together"),
         _ => String::new(),
     };
+    // A failure by a hair is told in full, so that it does not read "uses 100.0 MB" against "<= 100 MB".
+    let shown = |value: f64, max: Option<f64>| match max {
+        Some(max) if value > max && format!("{value:.1}") == format!("{max:.1}") => value.to_string(),
+        _ => format!("{value:.1}"),
+    };
+    let (used, percent) = (shown(used, asserted.max_mb), shown(percent, asserted.max_percent));
     let actual = match asserted.max_percent {
-        Some(_) => format!("{percent:.1} % ({used:.1} MB of {all:.1} MB)"),
-        None => format!("{used:.1} MB"),
+        Some(_) => format!("{percent} % ({used} MB of {all:.1} MB)"),
+        None => format!("{used} MB"),
     };
     Verdict::of(fits, format!("uses {actual}{by}"))
         .expected(asserted.limits())
@@ -136,6 +142,7 @@ mod tests {
         for (asserted, used, passes, told) in [
             (MemoryUsageAssert::max_mb(100), 100_000_000, true, "uses 100.0 MB"),
             (MemoryUsageAssert::max_mb(100), 100_100_000, false, "uses 100.1 MB"),
+            (MemoryUsageAssert::max_mb(100), 100_000_001, false, "uses 100.000001 MB"),
             (MemoryUsageAssert::max_percent(50), 100_000_000, true, "uses 50.0 % (100.0 MB of 200.0 MB)"),
             (MemoryUsageAssert::max_percent(50), 110_000_000, false, "uses 55.0 % (110.0 MB of 200.0 MB)"),
             (both, 110_000_000, false, "uses 55.0 % (110.0 MB of 200.0 MB)"),

@@ -365,20 +365,5 @@ pub(crate) fn segment(name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_are_compared_as_numbers() {
-        assert!(version("1.9") < version("1.41"));
-        assert_eq!((version("1.41"), version("1"), version("x.y")), (Some((1, 41)), None, None));
-    }
-
-    #[test]
-    fn no_name_becomes_another_request() {
-        for (name, escaped) in [("web-1.a_b", "web-1.a_b"), ("../x?y#z", "..%2Fx%3Fy%23z"), ("..", "%2E%2E")]
-        {
-            assert_eq!(segment(name), escaped);
-        }
-    }
-}
+#[path = "client_tests.rs"]
+mod tests;

@@ -8,8 +8,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    ContainerDetails, ContainerInspect, ContainerRef, ContainerResource, DockerResource, Health, HealthCheck,
-    Restart, container_of,
+    ContainerDetails, ContainerInspect, ContainerRef, ContainerResource, DockerResource, EnvValue, Health,
+    HealthCheck, Restart, container_of,
     fields::HealthTest,
     fields::{observed_port, spell_volume},
     inspect::{Healthcheck, HostConfig},
@@ -36,7 +36,7 @@ pub struct ContainerObservation {
     pub command: Vec<String>,
     /// Published ports, sorted: `8080:80/tcp`.
     pub ports: Vec<String>,
-    /// All environment variables, those of the image too. Their values may be secrets: drift alone looks at them.
+    /// The environment variables that are declared, with a value that is no secret: others are nobody's business.
     pub env_vars: BTreeMap<String, String>,
     /// What is mounted, sorted: `/host/path:/path:ro`.
     pub volumes: Vec<String>,
@@ -72,7 +72,10 @@ impl Driver for ContainerDriver {
         })?;
         let details = cx.observe(ContainerInspect::from(&ContainerRef::from(container))).await?;
         Ok(details.as_ref().as_ref().map(|details| {
-            let observation: Box<dyn Observation> = Box::new(ContainerObservation::from(details));
+            let mut seen = ContainerObservation::from(details);
+            let declared = container.environment();
+            seen.env_vars.retain(|name, _| matches!(declared.get(name), Some(EnvValue::Text(_))));
+            let observation: Box<dyn Observation> = Box::new(seen);
             observation
         }))
     }

@@ -1,6 +1,6 @@
 //! [`ContainerInspect`]: all that the engine knows of one container, for what the list does not tell.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use clockwork_core::{CheckError, Context, Fault, Probe};
 use serde::Deserialize;
@@ -89,7 +89,7 @@ pub struct HealthRun {
     pub output: String,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct Config {
     #[serde(deserialize_with = "or_default")]
@@ -104,6 +104,13 @@ pub(crate) struct Config {
     pub(crate) user: String,
     #[serde(deserialize_with = "or_default")]
     pub(crate) healthcheck: Healthcheck,
+}
+
+/// Without the environment, and what else may hold a secret.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config").field("image", &self.image).finish_non_exhaustive()
+    }
 }
 
 /// Times are in nanoseconds, 0 where the engine's default applies.

@@ -15,6 +15,9 @@ const HELD: usize = 8 << 20;
 /// The engine cuts longer lines into pieces of this length, and counts pieces where it is asked for lines.
 const PIECE: usize = 16 << 10;
 
+/// How many pieces are asked for at most.
+const MOST: u32 = 8 << 20;
+
 /// The last lines of a container's log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ContainerLogs {
@@ -51,7 +54,9 @@ impl Probe for ContainerLogs {
                 format!("&since={}.{:09}", from.as_secs(), from.subsec_nanos())
             }
         };
-        let mut tail = self.lines;
+        // One more than are wanted: the first that comes may be the end of a line that is longer than a piece.
+        let wanted = self.lines as usize;
+        let (mut tail, mut before) = (self.lines.saturating_add(1), None);
         loop {
             let path =
                 format!("/containers/{}/logs?stdout=1&stderr=1&tail={tail}{since}", segment(&self.name));
@@ -65,7 +70,7 @@ impl Probe for ContainerLogs {
                             true if kind == b"application/vnd.docker.raw-stream" => Some(false),
                             _ => None,
                         };
-                        Reader::new(framed, self.lines as usize)
+                        Reader::new(framed, wanted + 1)
                     });
                     reader.take(bytes);
                     true
@@ -75,13 +80,17 @@ impl Probe for ContainerLogs {
                 return Err(CheckError::target(format!("there is no container {}", self.name)));
             }
             let reader = reader.unwrap_or_else(|| Reader::new(None, 0));
-            // Long lines are several pieces, and the engine counted pieces: then fewer lines came than were meant.
-            let short = reader.lines.complete() < self.lines as usize && reader.lines.longest >= PIECE;
-            if short && !reader.lines.overflown && tail < 1 << 20 {
-                tail = tail.saturating_mul(8);
+            // Where lines are several pieces, fewer lines came than were meant; the whole log, when more brings no more.
+            let complete = reader.lines.complete();
+            let cut = complete <= wanted && reader.lines.longest >= PIECE && before != Some(complete);
+            if cut && !reader.lines.overflown && tail < MOST {
+                (tail, before) = (tail.saturating_mul(8), Some(complete));
                 continue;
             }
-            return Ok(reader.finish());
+            let mut log = reader.finish();
+            log.incomplete |= cut;
+            log.lines.drain(..log.lines.len().saturating_sub(wanted));
+            return Ok(log);
         }
     }
 

@@ -12,6 +12,7 @@
 //! shares. Where there is no such group here (the engine is on another machine, or we are in a container ourselves),
 //! the engine tells ([`crate::container::ContainerStats`]).
 
+#[cfg(feature = "container")]
 pub(crate) mod cgroup;
 mod host;
 mod processes;
@@ -74,6 +75,7 @@ pub struct Cpu {
 /// One reading of processor time used so far.
 enum Reading {
     /// In nanoseconds, by a clock of our own.
+    #[cfg(feature = "container")]
     Nanos(u64),
     Host(host::Ticks),
     Processes(processes::Times),
@@ -130,6 +132,7 @@ impl Probe for CpuUsage {
         let second = source.read(cx).await?;
         let over = began.elapsed();
         let percent = match (first, second) {
+            #[cfg(feature = "container")]
             (Reading::Nanos(first), Reading::Nanos(second)) => {
                 second.saturating_sub(first) as f64 / over.as_nanos().max(1) as f64 * 100.0
             }
