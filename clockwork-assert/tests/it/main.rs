@@ -6,6 +6,7 @@ mod disk_usage;
 mod file;
 mod file_content;
 mod healthcheck;
+mod inside;
 mod nobody;
 mod port_accessible;
 mod process;
