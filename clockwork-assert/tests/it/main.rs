@@ -9,6 +9,7 @@ mod file_content;
 mod healthcheck;
 mod http_request;
 mod http_tls;
+mod inside;
 mod nobody;
 mod port_accessible;
 mod process;

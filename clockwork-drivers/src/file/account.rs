@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use super::{
     Found,
     content::{FileBytes, read},
-    root::{Root, on_blocking_thread},
+    root::{Root, in_line},
 };
 
 /// Asks for a user or a group.
@@ -166,7 +166,7 @@ impl Probe for AccountProbe {
 
     async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
         let asked = self.clone();
-        on_blocking_thread(cx, move |root| match root {
+        in_line(cx, move |root| match root {
             Root::Host => asked.on_host(),
             Root::Inside { .. } => asked.inside(root),
         })

@@ -15,7 +15,7 @@ use nix::{
 
 use super::{
     FileType, Found,
-    root::{Root, on_blocking_thread},
+    root::{Root, aside, in_line},
     show_path,
 };
 
@@ -60,7 +60,11 @@ impl Probe for FileContentProbe {
 
     async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
         let Self { path, limit } = self.clone();
-        on_blocking_thread(cx, move |root| read(root, &path, limit)).await
+        if limit <= IN_MEMORY {
+            in_line(cx, move |root| read(root, &path, limit)).await
+        } else {
+            aside(cx, move |root| read(root, &path, limit)).await
+        }
     }
 
     fn describe(&self) -> String {

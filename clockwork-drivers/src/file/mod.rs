@@ -1,7 +1,7 @@
 //! Files: what is at a path, what is in it, who it belongs to, and how much a directory or a filesystem holds; and
 //! [`FileResource`], a file that should be there.
 //!
-//! Every probe makes one hop to a blocking thread for all its system calls. Nothing is opened that is not a regular
+//! Every probe makes one hop to a blocking thread for all its system calls, and short looks share such threads. Nothing is opened that is not a regular
 //! file, so that a FIFO without a writer, a device or a socket can neither hang nor flood us, and whatever is read is
 //! read up to a bound or in chunks. From inside a container paths are resolved by the kernel as the container's own
 //! processes would resolve them (`openat2` with `RESOLVE_IN_ROOT`), so an absolute link stays inside.
@@ -11,6 +11,7 @@
 mod account;
 mod content;
 mod document;
+mod lane;
 mod mode;
 mod place;
 mod regex_stream;

@@ -13,7 +13,7 @@ use nix::{
     sys::stat::{FileStat, Mode, fstat, lstat, stat},
 };
 
-use super::{place::parent, show_path};
+use super::{lane::Lane, place::parent, show_path};
 use crate::vantage::{self, IdMap};
 
 /// How often a resolution that raced with a rename is tried again (`openat2` says `EAGAIN` then).
@@ -226,8 +226,20 @@ impl fmt::Display for Missing {
     }
 }
 
-/// Runs `look` on a blocking thread, with the root of the vantage.
-pub(super) async fn on_blocking_thread<T: Send + 'static>(
+/// A short look, with the root of the vantage: in line with others, so that a thousand of them wake few threads.
+pub(super) async fn in_line<T: Send + 'static>(
+    cx: &Context,
+    look: impl FnOnce(&Root) -> Result<T, CheckError> + Send + 'static,
+) -> Result<T, CheckError> {
+    let pid = vantage::process(cx).await?;
+    match cx.shared::<Lane>().run(move || look(&Root::open(pid)?)).await {
+        Some(seen) => seen,
+        None => Err(CheckError::unobservable("the look panicked").hint("this is a bug in Clockwork")),
+    }
+}
+
+/// A look that may take long, with the root of the vantage: on a blocking thread of its own.
+pub(super) async fn aside<T: Send + 'static>(
     cx: &Context,
     look: impl FnOnce(&Root) -> Result<T, CheckError> + Send + 'static,
 ) -> Result<T, CheckError> {

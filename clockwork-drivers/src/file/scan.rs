@@ -22,7 +22,7 @@ use super::{
     FileBytes, FileContentProbe, Found,
     content::{broken, open},
     regex_stream::{Progress, Stream, Unsupported},
-    root::on_blocking_thread,
+    root::aside,
     show_path,
 };
 
@@ -128,7 +128,7 @@ impl FileScanProbe {
         let Self { path, needle } = self.clone();
         let abandon = Abandon::default();
         let mut chunks = Chunks::new(&path, cx, &abandon);
-        on_blocking_thread(cx, move |root| {
+        aside(cx, move |root| {
             let (mut file, _) = match open(root, &path)? {
                 Found::There(opened) => opened,
                 Found::NotRegular(what) => return Ok(Found::NotRegular(what)),
@@ -243,7 +243,7 @@ impl FileSha256Probe {
         let path = self.path.clone();
         let abandon = Abandon::default();
         let mut chunks = Chunks::new(&path, cx, &abandon);
-        on_blocking_thread(cx, move |root| {
+        aside(cx, move |root| {
             let (mut file, _) = match open(root, &path)? {
                 Found::There(opened) => opened,
                 Found::NotRegular(what) => return Ok(Found::NotRegular(what)),

@@ -12,7 +12,7 @@ use nix::{errno::Errno, libc};
 use super::{
     Missing,
     place::parent,
-    root::{Root, on_blocking_thread},
+    root::{Root, in_line},
     show_path,
 };
 
@@ -121,7 +121,7 @@ impl Probe for FileStatProbe {
 
     async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
         let path = self.path.clone();
-        on_blocking_thread(cx, move |root| stat(root, &path)).await
+        in_line(cx, move |root| stat(root, &path)).await
     }
 
     fn describe(&self) -> String {

@@ -29,7 +29,7 @@ use nix::{
 use super::{
     FileType, Missing,
     place::parent,
-    root::{Root, on_blocking_thread},
+    root::{Root, aside, in_line},
     scan::Abandon,
     show_path,
 };
@@ -71,7 +71,7 @@ impl Probe for FilesystemUsageProbe {
 
     async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
         let path = self.path.clone();
-        on_blocking_thread(cx, move |root| match filesystem(root, &path) {
+        in_line(cx, move |root| match filesystem(root, &path) {
             Ok(usage) => Ok(Ok(usage)),
             Err(errno) => root.explain(&path, "measure", errno).map(Err),
         })
@@ -133,7 +133,7 @@ impl Probe for DirectoryUsageProbe {
         let path = self.path.clone();
         let abandon = Abandon::default();
         let (abandoned, progress) = (abandon.flag(), cx.clone());
-        on_blocking_thread(cx, move |root| {
+        aside(cx, move |root| {
             let start = root.open_at(&path, OFlag::O_PATH).and_then(|here| Ok((fstat(&here)?, here)));
             let (seen, here) = match start {
                 Ok(start) => start,
