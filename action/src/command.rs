@@ -15,7 +15,7 @@ use crate::{
     output::{Stdout, to_stdout},
     progress::Progress,
     run::Run,
-    source::{Source, schema},
+    source::Source,
 };
 
 /// The command for a project that is declared in Rust.
@@ -108,7 +108,7 @@ impl Command {
             Action::Assert(options) => self.assert(&options, args),
             Action::Graph(options) => self.graph(&options, args),
             Action::Schema => {
-                let schema = schema(&self.engine.build().context(BAD_REGISTRY)?)?;
+                let schema = self.engine.build().context(BAD_REGISTRY)?.schema();
                 Ok(print(|out| {
                     serde_json::to_writer_pretty(&mut *out, &schema)?;
                     out.write_all(b"\n")
