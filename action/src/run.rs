@@ -60,7 +60,7 @@ impl Run {
             tokio::spawn(heed(interrupts, terminations, stop));
             Ok::<_, anyhow::Error>(follow(&mut events, &mut progress, &graph).await)
         });
-        progress.clear();
+        progress.finish();
         drop(events);
         // It lives as long as the process: what hangs in a system call must not hold up the report, and a second signal
         // must still be heard while somebody is slow to read it.

@@ -12,7 +12,7 @@ fn a_log_gets_a_line_for_what_takes_its_time() {
     assert_eq!(lines.len(), 2, "{ended:?}");
     assert!(lines[0].starts_with("web/FunctionAssertion/starts: waiting for 1"), "{ended:?}");
     assert!(lines[0].ends_with("last failed: connection refused"), "{ended:?}");
-    assert!(lines[1].starts_with("web/FunctionAssertion/starts: passed after 1.5 s, attempt 6"), "{ended:?}");
+    assert!(lines[1].starts_with("web/FunctionAssertion/starts: passed after "), "{ended:?}");
     assert!(!ended.stderr.contains("forged") && !ended.stderr.contains('\x1b'), "{ended:?}");
 }
 
