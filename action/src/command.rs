@@ -4,7 +4,9 @@ use std::{ffi::OsString, fmt, io::Write, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches};
-use clockwork_core::{Driver, Engine, EngineBuilder, Graph, Project, Registry, text::harmless};
+use clockwork_core::{
+    Driver, Engine, EngineBuilder, Graph, ManifestError, Project, Registry, text::harmless,
+};
 
 use crate::{
     cargo_program,
@@ -181,7 +183,10 @@ fn print(write: impl FnOnce(&mut Stdout) -> std::io::Result<()>) -> Exit {
 
 /// Says on standard error what is wrong.
 fn complain(error: &anyhow::Error) {
-    let text = format!("error: {error:#}\n");
+    // A manifest's errors each say that they are one.
+    let lead = if error.is::<ManifestError>() { "" } else { "error: " };
+    let text = format!("{lead}{error:#}");
+    let text = format!("{}\n", text.trim_end());
     // Whoever closed standard error does not want to know.
     let _ = std::io::stderr().lock().write_all(harmless(&text).as_bytes());
 }
