@@ -4,7 +4,9 @@ use std::{ffi::OsString, fmt, io::Write, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches};
-use clockwork_core::{Driver, Engine, EngineBuilder, Graph, Project, Registry, text::harmless};
+use clockwork_core::{
+    Driver, Engine, EngineBuilder, Graph, ManifestError, Project, Registry, text::harmless,
+};
 
 use crate::{
     cargo_program,
@@ -15,7 +17,7 @@ use crate::{
     output::{Stdout, to_stdout},
     progress::Progress,
     run::Run,
-    source::{Source, schema},
+    source::Source,
 };
 
 /// The command for a project that is declared in Rust.
@@ -108,7 +110,7 @@ impl Command {
             Action::Assert(options) => self.assert(&options, args),
             Action::Graph(options) => self.graph(&options, args),
             Action::Schema => {
-                let schema = schema(&self.engine.build().context(BAD_REGISTRY)?)?;
+                let schema = self.engine.build().context(BAD_REGISTRY)?.schema();
                 Ok(print(|out| {
                     serde_json::to_writer_pretty(&mut *out, &schema)?;
                     out.write_all(b"\n")
@@ -181,7 +183,10 @@ fn print(write: impl FnOnce(&mut Stdout) -> std::io::Result<()>) -> Exit {
 
 /// Says on standard error what is wrong.
 fn complain(error: &anyhow::Error) {
-    let text = format!("error: {error:#}\n");
+    // A manifest's errors each say that they are one.
+    let lead = if error.is::<ManifestError>() { "" } else { "error: " };
+    let text = format!("{lead}{error:#}");
+    let text = format!("{}\n", text.trim_end());
     // Whoever closed standard error does not want to know.
     let _ = std::io::stderr().lock().write_all(harmless(&text).as_bytes());
 }

@@ -60,10 +60,11 @@ impl Run {
             tokio::spawn(heed(interrupts, terminations, stop));
             Ok::<_, anyhow::Error>(follow(&mut events, &mut progress, &graph).await)
         });
-        progress.clear();
-        // What hangs in a system call must not hold up the report.
+        progress.finish();
         drop(events);
-        runtime.shutdown_background();
+        // It lives as long as the process: what hangs in a system call must not hold up the report, and a second signal
+        // must still be heard while somebody is slow to read it.
+        std::mem::forget(runtime);
         match report? {
             Some(report) => Ok(report),
             None => unreachable!("a run ends with its report"),

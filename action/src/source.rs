@@ -1,13 +1,14 @@
 //! Where the project comes from: the program itself, a manifest, or the Rust program of the current directory.
 
 use std::{
+    env,
     fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, anyhow, bail, ensure};
-use clockwork_core::{Engine, Project};
+use clockwork_core::{Engine, ManifestInput, Project};
 
 use crate::cli::SourceArgs;
 
@@ -18,7 +19,7 @@ const DEFAULT: &str = "clockwork.yaml";
 const MISTAKEN: [&str; 4] = ["clockwork.yml", "Clockwork.yaml", "clockwork.json", ".clockwork.yaml"];
 
 /// Nobody writes more than this by hand, and whatever is longer (`/dev/zero`) must not fill the memory.
-const LIMIT: u64 = 64 << 20;
+const LIMIT: u64 = 32 << 20;
 
 /// What there is to run.
 #[derive(Debug)]
@@ -57,7 +58,7 @@ impl Source {
 
 /// There is no manifest, so there is a program, or a way out to be named.
 fn nothing_here() -> anyhow::Result<Source> {
-    let here = std::env::current_dir().context("cannot tell the current directory")?;
+    let here = env::current_dir().context("cannot tell the current directory")?;
     if let Some(other) = MISTAKEN.iter().find(|name| here.join(name).exists()) {
         bail!("there is no {DEFAULT} here, but there is {other}; rename it, or pass --manifest {other}");
     }
@@ -71,25 +72,20 @@ fn nothing_here() -> anyhow::Result<Source> {
     ))
 }
 
-fn read(manifest: &Path, args: &SourceArgs, _engine: &Engine) -> anyhow::Result<Project> {
-    let bytes = if manifest == Path::new("-") {
-        bounded(io::stdin().lock(), "standard input")?
+fn read(manifest: &Path, args: &SourceArgs, engine: &Engine) -> anyhow::Result<Project> {
+    let (name, bytes) = if manifest == Path::new("-") {
+        let name = "standard input";
+        (name.to_owned(), bounded(io::stdin().lock(), name)?)
     } else {
-        file(manifest, "the manifest")?
+        (manifest.display().to_string(), file(manifest, "the manifest")?)
     };
     let vars_files = args.vars_file.iter().map(|path| {
         let bytes = file(path, "the variables")?;
         Ok((path.display().to_string(), bytes))
     });
-    let _vars_files = vars_files.collect::<anyhow::Result<Vec<_>>>()?;
-    let _vars = args.var.clone();
-    let _ = bytes;
-    bail!("manifests cannot be read yet")
-}
-
-/// The JSON Schema of what [`Source::find`] reads.
-pub(crate) fn schema(_engine: &Engine) -> anyhow::Result<serde_json::Value> {
-    bail!("manifests cannot be read yet")
+    let vars_files = vars_files.collect::<anyhow::Result<_>>()?;
+    let input = ManifestInput { name, bytes, vars: args.var.clone(), vars_files };
+    Ok(engine.read_manifest(&input, &|name| env::var(name).ok())?)
 }
 
 fn file(path: &Path, what: &str) -> anyhow::Result<Vec<u8>> {

@@ -93,13 +93,17 @@ impl Progress {
         put(&text);
     }
 
-    /// Takes away what is drawn, before the result is shown.
-    pub(crate) fn clear(&mut self) {
-        if let Some(Shown { view: View::Terminal(screen), .. }) = &mut self.0 {
-            let mut text = String::new();
-            screen.clear(&mut text);
-            put(&text);
+    /// Ends it, before the result is shown: what is drawn is taken away, and what was told to be slow is told to be over.
+    pub(crate) fn finish(&mut self) {
+        let Some(Shown { state, aside, view }) = &mut self.0 else { return };
+        let mut text = String::new();
+        match view {
+            View::Terminal(screen) => screen.clear(&mut text),
+            View::Lines(lines) => {
+                aside.drain(..).for_each(|(at, event)| lines.note(&mut text, state, &event, at));
+            }
         }
+        put(&text);
     }
 }
 

@@ -1,0 +1,80 @@
+//! The command as its users have it: the real binary, a real Rust program, real files, signals and terminals.
+
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+mod exit_codes;
+mod formats;
+mod graph;
+mod interrupt;
+mod manifest;
+mod progress;
+mod rust_program;
+mod streams;
+mod usage;
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
+
+/// How a command ended.
+#[derive(Debug)]
+struct Ended {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ended {
+    fn of(command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+}
+
+/// A command in an environment that does not depend on where the tests run.
+fn plain(program: impl AsRef<Path>) -> Command {
+    let mut command = Command::new(program.as_ref());
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "SCRIPT"] {
+        command.env_remove(name);
+    }
+    command.env("TERM", "xterm").stdin(Stdio::null());
+    command
+}
+
+/// The `clockwork` command, in this directory.
+fn clockwork(directory: impl AsRef<Path>) -> Command {
+    let mut command = plain(env!("CARGO_BIN_EXE_clockwork"));
+    command.current_dir(directory);
+    command
+}
+
+/// The Rust program with this script.
+fn scripted(script: &str) -> Command {
+    let mut command = plain(scripted_program());
+    command.env("SCRIPT", script);
+    command
+}
+
+/// Builds the example, which `cargo test --test it` alone does not.
+fn scripted_program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let profile = Path::new(env!("CARGO_BIN_EXE_clockwork")).parent().unwrap();
+        let name = match profile.file_name().unwrap().to_str().unwrap() {
+            "debug" => "dev",
+            other => other,
+        };
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--offline", "--package", "clockwork-action", "--example", "scripted"])
+            .args(["--profile", name, "--target-dir"])
+            .arg(profile.parent().unwrap())
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .status()
+            .unwrap();
+        assert!(built.success());
+        profile.join("examples/scripted")
+    })
+}
