@@ -161,12 +161,7 @@ fn summary(schema: &Value) -> &str {
 }
 
 /// An assertion: one key that names the kind, beside the options.
-fn assertion(
-    registry: &Registry,
-    generator: &mut SchemaGenerator,
-    duration: &Value,
-    severity: &Value,
-) -> Value {
+fn assertion(registry: &Registry, duration: &Value, severity: &Value) -> Value {
     let mut fields = Map::new();
     for (name, entry) in registry.assertions() {
         fields.insert((*name).to_owned(), json!({ "$ref": format!("#/definitions/{}", entry.name) }));

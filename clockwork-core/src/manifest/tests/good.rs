@@ -229,8 +229,9 @@ fn marks_line_ends_and_json_make_no_difference() {
 
 #[test]
 fn one_name_for_two_kinds_is_refused() {
-    let twice =
-        Engine::builder().register(register).register(|registry| drop(registry.assertion::<FileAssert>()));
+    let twice = Engine::builder().register(register).register(|registry| {
+        registry.assertion::<FileAssert>();
+    });
     assert_eq!(twice.build().unwrap_err().kinds, ["FileAssert"]);
     let aliased = Engine::builder().register(register).register(|registry| {
         registry.resource::<ContainerResource>();
