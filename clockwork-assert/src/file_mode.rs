@@ -87,7 +87,7 @@ impl<'de> Deserialize<'de> for ModeLimit {
             type Value = ModeLimit;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a mode in quotes, as in \"0644\" or \"u=rw,go=r\", or { at_most: \"0640\" }")
+                f.write_str("a mode, as in \"0644\" or \"u=rw,go=r\", or { at_most: \"0640\" }")
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<ModeLimit, E> {
@@ -131,7 +131,7 @@ impl JsonSchema for ModeLimit {
         let exactly = generator.subschema_for::<FileMode>();
         let at_most = AtMost::json_schema(generator);
         json_schema!({
-            "description": "A mode in quotes (\"0644\", \"u=rw,go=r\"), or `{ at_most: \"0640\" }`.",
+            "description": "A mode (\"0644\", \"u=rw,go=r\"), or `{ at_most: \"0640\" }`.",
             "anyOf": [exactly, at_most]
         })
     }

@@ -29,7 +29,7 @@ pub struct FilePermissionsAssert {
     /// `FileResource`, it is the resource's own.
     #[serde(default)]
     path: Option<PathBuf>,
-    /// Its permissions, in quotes: "0644" (all twelve bits), "u=rw,go=r" (the named classes), or `{ at_most: "0640" }`
+    /// Its permissions: "0644" (all twelve bits), "u=rw,go=r" (the named classes), or `{ at_most: "0640" }`
     /// (no bit beyond these).
     #[serde(default)]
     mode: Option<ModeLimit>,

@@ -262,7 +262,7 @@ async fn what_makes_no_sense_is_refused_before_anything_runs() {
     }
     let unquoted = serde_json::json!({ "path": "/x", "mode": 644 });
     let error = serde_json::from_value::<FilePermissionsAssert>(unquoted).unwrap_err().to_string();
-    assert!(error.contains("written in quotes, as in \"0644\""), "{error}");
+    assert!(error.contains("a mode is text, as in \"0644\""), "{error}");
     let partial = serde_json::json!({ "path": "/x", "mode": { "at_most": "u=rw" } });
     let error = serde_json::from_value::<FilePermissionsAssert>(partial).unwrap_err().to_string();
     assert!(error.contains("`at_most` needs all of u, g and o"), "{error}");
@@ -322,4 +322,56 @@ async fn a_file_resource_is_observed_and_its_drift_is_told() {
     assert!(!told.contains("port"), "{told}");
     fs::write(root.join("source"), "port = 80\n").unwrap();
     assert_eq!(drift(file(&path).source(root.join("source"))).await, Vec::<String>::new());
+}
+
+/// As people write it: the errors say where, and what to write instead.
+#[tokio::test]
+async fn a_manifest_says_it_all() {
+    use clockwork_core::{Engine, ManifestInput};
+
+    let (_kept, root) = directory();
+    fs::write(root.join("app.conf"), "port = 80\n").unwrap();
+    fs::set_permissions(root.join("app.conf"), PermissionsExt::from_mode(0o640)).unwrap();
+    let engine = Engine::builder()
+        .register(clockwork_assert::register)
+        .register(clockwork_drivers::register)
+        .build()
+        .unwrap();
+    let manifest = |mode: &str| {
+        let text = format!(
+            "project: test
+resources:
+  config:
+    kind: FileResource
+    directory: {}
+    file_name: app.conf
+    mode: 'u=rw,g=r,o='
+    assertions:
+      - FileExistsAssert
+      - FilePermissionsAssert: {{ mode: {mode}, owner: {} }}
+      - FileSizeAssert: {{ min_bytes: 10, max_bytes: 1KiB }}
+      - FileContentMatchesAssert: {{ pattern: '^port', toml: {{ port: 80 }} }}
+      - DiskUsageAssert: {{ max_mb: 1, max_percent: 100 }}
+      - ProcessNotRunningAssert: {{ name: no-such-process }}
+      - ProcessNotRunningAssert: {{ command: ^no-such-process }}
+",
+            root.display(),
+            output("id", &["-u"]),
+        );
+        engine.read_manifest(&ManifestInput::new("clockwork.yaml", text), &|_| None)
+    };
+    for mode in ["'0640'", "0640", "u=rw", "{ at_most: '0644' }", "{ at_most: 'u=rw,g=r,o=' }"] {
+        let project = manifest(mode).unwrap_or_else(|error| panic!("{error}"));
+        let report = engine.assert(&project).await.unwrap();
+        assert!(report.passed() && report.results.len() == 7, "{report}");
+    }
+    for (mode, problem) in [
+        ("640", "a mode is text, as in \"0644\": the number 640"),
+        ("0o640", "the number 416 may be other digits than were written"),
+        ("'0840'", "\"0840\" is no mode: octal digits are 0 to 7"),
+        ("{ at_least: '0640' }", "at_most"),
+    ] {
+        let error = manifest(mode).unwrap_err().to_string();
+        assert!(error.contains(problem) && error.contains("clockwork.yaml:10:"), "{error}");
+    }
 }

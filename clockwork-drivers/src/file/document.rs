@@ -22,7 +22,7 @@ pub struct FileDocumentProbe {
 pub enum DocumentFormat {
     /// JSON (RFC 8259).
     Json,
-    /// YAML 1.2, core schema, with merge keys. Several documents in one file become an array.
+    /// YAML 1.2 as a manifest is read, with merge keys. Several documents in one file become an array.
     Yaml,
     /// TOML 1.1. Dates become strings.
     Toml,

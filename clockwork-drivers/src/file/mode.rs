@@ -15,8 +15,8 @@ const ALL: u32 = 0o7777;
 /// - Symbolic, as `chmod` writes it: `u=rw,go=r` means the named classes whole (with setuid for `u`, setgid for `g`,
 ///   sticky for `o`), `g-w` and `o+x` mean those bits alone. What is not named is not meant.
 ///
-/// A manifest writes it as a string. YAML reads an unquoted `0644` as the number 644 and `0o644` as 420, so a number
-/// is refused rather than guessed at.
+/// It is text. A manifest may leave the quotes off `0644`, but a number (`644`, `0o644`, which is 420) is refused
+/// rather than guessed at.
 ///
 /// ```
 /// use clockwork_drivers::file::FileMode;
@@ -166,7 +166,7 @@ impl<'de> Deserialize<'de> for FileMode {
             type Value = FileMode;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a mode in quotes, as in \"0644\" or \"u=rw,go=r\"")
+                f.write_str("a mode, as in \"0644\" or \"u=rw,go=r\"")
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<FileMode, E> {
@@ -188,8 +188,7 @@ impl<'de> Deserialize<'de> for FileMode {
 /// Why a number is no mode.
 fn unquoted(number: impl fmt::Display) -> String {
     format!(
-        "a mode is written in quotes, as in \"0644\": without them 0644 is the number 644 and 0o644 is the number 420 \
-         (here: {number})"
+        "a mode is text, as in \"0644\": the number {number} may be other digits than were written (0o644 is 420)"
     )
 }
 
@@ -275,7 +274,7 @@ mod tests {
     #[test]
     fn a_number_is_never_guessed_at() {
         let error = serde_json::from_str::<FileMode>("644").unwrap_err().to_string();
-        assert!(error.starts_with("a mode is written in quotes, as in \"0644\""), "{error}");
+        assert!(error.starts_with("a mode is text, as in \"0644\": the number 644 may be"), "{error}");
         assert_eq!(serde_json::from_str::<FileMode>("\"644\"").unwrap(), "644".parse().unwrap());
     }
 

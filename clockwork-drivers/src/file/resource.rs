@@ -47,7 +47,7 @@ pub struct FileResource {
     /// A file on this machine that it has to equal, instead of `content`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     source: Option<PathBuf>,
-    /// Its permissions, in quotes: "0644" or "u=rw,go=r".
+    /// Its permissions: "0644" or "u=rw,go=r".
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mode: Option<FileMode>,
     /// The user that it belongs to, by name or number.

@@ -1,5 +1,6 @@
 //! YAML as a value: the events of the parser, built up with bounds. What it says is data to compare, so it needs no
-//! positions; the manifest's own reader keeps those.
+//! positions; the manifest's own reader keeps those. Scalars mean what they mean there: the core schema, except that
+//! digits behind a leading zero (`0644`) are text.
 
 use std::collections::HashMap;
 
@@ -193,7 +194,10 @@ fn plain(text: &str) -> Value {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let begins = unsigned.starts_with(|c: char| c.is_ascii_digit())
         || unsigned.strip_prefix('.').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-    if !begins || !text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-')) {
+    if !begins
+        || matches!(unsigned.as_bytes(), [b'0', b'0'..=b'9', ..])
+        || !text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'e' | b'E' | b'+' | b'-'))
+    {
         return string();
     }
     if let Ok(number) = text.parse::<i64>() {
@@ -219,7 +223,7 @@ mod tests {
         let table = [
             ("1", json!(1)),
             ("-1", json!(-1)),
-            ("0644", json!(644)),
+            ("0644", json!("0644")),
             ("0o644", json!(420)),
             ("0xff", json!(255)),
             ("1.50", json!(1.5)),
