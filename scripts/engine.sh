@@ -170,6 +170,7 @@ http {
   default_type text/html;
   server {
     listen 80;
+    listen 443; # without TLS: the tests ask whether it is accessible
     root /var/www;
     location = /health { default_type text/plain; return 200 "ok\n"; }
   }
