@@ -277,6 +277,7 @@ fn type_help(document: &Document, id: Id, expected: &str) -> Option<String> {
             }
             _ => return None,
         },
+        _ if wants("a list") && shown && entry.shape == Shape::Quoted => format!("write `[{}]`", quote(text)),
         _ if wants("a list") && shown => format!("write `[{}]`", crate::text::harmless(text)),
         Plain::Bool(_) | Plain::Unsigned(_) | Plain::Signed(_) | Plain::Float(_) | Plain::Unbounded
             if wants("string") =>

@@ -6,10 +6,11 @@ use super::{
     fault::{Fault, Kind, Told, describe, found, suggest},
     lower::Lowering,
     node::{BROKEN, Document, FROM_ENV, Id, ROOT, Step},
+    options::OPTIONS,
     required::{MakeSchema, missing},
     search::search,
 };
-use crate::text::quote;
+use crate::{nearest, text::quote};
 
 impl Lowering<'_> {
     pub(super) fn unknown_key(
@@ -78,9 +79,22 @@ impl Lowering<'_> {
             Step::Key(key) => format!("`{key}`"),
             Step::Index(index) => format!("the element at index {index}"),
         });
+        let of_assertion = inside.is_none() && also.is_empty();
         let also = if inside.is_some() { &[] } else { also };
         let Told { code, message, help } =
             describe(&fault, document, inside.as_deref().unwrap_or(owner), also);
+        let help = match fault.kind() {
+            Kind::Unknown { name, known }
+                if of_assertion && nearest(name, known.iter().copied()).is_none() =>
+            {
+                // Short names are near to anything.
+                let option = nearest(name, OPTIONS).filter(|option| option == name || name.len() > 4);
+                let told =
+                    |option| format!("`{option}` is an option, and stands beside {owner}, not in its fields");
+                option.map(told).or(help)
+            }
+            _ => help,
+        };
         let mut trouble = Trouble::new(code, None, message).help(help);
         trouble.hide = fault.is_hidden();
         self.report(at, trouble);

@@ -16,10 +16,13 @@ impl Lowering<'_> {
             Err(ProjectError { problems }) => problems,
         };
         for Problem { code, path, message } in problems {
-            let (id, unread) = self.find(&path);
-            // What stands in for something that could not be read says nothing about it.
-            let of_the_whole = matches!(code, "invalid-assertion" | "invalid-resource" | "no-vantage");
-            if (unread && of_the_whole) || (code == "no-assertions" && !self.problems.is_empty()) {
+            let (id, unread, whole_way) = self.find(&path);
+            // An assertion may need something of its resource. Where that could not be read, only what is wrong with
+            // a field that is there is certain.
+            let field =
+                path.iter().rposition(|part| part == "assertions").is_some_and(|at| path.len() > at + 3);
+            let certain = code != "invalid-assertion" || (field && whole_way);
+            if (unread && !certain) || (code == "no-assertions" && !self.problems.is_empty()) {
                 continue;
             }
             // Told already, as a key that comes twice.
@@ -45,8 +48,9 @@ impl Lowering<'_> {
         self.document.pairs(map).filter(|(key, _)| self.name(*key) == name).count() > 1
     }
 
-    /// The nearest node on this way that is there, and whether something on the way could not be read.
-    fn find(&self, path: &[String]) -> (Id, bool) {
+    /// The nearest node on this way that is there, whether something on the way could not be read, and whether the way
+    /// ends at that node.
+    fn find(&self, path: &[String]) -> (Id, bool, bool) {
         let document = self.document;
         let (mut here, mut unread) = (ROOT, false);
         for part in path {
@@ -64,10 +68,10 @@ impl Lowering<'_> {
             } else {
                 part.parse().ok().and_then(|index| document.children(node).nth(index))
             };
-            let Some(next) = next else { break };
+            let Some(next) = next else { return (here, unread, false) };
             here = next;
             unread |= self.unread.contains(&document.resolve(here));
         }
-        (here, unread)
+        (here, unread, true)
     }
 }

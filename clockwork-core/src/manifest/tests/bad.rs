@@ -93,6 +93,10 @@ fn resources() {
         ("dependencies that are no names", resource("    kind: BlankResource\n    depends_on: [1, [a], '']")),
         ("a bad name", "project: p\nresources:\n  host: { kind: BlankResource }\n  a b: { kind: BlankResource }\nassertions: [FileAssert: { path: a }]\n".to_owned()),
         ("a part's name that is taken", "project: p\nresources:\n  a: { kind: BlankResource, children: { a: { kind: BlankResource } }, image: x }\nassertions: [FileAssert: { path: a }]\n".to_owned()),
+        (
+            "a field that is wrong on what could not be read",
+            "project: p\nresources:\n  a: { kind: ContainerResource, assertions: [RunningAssert, HealthcheckAssert: { url: x }] }\n".to_owned(),
+        ),
         ("an assertion on what could not be read", "project: p\nresources:\n  a: { kind: ContainerResource, assertions: [RunningAssert] }\n".to_owned()),
     ]);
 }
@@ -108,6 +112,12 @@ fn assertions() {
             (
                 "two kinds",
                 asserted("  - FileAssert: { path: a }\n    LinkAssert: { from_service: a, to_service: b }\n"),
+            ),
+            (
+                "an option among the fields",
+                asserted(
+                    "  - HealthcheckAssert: { url: 'a://', within: 5s, timeot: 1s }\n  - RunningAssert: { not: true }\n",
+                ),
             ),
             (
                 "an unknown option",
