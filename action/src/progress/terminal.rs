@@ -163,7 +163,7 @@ mod tests {
             let mut drawn = String::new();
             let mut screen = Screen::new(Palette::default());
             screen.draw(&mut drawn, &state, state.began, 10, rows);
-            assert!(screen.lines <= rows.saturating_sub(1).max(1).min(HEIGHT), "{rows}");
+            assert!(screen.lines <= rows.saturating_sub(1).clamp(1, HEIGHT), "{rows}");
             assert_eq!(drawn.lines().filter(|line| !line.starts_with("\x1b[?7h")).count(), screen.lines);
         }
     }
