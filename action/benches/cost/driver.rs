@@ -124,7 +124,7 @@ fn assert_side(manifest: &Path, checks: &[Check]) -> Side {
     let command = [CLOCKWORK, "assert", "--manifest"].map(str::to_owned).into_iter();
     let command = command.chain([manifest.display().to_string()]).collect();
     let says = match checks.iter().map(Check::assertions).sum() {
-        1_usize => "The only assertion passed".to_owned(),
+        1_usize => "✓ All 1 assertion passed".to_owned(),
         many => format!("All {many} assertions passed"),
     };
     Side { command, says, costs: Vec::new() }

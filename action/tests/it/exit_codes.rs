@@ -5,7 +5,7 @@ use crate::{Ended, clockwork, scripted};
 #[test]
 fn the_verdict_is_the_exit_code() {
     for (script, code, head) in [
-        ("passes", 0, "✓ The only assertion passed ("),
+        ("passes", 0, "✓ All 1 assertion passed ("),
         ("fails", 1, "✗ 1 of 2 assertions failed ("),
         ("errors", 1, "✗ 1 of 1 assertion could not be judged ("),
         ("warns", 0, "✓ 1 of 2 assertions passed, 1 warning ("),

@@ -50,7 +50,7 @@ fn a_terminal_is_drawn_on_and_left_clean() {
     assert!(drawn.ends_with("\x1b[J"), "what was drawn is taken away: {drawn:?}");
     let frames = drawn.matches("of 1 judged").count();
     assert!((2..=16).contains(&frames), "{frames} frames in 1.5 s");
-    assert!(std::fs::read_to_string(result).unwrap().starts_with("✓ The only assertion passed ("));
+    assert!(std::fs::read_to_string(result).unwrap().starts_with("✓ All 1 assertion passed ("));
 }
 
 #[test]
