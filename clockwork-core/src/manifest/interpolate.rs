@@ -72,6 +72,8 @@ pub(super) struct Interpolator<'a> {
     pub(super) env: &'a dyn Fn(&str) -> Option<String>,
     /// The values that came from the environment, by the text that asked for them: not to be shown.
     pub(super) shown_as: &'a mut BTreeMap<String, String>,
+    /// How many variables were unknown.
+    pub(super) unknown: usize,
 }
 
 /// A value that was put in.
@@ -219,7 +221,14 @@ impl Interpolator<'_> {
             (Some(Var::Broken), _) => Err(None),
             (None, Some(default)) => Ok(default_value(default)),
             (None, None) => {
-                let near = nearest(name, vars.values.keys().map(String::as_str));
+                // Searching takes as long as there are variables; whoever has so many unknown ones has another problem.
+                self.unknown += 1;
+                let known = vars.values.keys().map(String::as_str).take(if self.unknown > 100 {
+                    0
+                } else {
+                    usize::MAX
+                });
+                let near = nearest(name, known);
                 let help = match near {
                     Some(near) => format!("did you mean `${{vars.{near}}}`?"),
                     None => format!("declare it under `vars`, or give it with `--var {name}=…`"),

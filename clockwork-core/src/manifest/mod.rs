@@ -172,7 +172,7 @@ impl<'a> Reader<'a> {
         file: usize,
         vars: Option<&Vars>,
     ) {
-        let mut interpolator = Interpolator { vars, env: self.env, shown_as: &mut self.shown_as };
+        let mut interpolator = Interpolator { vars, env: self.env, shown_as: &mut self.shown_as, unknown: 0 };
         let (source, problems) = (&self.files[file], &mut self.problems);
         let troubles = interpolator.apply(document, range, source);
         for (id, trouble) in troubles {
