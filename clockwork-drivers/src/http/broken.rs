@@ -16,8 +16,7 @@ pub(super) fn explain(broken: &Broken, place: &str) -> CheckError {
     if error.is_user() {
         return CheckError::unobservable(format!("cannot send the request to {place}: {error}"));
     }
-    // The method that tells is only there with hyper's server half.
-    if error.is_parse() && error.to_string().contains("too large") {
+    if broken.needs_more_room() {
         return CheckError::unobservable(format!(
             "{place} answers with a head that is larger than is read ({MAX_HEADERS} headers, {} KiB)",
             MAX_HEAD >> 10

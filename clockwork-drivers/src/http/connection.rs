@@ -22,8 +22,17 @@ use tokio::time::Instant;
 use super::wire::{Seen, Wire, Wired};
 
 /// How many headers a response may have, and how many bytes its head: beyond that it is not read.
-pub(super) const MAX_HEADERS: usize = 256;
+pub(super) const MAX_HEADERS: usize = 1000;
 pub(super) const MAX_HEAD: usize = 400 << 10;
+
+/// How much room a connection has for the head of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// What hyper reads without asking for memory each time: a hundred headers.
+    Usual,
+    /// All that is ever read.
+    Wide,
+}
 
 /// A request as it goes out.
 pub(super) type Message = http::Request<Full<Bytes>>;
@@ -63,6 +72,12 @@ pub(super) struct Broken {
 }
 
 impl Broken {
+    /// Whether the head of the answer was larger than the room for it.
+    pub(super) fn needs_more_room(&self) -> bool {
+        // The method that tells is only there with hyper's server half.
+        self.error.is_parse() && self.error.to_string().contains("too large")
+    }
+
     /// Whether this may be no more than the end of a connection that had rested: nothing of an answer has come. (Over
     /// HTTP/2 the end itself is announced, so that something has.)
     pub(super) fn may_be_stale(&self, version: http::Version) -> bool {
@@ -76,6 +91,7 @@ impl Connection {
         stream: Wired,
         remote: SocketAddr,
         version: http::Version,
+        room: Room,
     ) -> hyper::Result<Self> {
         let wire = stream.wire();
         let io = TokioIo::new(stream);
@@ -93,12 +109,12 @@ impl Connection {
             };
             (Sender::Http2(sender), Box::pin(driver))
         } else {
-            let (sender, connection) = http1::Builder::new()
-                .max_headers(MAX_HEADERS)
-                .max_buf_size(MAX_HEAD)
-                .allow_obsolete_multiline_headers_in_responses(true)
-                .handshake(io)
-                .await?;
+            let mut builder = http1::Builder::new();
+            builder.max_buf_size(MAX_HEAD).allow_obsolete_multiline_headers_in_responses(true);
+            if room == Room::Wide {
+                builder.max_headers(MAX_HEADERS);
+            }
+            let (sender, connection) = builder.handshake(io).await?;
             // Its error, too, reaches whoever waits for the answer.
             let driver = async move {
                 let _ = connection.await;

@@ -10,7 +10,7 @@ use tokio_rustls::TlsConnector;
 use super::{
     HttpObservation, HttpRequest, Phases, Redirect,
     broken::explain,
-    connection::{Broken, Connection, Reply},
+    connection::{Broken, Connection, Reply, Room},
     fields::HttpVersion,
     hop::Hop,
     pool::{Key, Pool},
@@ -94,6 +94,8 @@ struct Answer {
 async fn ask(hop: &Hop<'_>, fresh: bool, cx: &Context) -> Result<Answer, CheckError> {
     let key = hop.key();
     let pool = (!fresh && hop.may_reuse()).then(|| cx.shared::<Pool>());
+    // What may not be asked twice gets all the room at once.
+    let mut room = if hop.may_reuse() { Room::Usual } else { Room::Wide };
     if let Some(pool) = &pool
         && let Some(connection) = pool.take(&key)
     {
@@ -103,14 +105,18 @@ async fn ask(hop: &Hop<'_>, fresh: bool, cx: &Context) -> Result<Answer, CheckEr
             Ok(asked) => return Ok(finish(asked, Some(pool), key, true, phases).await),
             // The server had given the connection up. That says nothing about how it answers: ask again, anew.
             Err((broken, _)) if broken.may_be_stale(version) => {}
+            Err((broken, _)) if broken.needs_more_room() => room = Room::Wide,
             Err((broken, remote)) => return Err(explain(&broken, &whom(hop, remote))),
         }
     }
-    let mut phases = Phases::default();
-    let connection = open(hop, &key, fresh, &mut phases, cx).await?;
-    match ask_over(connection, hop, &mut phases, cx).await? {
-        Ok(asked) => Ok(finish(asked, pool.as_deref(), key, false, phases).await),
-        Err((broken, remote)) => Err(explain(&broken, &whom(hop, remote))),
+    loop {
+        let mut phases = Phases::default();
+        let connection = open(hop, &key, fresh, room, &mut phases, cx).await?;
+        match ask_over(connection, hop, &mut phases, cx).await? {
+            Ok(asked) => return Ok(finish(asked, pool.as_deref(), key, false, phases).await),
+            Err((broken, _)) if broken.needs_more_room() && room == Room::Usual => room = Room::Wide,
+            Err((broken, remote)) => return Err(explain(&broken, &whom(hop, remote))),
+        }
     }
 }
 
@@ -157,6 +163,7 @@ async fn open(
     hop: &Hop<'_>,
     key: &Key,
     fresh: bool,
+    room: Room,
     phases: &mut Phases,
     cx: &Context,
 ) -> Result<Connection, CheckError> {
@@ -195,7 +202,7 @@ async fn open(
             secured
         }
     };
-    Connection::new(stream, remote, version).await.map_err(|error| {
+    Connection::new(stream, remote, version, room).await.map_err(|error| {
         let what = clockwork_core::text::quote(&error.to_string());
         CheckError::target(format!("{} broke the HTTP protocol: {what}", whom(hop, remote)))
     })
