@@ -157,7 +157,11 @@ fn read_junit(text: &str, report: &Report) {
         assert_eq!(attribute(*case, "classname"), result.resource.as_deref().unwrap_or("cross"));
         assert_eq!(attribute(*case, "name"), harmless_xml(&name(result)));
         let found: Vec<_> = case.children().filter(roxmltree::Node::is_element).collect();
-        let first = harmless_xml(&result.message).lines().next().unwrap_or_default().to_owned();
+        let first = harmless_xml(&result.message)
+            .lines()
+            .find(|line| !line.is_empty())
+            .unwrap_or_default()
+            .to_owned();
         let tag = match result.verdict {
             Outcome::Passed => {
                 assert!(found.is_empty(), "{text}");
