@@ -52,35 +52,48 @@ impl Run {
     }
 
     /// Runs it to its end, or to the first signal: there is a whole report either way.
-    pub(crate) fn watch(self, mut progress: Progress) -> anyhow::Result<Arc<Report>> {
-        let Self { graph, mut events, stop, runtime } = self;
+    pub(crate) fn watch(self, progress: Progress) -> anyhow::Result<Arc<Report>> {
+        let Self { graph, events, stop, runtime } = self;
         let report = runtime.block_on(async {
             let interrupts = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
             let terminations = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
             tokio::spawn(heed(interrupts, terminations, stop));
-            Ok::<_, anyhow::Error>(follow(&mut events, &mut progress, &graph).await)
+            // On a worker, as the main thread would have to be woken for every attempt that ends.
+            tokio::spawn(follow(events, progress, graph)).await.context("the run was lost")
         });
-        progress.finish();
-        drop(events);
         // It lives as long as the process: what hangs in a system call must not hold up the report, and a second signal
         // must still be heard while somebody is slow to read it.
         std::mem::forget(runtime);
-        match report? {
-            Some(report) => Ok(report),
-            None => unreachable!("a run ends with its report"),
+        report
+    }
+}
+
+async fn follow(mut events: EventStream, mut progress: Progress, graph: Arc<Graph>) -> Arc<Report> {
+    let report = match progress.tick() {
+        None => last(&mut events).await,
+        Some(tick) => show(&mut events, &mut progress, &graph, tick).await,
+    };
+    progress.finish();
+    match report {
+        Some(report) => report,
+        None => unreachable!("a run ends with its report"),
+    }
+}
+
+async fn last(events: &mut EventStream) -> Option<Arc<Report>> {
+    loop {
+        if let Event::Finished(report) = events.next().await? {
+            return Some(report);
         }
     }
 }
 
-async fn follow(events: &mut EventStream, progress: &mut Progress, graph: &Graph) -> Option<Arc<Report>> {
-    let Some(tick) = progress.tick() else {
-        while let Some(event) = events.next().await {
-            if let Event::Finished(report) = event {
-                return Some(report);
-            }
-        }
-        return None;
-    };
+async fn show(
+    events: &mut EventStream,
+    progress: &mut Progress,
+    graph: &Graph,
+    tick: Duration,
+) -> Option<Arc<Report>> {
     let mut ticks = interval_at(Instant::now() + Progress::QUIET_FOR, tick);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

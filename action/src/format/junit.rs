@@ -46,7 +46,7 @@ fn case(out: &mut impl Write, result: &CheckResult, suite: &str) -> io::Result<(
     let (name, time) = (name(result), result.duration.as_secs_f64());
     write!(out, "    <testcase name=\"{}\" classname=\"{}\" time=\"{time:.6}\"", Xml(&name), Xml(suite))?;
     let message = harmless(&result.message);
-    let first = message.lines().next().unwrap_or_default();
+    let first = message.lines().find(|line| !line.is_empty()).unwrap_or_default();
     let tag = match result.verdict {
         Outcome::Passed => return out.write_all(b"/>\n"),
         Outcome::Skipped => {

@@ -157,7 +157,11 @@ fn read_junit(text: &str, report: &Report) {
         assert_eq!(attribute(*case, "classname"), result.resource.as_deref().unwrap_or("cross"));
         assert_eq!(attribute(*case, "name"), harmless_xml(&name(result)));
         let found: Vec<_> = case.children().filter(roxmltree::Node::is_element).collect();
-        let first = harmless_xml(&result.message).lines().next().unwrap_or_default().to_owned();
+        let first = harmless_xml(&result.message)
+            .lines()
+            .find(|line| !line.is_empty())
+            .unwrap_or_default()
+            .to_owned();
         let tag = match result.verdict {
             Outcome::Passed => {
                 assert!(found.is_empty(), "{text}");
@@ -203,7 +207,7 @@ fn read_tap(text: &str, report: &Report) {
         assert_eq!(number, (index + 1).to_string());
         let (description, directive) = split_directive(rest);
         let owner = result.resource.as_deref().unwrap_or("cross");
-        assert_eq!(description, format!("{owner}/{}", name(result)), "{text}");
+        assert_eq!(description.trim_end(), format!("{owner}/{}", name(result)).trim_end(), "{text}");
         let todo = directive.as_deref().is_some_and(|directive| directive.starts_with("TODO"));
         let skip = directive.as_deref().is_some_and(|directive| directive.starts_with("SKIP"));
         assert_eq!((todo, skip), (result.is_warning(), result.verdict == Outcome::Skipped), "{text}");
