@@ -5,7 +5,7 @@ use std::{ffi::OsString, fmt, io::Write, process::ExitCode, sync::Arc};
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches};
 use clockwork_core::{
-    Driver, Engine, EngineBuilder, Graph, ManifestError, Project, Registry, text::harmless,
+    Driver, Engine, EngineBuilder, ManifestError, Project, Registry, text::harmless,
 };
 
 use crate::{
@@ -123,11 +123,10 @@ impl Command {
     fn assert(self, options: &AssertArgs, args: &[OsString]) -> anyhow::Result<Exit> {
         let outputs = Outputs::prepare(options)?;
         let engine = self.engine.build().context(BAD_REGISTRY)?;
-        let project = match Source::find(&options.source, &engine, self.project)? {
-            Source::Project(project) => project,
+        let (project, graph) = match Source::find(&options.source, &engine, self.project)? {
+            Source::Project(project, graph) => (project, Arc::new(*graph)),
             Source::Program(directory) => return cargo_program::run(&directory, args, options.quiet),
         };
-        let graph = Arc::new(Graph::new(&project)?);
         let progress = Progress::new(options.quiet, options.color, &project, &graph);
         let report = Run::new(engine, graph, &options.run)?.watch(progress)?;
         let exit = Exit::of(&report);
@@ -138,11 +137,10 @@ impl Command {
 
     fn graph(self, options: &GraphArgs, args: &[OsString]) -> anyhow::Result<Exit> {
         let engine = self.engine.build().context(BAD_REGISTRY)?;
-        let project = match Source::find(&options.source, &engine, self.project)? {
-            Source::Project(project) => project,
+        let (project, graph) = match Source::find(&options.source, &engine, self.project)? {
+            Source::Project(project, graph) => (project, Arc::new(*graph)),
             Source::Program(directory) => return cargo_program::run(&directory, args, options.quiet),
         };
-        let graph = Arc::new(Graph::new(&project)?);
         let report = if options.declared {
             None
         } else {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, anyhow, bail, ensure};
-use clockwork_core::{Engine, ManifestInput, Project};
+use clockwork_core::{Engine, Graph, ManifestInput, Project};
 
 use crate::cli::SourceArgs;
 
@@ -24,8 +24,8 @@ const LIMIT: u64 = 32 << 20;
 /// What there is to run.
 #[derive(Debug)]
 pub(crate) enum Source {
-    /// A project.
-    Project(Box<Project>),
+    /// A project, and the same validated.
+    Project(Box<Project>, Box<Graph>),
     /// The Rust program of this directory, which is yet to be found, built and run.
     Program(PathBuf),
 }
@@ -45,14 +45,15 @@ impl Source {
                      the `clockwork` command instead"
                 );
             }
-            return Ok(Self::Project(Box::new(project)));
+            let graph = Graph::new(&project)?;
+            return Ok(Self::Project(Box::new(project), Box::new(graph)));
         }
         let manifest = match &args.manifest {
             Some(manifest) => manifest.as_path(),
             None if Path::new(DEFAULT).exists() => Path::new(DEFAULT),
             None => return nothing_here(),
         };
-        read(manifest, args, engine).map(|project| Self::Project(Box::new(project)))
+        read(manifest, args, engine).map(|(project, graph)| Self::Project(Box::new(project), Box::new(graph)))
     }
 }
 
@@ -72,7 +73,7 @@ fn nothing_here() -> anyhow::Result<Source> {
     ))
 }
 
-fn read(manifest: &Path, args: &SourceArgs, engine: &Engine) -> anyhow::Result<Project> {
+fn read(manifest: &Path, args: &SourceArgs, engine: &Engine) -> anyhow::Result<(Project, Graph)> {
     let (name, bytes) = if manifest == Path::new("-") {
         let name = "standard input";
         (name.to_owned(), bounded(io::stdin().lock(), name)?)
@@ -85,7 +86,7 @@ fn read(manifest: &Path, args: &SourceArgs, engine: &Engine) -> anyhow::Result<P
     });
     let vars_files = vars_files.collect::<anyhow::Result<_>>()?;
     let input = ManifestInput { name, bytes, vars: args.var.clone(), vars_files };
-    Ok(engine.read_manifest(&input, &|name| env::var(name).ok())?)
+    Ok(engine.read_graph(&input, &|name| env::var(name).ok())?)
 }
 
 fn file(path: &Path, what: &str) -> anyhow::Result<Vec<u8>> {

@@ -5,8 +5,8 @@ use std::{collections::HashMap, sync::Arc};
 use futures_util::FutureExt;
 
 use crate::{
-    Clock, Driver, Event, EventStream, ManifestError, Problem, Project, ProjectError, Registry, RegistryError, Report,
-    RunOptions, SystemClock, context::Run, event::Events, executor, graph::Graph,
+    Clock, Driver, Event, EventStream, ManifestError, Problem, Project, ProjectError, Registry,
+    RegistryError, Report, RunOptions, SystemClock, context::Run, event::Events, executor, graph::Graph,
 };
 
 /// Whatever can keep a project from running.

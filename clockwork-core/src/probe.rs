@@ -191,14 +191,10 @@ impl Shelf {
     pub(crate) fn get<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
         let mut shelf = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let any = shelf.entry(TypeId::of::<T>()).or_insert_with(|| Arc::<T>::default());
-        match Arc::clone(any).downcast() {
-            Ok(value) => value,
-            Err(_) => Arc::default(), // cannot be: the key is the type
-        }
+        // It cannot be of another type: the key is the type.
+        Arc::clone(any).downcast().unwrap_or_default()
     }
-}
 
-impl Shelf {
     /// Forgets everything, unfinished looks included.
     pub(crate) fn clear(&self) {
         let all = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));

@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 
 use clockwork_core::{
-    Assertion, AssertionKind, Common, Driver, ManifestInput, Observation, Registry, Resource, ResourceKind, async_trait,
-    prelude::*, schemars::JsonSchema,
+    Assertion, AssertionKind, Common, Driver, ManifestInput, Observation, Registry, Resource, ResourceKind,
+    async_trait, prelude::*, schemars::JsonSchema,
 };
 use serde::{Deserialize, Serialize};
 
@@ -64,7 +64,11 @@ impl Driver for SpoolDriver {
         &[SpoolResource::NAME]
     }
 
-    async fn observe(&self, resource: &dyn Resource, _: &Context) -> Result<Option<Box<dyn Observation>>, CheckError> {
+    async fn observe(
+        &self,
+        resource: &dyn Resource,
+        _: &Context,
+    ) -> Result<Option<Box<dyn Observation>>, CheckError> {
         let Some(spool) = resource.downcast_ref::<SpoolResource>() else { return Ok(None) };
         let mut jobs = match tokio::fs::read_dir(&spool.directory).await {
             Ok(jobs) => jobs,

@@ -18,7 +18,9 @@ fn project() -> Project {
         .description("Web server")
         .image("nginx")
         .ports([format!("{http}:80"), format!("{https}:443")])
-        .assert(HealthcheckAssert::new(format!("http://localhost:{http}/health")).within(Duration::from_secs(30)))
+        .assert(
+            HealthcheckAssert::new(format!("http://localhost:{http}/health")).within(Duration::from_secs(30)),
+        )
         .assert(ContainerRunningAssert::new())
         .assert(PortAccessibleAssert::new(http))
         .assert(PortAccessibleAssert::new(https))

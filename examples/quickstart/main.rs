@@ -3,7 +3,10 @@
 
 use std::path::Path;
 
-use clockwork_assert::{FileContentMatchesAssert, FilePermissionsAssert, HealthcheckAssert, PortAccessibleAssert, ResponseTimeAssert};
+use clockwork_assert::{
+    FileContentMatchesAssert, FilePermissionsAssert, HealthcheckAssert, PortAccessibleAssert,
+    ResponseTimeAssert,
+};
 use clockwork_core::{Matcher, prelude::*};
 use clockwork_drivers::{EndpointResource, FileResource, file::FileMode, prelude::*};
 use tokio::{
@@ -23,7 +26,8 @@ fn project(port: u16, config: &Path) -> Project {
         .assert(PortAccessibleAssert::new(port))
         .assert(ResponseTimeAssert::new("/", 500).severity(Severity::Warning))
         .assert(assertion("serves version 1.4", async |cx: Context| {
-            let url = cx.resource_as::<EndpointResource>().and_then(EndpointResource::base_url).unwrap_or_default();
+            let url =
+                cx.resource_as::<EndpointResource>().and_then(EndpointResource::base_url).unwrap_or_default();
             let reply = cx.http().get(&format!("{url}/version")).await?;
             Ok((reply.text()? == "1.4", format!("it serves {}", reply.text()?)))
         }));
@@ -66,7 +70,10 @@ async fn serve(listener: TcpListener) {
             let mut request = vec![0; 4096];
             let Ok(length @ 1..) = connection.read(&mut request).await else { return };
             let body = if request[..length].starts_with(b"GET /version ") { "1.4" } else { "ok" };
-            let reply = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+            let reply = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
             let _ = connection.write_all(reply.as_bytes()).await;
         });
     }

@@ -7,8 +7,11 @@ use std::{
 };
 
 fn run(program: &str, args: &[&str], env: &[(&str, String)]) -> (Option<i32>, String) {
-    let Output { status, stdout, stderr } =
-        Command::new(program).args(args).envs(env.iter().map(|(name, value)| (name, value))).output().unwrap();
+    let Output { status, stdout, stderr } = Command::new(program)
+        .args(args)
+        .envs(env.iter().map(|(name, value)| (name, value)))
+        .output()
+        .unwrap();
     eprintln!("{}", String::from_utf8_lossy(&stderr));
     (status.code(), String::from_utf8(stdout).unwrap())
 }
@@ -66,8 +69,18 @@ fn a_web_server_in_a_container_is_as_meant_until_it_is_paused() {
     let _container = Container("nginx-web");
     let (publish_http, publish_https) = (format!("{http}:80"), format!("{https}:443"));
     let image = "clockwork/nginx:test";
-    docker(&["run", "--detach", "--name", "nginx-web", "--publish", &publish_http, "--publish", &publish_https, image])
-        .unwrap();
+    docker(&[
+        "run",
+        "--detach",
+        "--name",
+        "nginx-web",
+        "--publish",
+        &publish_http,
+        "--publish",
+        &publish_https,
+        image,
+    ])
+    .unwrap();
     let ports = [("HTTP_PORT", http.to_string()), ("HTTPS_PORT", https.to_string())];
 
     let (code, said) = run(env!("CARGO_BIN_EXE_nginx"), &["assert"], &ports);
@@ -75,7 +88,8 @@ fn a_web_server_in_a_container_is_as_meant_until_it_is_paused() {
     assert!(said.starts_with("✓ All 5 assertions passed ("), "{said}");
 
     docker(&["pause", "nginx-web"]).unwrap();
-    let (code, said) = run(env!("CARGO_BIN_EXE_nginx"), &["assert", "--within", "1s", "--timeout", "300ms"], &ports);
+    let (code, said) =
+        run(env!("CARGO_BIN_EXE_nginx"), &["assert", "--within", "1s", "--timeout", "300ms"], &ports);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("✗ nginx-web: ContainerRunningAssert\n"), "{said}");
     assert!(said.contains("paused"), "{said}");

@@ -16,7 +16,10 @@ fn the_page_of_kinds_is_what_the_types_say() {
         std::fs::write(PAGE, &page).unwrap();
     }
     let committed = std::fs::read_to_string(PAGE).unwrap_or_default();
-    assert!(committed == page, "KINDS.md is out of date: run `UPDATE=1 cargo test -p clockwork-assert kinds_page`");
+    assert!(
+        committed == page,
+        "KINDS.md is out of date: run `UPDATE=1 cargo test -p clockwork-assert kinds_page`"
+    );
 }
 
 fn page(schema: &Value) -> String {
@@ -41,19 +44,22 @@ fn page(schema: &Value) -> String {
 }
 
 fn fields(kind: &Value, definitions: &serde_json::Map<String, Value>) -> String {
-    let required: Vec<&str> = kind["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let required: Vec<&str> =
+        kind["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let mut rows = String::new();
     for (name, field) in kind["properties"].as_object().into_iter().flatten() {
         if ["kind", "description", "depends_on", "assertions"].contains(&name.as_str()) {
             continue;
         }
-        let shown = if required.contains(&name.as_str()) { format!("**`{name}`**") } else { format!("`{name}`") };
+        let shown =
+            if required.contains(&name.as_str()) { format!("**`{name}`**") } else { format!("`{name}`") };
         let default = match &field["default"] {
             Value::Null => String::new(),
             default => format!(" Default: `{default}`."),
         };
         let meaning = description(field).replace('\n', " ").replace('|', "\\|");
-        writeln!(rows, "| {shown} | {} | {meaning}{default} |", types(field, definitions).join(" or ")).unwrap();
+        writeln!(rows, "| {shown} | {} | {meaning}{default} |", types(field, definitions).join(" or "))
+            .unwrap();
     }
     rows
 }
@@ -70,7 +76,9 @@ fn types(field: &Value, definitions: &serde_json::Map<String, Value>) -> Vec<Str
             found.push(name);
         }
     };
-    for word in field["enum"].as_array().into_iter().flatten().chain([&field["const"]]).filter_map(Value::as_str) {
+    for word in
+        field["enum"].as_array().into_iter().flatten().chain([&field["const"]]).filter_map(Value::as_str)
+    {
         add(format!("`{word}`"));
     }
     if let Some(reference) = field["$ref"].as_str() {
@@ -94,7 +102,9 @@ fn types(field: &Value, definitions: &serde_json::Map<String, Value>) -> Vec<Str
             add(match name {
                 "array" => format!("list of {}", types(&field["items"], definitions).join(" or ")),
                 "object" => match field["additionalProperties"].as_object() {
-                    Some(_) => format!("map to {}", types(&field["additionalProperties"], definitions).join(" or ")),
+                    Some(_) => {
+                        format!("map to {}", types(&field["additionalProperties"], definitions).join(" or "))
+                    }
                     None => String::from("map"),
                 },
                 name => name.to_owned(),

@@ -82,8 +82,8 @@ impl Engine {
         &self,
         input: &ManifestInput,
         env: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Graph, ManifestError> {
-        Reader::new(env).read(self, input).map(|(_, graph)| graph)
+    ) -> Result<(Project, Graph), ManifestError> {
+        Reader::new(env).read(self, input)
     }
 
     /// The JSON Schema (draft 7) of the manifests that this engine reads, for editors.

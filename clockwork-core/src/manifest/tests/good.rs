@@ -241,6 +241,6 @@ fn one_name_for_two_kinds_is_refused() {
 
 #[test]
 fn a_graph_is_read_at_once() {
-    let graph = engine().read_graph(&input(include_str!("shop.yaml")), &env).unwrap();
+    let (_, graph) = engine().read_graph(&input(include_str!("shop.yaml")), &env).unwrap();
     assert_eq!(graph.len(), 5);
 }
