@@ -4,9 +4,7 @@ use std::{ffi::OsString, fmt, io::Write, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches};
-use clockwork_core::{
-    Driver, Engine, EngineBuilder, ManifestError, Project, Registry, text::harmless,
-};
+use clockwork_core::{Driver, Engine, EngineBuilder, ManifestError, Project, Registry, text::harmless};
 
 use crate::{
     cargo_program,
