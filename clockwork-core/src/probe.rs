@@ -87,7 +87,7 @@ type Key<P> = Arc<(Vantage, P)>;
 
 /// How many bytes of observations one run keeps per kind of probe. Beyond it the oldest are forgotten, and asked for
 /// again if anybody still needs them.
-const KEPT: usize = 8 << 20;
+const KEPT: usize = 4 << 20;
 
 struct Entry<P: Probe> {
     began: Instant,
@@ -146,7 +146,9 @@ impl<P: Probe> Store<P> {
         let weight = weight + 2 * size_of::<P>() + 256;
         looks.weight += weight;
         looks.kept.push_back((key, began, weight));
+        // The newest stays, however large: somebody is about to ask for it again.
         while looks.weight > KEPT
+            && looks.kept.len() > 1
             && let Some((oldest, began, weight)) = looks.kept.pop_front()
         {
             looks.weight -= weight;

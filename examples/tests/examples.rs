@@ -83,7 +83,7 @@ fn a_web_server_in_a_container_is_as_meant_until_it_is_paused() {
     .unwrap();
     let ports = [("HTTP_PORT", http.to_string()), ("HTTPS_PORT", https.to_string())];
 
-    let (code, said) = run(env!("CARGO_BIN_EXE_nginx"), &["assert"], &ports);
+    let (code, said) = run(env!("CARGO_BIN_EXE_nginx"), &["assert", "--within", "20s"], &ports);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.starts_with("✓ All 5 assertions passed ("), "{said}");
 

@@ -26,8 +26,8 @@ async fn redirects_are_followed_to_an_end_and_not_in_circles() {
     .await;
     let result = judged(HealthcheckAssert::new(site.url("/a")).body(Matcher::equals("arrived"))).await;
     assert_eq!(result.verdict, Outcome::Passed, "{}", result.message);
-    assert_eq!(result.details["url"], site.url("/c?x=1"));
-    assert_eq!(result.details["redirects"][1], serde_json::json!({ "url": site.url("/b"), "status": 301 }));
+    assert_eq!(result.details()["url"], site.url("/c?x=1"));
+    assert_eq!(result.details()["redirects"][1], serde_json::json!({ "url": site.url("/b"), "status": 301 }));
     for (path, message) in [
         ("/loop", format!("redirects go round in a circle: {0}/loop → {0}/pool → {0}/loop", site.url(""))),
         ("/1", String::from("more than 10 redirects: ")),

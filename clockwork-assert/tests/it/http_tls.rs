@@ -47,7 +47,7 @@ async fn tls_is_trusted_for_a_reason_and_the_reason_for_distrust_is_told() {
         if what != "no TLS" {
             let result = judged(HealthcheckAssert::new(&url).insecure(true)).await;
             assert_eq!(result.verdict, Outcome::Passed, "{what}: {}", result.message);
-            assert_eq!(result.details["insecure"], true);
+            assert_eq!(result.details()["insecure"], true);
             assert!(result.message.contains("not verified"), "{}", result.message);
         }
     }

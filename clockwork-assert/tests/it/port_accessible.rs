@@ -26,7 +26,7 @@ async fn accepted_refused_and_silent_are_told_apart() {
         (Outcome::Passed, &*format!("127.0.0.1:{port} accepted the connection"))
     );
     assert_eq!(&*result.label, format!("127.0.0.1:{port}"));
-    assert_eq!(result.details["addresses"][0]["outcome"], "accepted");
+    assert_eq!(result.details()["addresses"][0]["outcome"], "accepted");
     assert_ne!(listens(port, false), Some(false));
 
     let closed = nobody().await.port();

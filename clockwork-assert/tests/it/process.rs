@@ -64,7 +64,7 @@ async fn processes_are_counted_as_ps_counts_them() {
     for process in [&one, &two] {
         assert!(message.contains(&format!("{name} (pid {})", process.pid())), "{message}");
     }
-    assert_eq!(result.details["count"], 2);
+    assert_eq!(result.details()["count"], 2);
     let about = || ProcessRunningAssert::new(&name);
     told(&check(about().min_count(2).max_count(2)).await, Outcome::Passed);
     told(&check(about().min_count(3)).await, Outcome::Failed);

@@ -44,7 +44,7 @@ async fn what_is_slow_is_found_and_told_as_the_contract_has_it() {
     assert!(result.message.starts_with("took 1") && result.message.ends_with(" ms"), "{}", result.message);
     assert_eq!(result.actual.as_deref(), result.message.strip_prefix("took "));
     // The parts are measured apart: each is slow, and connecting is not.
-    let phases = &result.details["phases"];
+    let phases = &result.details()["phases"];
     let of = |phase: &str| phases[phase].as_f64().unwrap();
     assert!(
         of("first_byte") >= 60.0 && of("transfer") >= 55.0 && of("connect") < 55.0 && of("tls") == 0.0,
@@ -63,7 +63,7 @@ async fn samples_are_asked_one_by_one_over_connections_of_their_own() {
     let result = judged(ResponseTimeAssert::new(server.url("/"), 60).samples(3)).await;
     assert_eq!(result.verdict, Outcome::Failed);
     assert!(result.message.contains("(fastest of 3 samples: "), "{}", result.message);
-    assert_eq!(result.details["samples_ms"].as_array().unwrap().len(), 3);
+    assert_eq!(result.details()["samples_ms"].as_array().unwrap().len(), 3);
     assert_eq!((server.count(), server.connections.load(Ordering::SeqCst)), (3, 3));
     let server = slow(0, 0, 40).await;
     let median = judged(ResponseTimeAssert::new(server.url("/"), 60).samples(3).percentile(50)).await;

@@ -28,7 +28,7 @@ use crate::{
     duration::show,
     event::Events,
     graph::{Check, Graph},
-    report::CheckResult,
+    report::{CheckResult, Details},
 };
 
 /// Runs a validated project.
@@ -341,7 +341,7 @@ impl Dispatcher {
             message: finding.message,
             expected: finding.expected,
             actual: finding.actual,
-            details: finding.details,
+            details: Details::new(&finding.details),
             attempts: active.attempts,
             timeline: if repeated { active.timeline.into_transitions() } else { Vec::new() },
             duration: now - active.began,
@@ -399,7 +399,7 @@ impl Dispatcher {
                 message: finding.message,
                 expected: finding.expected,
                 actual: finding.actual,
-                details: finding.details,
+                details: Details::new(&finding.details),
                 attempts: active.as_ref().map_or(0, |active| active.attempts),
                 duration: active.as_ref().map_or(Duration::ZERO, |active| active.began.elapsed()),
                 timeline: active.map_or_else(Vec::new, |active| active.timeline.into_transitions()),
@@ -452,7 +452,7 @@ impl Dispatcher {
             at: options.at.as_ref().map_or_else(|| Arc::clone(&self.host), ResourceName::shared),
             attempts: 0,
             timeline: Vec::new(),
-            details: serde_json::Map::new(),
+            details: Details::default(),
             duration: Duration::ZERO,
         }
     }

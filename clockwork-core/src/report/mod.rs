@@ -82,8 +82,8 @@ pub struct CheckResult {
     pub attempts: u32,
     /// A repeated check's story.
     pub timeline: Vec<Transition>,
-    /// Structured data of the kind's own.
-    pub details: Map<String, Value>,
+    /// Structured data of the kind's own: see [`CheckResult::details`].
+    pub(crate) details: Details,
     /// From the first attempt's start to the verdict.
     #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
     pub duration: Duration,
@@ -103,7 +103,35 @@ pub struct Transition {
     pub count: u32,
 }
 
+/// Structured data as compact JSON: a map of them would be most of what ten thousand results take.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Details(Option<Box<str>>);
+
+impl Details {
+    pub(crate) fn new(details: &Map<String, Value>) -> Self {
+        if details.is_empty() {
+            return Self(None);
+        }
+        Self(serde_json::to_string(details).ok().map(String::into_boxed_str))
+    }
+
+    fn to_map(&self) -> Map<String, Value> {
+        self.0.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
+    }
+}
+
+impl Serialize for Details {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_map().serialize(serializer)
+    }
+}
+
 impl CheckResult {
+    /// Structured data of the kind's own, documented with it: a JSON object.
+    pub fn details(&self) -> Value {
+        Value::Object(self.details.to_map())
+    }
+
     /// A failure or an error that fails the run.
     pub fn fails_the_run(&self) -> bool {
         self.severity == Severity::Error && matches!(self.verdict, Outcome::Failed | Outcome::Errored)

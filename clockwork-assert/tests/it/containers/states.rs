@@ -62,7 +62,7 @@ async fn exited_says_its_code_and_its_last_words_and_is_not_waited_for() {
     let within = ContainerRunningAssert::new().within(Duration::from_secs(30));
     let waited = result(container.resource().assert(within)).await;
     assert_eq!((waited.attempts, waited.actual.as_deref()), (1, Some("exited (3)")));
-    assert_eq!(waited.details["exit_code"], 3);
+    assert_eq!(waited.details()["exit_code"], 3);
     let not = result(container.resource().assert(ContainerRunningAssert::new().not())).await;
     assert_eq!(not.verdict, Outcome::Passed);
 }

@@ -40,7 +40,7 @@ async fn a_containers_memory_is_what_docker_stats_shows() {
     assert_eq!(seen.verdict, Outcome::Passed, "{}", seen.message);
     let stats = docker(&["stats", "--no-stream", "--format", "{{.MemUsage}}", &container.0]);
     let (used, limit) = stats.split_once(" / ").expect("usage / limit");
-    let number = |key: &str| seen.details[key].as_f64().expect("a number");
+    let number = |key: &str| seen.details()[key].as_f64().expect("a number");
     assert!(near(number("used_bytes"), bytes(used), 0.1), "{seen:?} against {stats}");
     assert_eq!(number("limit_bytes"), bytes(limit));
     assert_eq!(number("limit_bytes").to_string(), container.inspect("{{.HostConfig.Memory}}"));
@@ -85,7 +85,7 @@ async fn processor_time_is_of_one_core_and_what_docker_stats_shows() {
     let (busy, calm) = tokio::join!(result(measured(&half)), result(measured(&idle)));
     assert_eq!(calm.verdict, Outcome::Passed, "{}", calm.message);
     assert_eq!(busy.verdict, Outcome::Failed, "{}", busy.message);
-    let ours = busy.details["percent"].as_f64().expect("a number");
+    let ours = busy.details()["percent"].as_f64().expect("a number");
     let stats = docker(&["stats", "--no-stream", "--format", "{{.CPUPerc}}", &half.0]);
     let theirs: f64 = stats.trim_end_matches('%').parse().expect("a number");
     assert!((ours - theirs).abs() < 20.0 && ours < 40.0, "{ours} against {theirs}");
@@ -113,7 +113,7 @@ async fn the_engines_word_agrees_with_the_control_group() {
     let own = result(container.resource().assert(MemoryUsageAssert::max_mb(1))).await;
     let (memory, rest) = told.split_once(' ').expect("two parts");
     assert!(
-        near(own.details["used_bytes"].as_f64().expect("a number"), memory.parse().expect("a number"), 0.1),
+        near(own.details()["used_bytes"].as_f64().expect("a number"), memory.parse().expect("a number"), 0.1),
         "{told}"
     );
     assert!(rest.starts_with("Some(134217728) ") && !rest.ends_with(" 0"), "{told}");
@@ -168,14 +168,14 @@ async fn a_process_is_what_ps_shows() {
         .split_whitespace()
         .map(|kb| kb.parse::<f64>().expect("kB") * 1024.0)
         .sum();
-    assert!(near(seen.details["used_bytes"].as_f64().expect("a number"), ps, 0.2), "{seen:?} against {ps}");
+    assert!(near(seen.details()["used_bytes"].as_f64().expect("a number"), ps, 0.2), "{seen:?} against {ps}");
     drop(process);
 
     let name = format!("cwc{}", std::process::id());
     let (_folder, process) = start(&name, "while :; do :; done");
     let busy = result(blank().assert(CpuUsageAssert::max_percent(5).process(&name))).await;
     assert_eq!(busy.verdict, Outcome::Failed, "{}", busy.message);
-    assert!(busy.details["percent"].as_f64().expect("a number") < 115.0, "{}", busy.message);
+    assert!(busy.details()["percent"].as_f64().expect("a number") < 115.0, "{}", busy.message);
     drop(process);
     let gone = result(blank().assert(CpuUsageAssert::max_percent(5).process(&name))).await;
     assert_eq!(gone.verdict, Outcome::Failed);
@@ -196,7 +196,7 @@ async fn the_host_is_what_free_shows() {
         .filter_map(|field| field.parse().ok())
         .collect();
     let (total, available) = (line[0], line[5]);
-    let number = |key: &str| seen.details[key].as_f64().expect("a number");
+    let number = |key: &str| seen.details()[key].as_f64().expect("a number");
     assert_eq!(number("limit_bytes"), total);
     assert!((number("used_bytes") - (total - available)).abs() < total * 0.03, "{seen:?} against {free}");
     let cores = std::thread::available_parallelism().expect("cores").get() as f64;
