@@ -233,7 +233,7 @@ async fn within_deadline<P: Probe>(
     match tokio::time::timeout_at(deadline, look).await {
         Ok(answer) => answer,
         Err(_) => {
-            let waited = crate::duration::show(asked.elapsed());
+            let waited = crate::duration::show(deadline.saturating_duration_since(asked));
             let phase = match phase.get() {
                 phase if phase.is_empty() => probe.describe(),
                 phase => format!("{}, {phase}", probe.describe()),

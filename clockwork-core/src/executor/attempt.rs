@@ -5,7 +5,7 @@ use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use futures_util::FutureExt;
 use tokio::time::Instant;
 
-use crate::{CheckError, Context, Vantage, Verdict, context::Run, duration::show};
+use crate::{CheckError, Context, Fault, Vantage, Verdict, context::Run, duration::show};
 
 /// How long a check may overrun its deadline, so that a probe that runs out of time can say what it waited for.
 const GRACE: Duration = Duration::from_millis(50);
@@ -28,9 +28,11 @@ pub(super) async fn attempt(run: Arc<Run>, check: usize, fresh_since: Instant, d
             Err(CheckError::unobservable(format!("the assertion panicked: {}", crate::text::quote(what)))
                 .hint("this is a bug in the assertion"))
         }
-        Err(_) => Err(CheckError::unobservable(format!("did not finish within {}", show(began.elapsed())))
-            .retryable()
-            .hint("raise `timeout`, or bound what the assertion does itself")),
+        Err(_) => {
+            let message = format!("did not finish within {}", show(began.elapsed()));
+            Err(CheckError::timed_out(Fault::Observer, message)
+                .hint("raise `timeout`, or bound what the assertion does itself"))
+        }
     }
 }
 

@@ -54,6 +54,8 @@ struct Active {
     holds_since: Option<Instant>,
     timeline: Timeline,
     last: Option<Finding>,
+    /// The end of `within` leaves the attempt that runs less time than it would have.
+    cut_short: bool,
 }
 
 struct Dispatcher {
@@ -254,14 +256,23 @@ impl Dispatcher {
             let active = self.active[check].get_or_insert_with(|| {
                 self.events.emit(Event::Started { id: Arc::clone(&self.graph.checks[check].id) });
                 let timeline = Timeline::default();
-                Box::new(Active { began: now, attempts: 0, holds_since: None, timeline, last: None })
+                Box::new(Active {
+                    began: now,
+                    attempts: 0,
+                    holds_since: None,
+                    timeline,
+                    last: None,
+                    cut_short: false,
+                })
             });
             active.attempts += 1;
             let mut deadline = now + options.timeout.unwrap_or(self.timeout);
             if let Some(within) = options.within.or(self.within)
                 && active.holds_since.is_none()
             {
-                deadline = deadline.min(active.began + within);
+                let end = active.began + within;
+                active.cut_short = end < deadline;
+                deadline = deadline.min(end);
             }
             if let Some(node) = self.graph.checks[check].node {
                 self.fresh[node] = self.fresh[node].max(fresh_since);
@@ -301,9 +312,17 @@ impl Dispatcher {
         let Some(mut active) = self.active[check].take() else { return };
         let graph = Arc::clone(&self.graph);
         let options = &graph.checks[check].declared.options;
-        let finding = Finding::new(raw, options.not);
         let now = Instant::now();
-        active.timeline.add(now - active.began, finding.outcome, &finding.message);
+        let starved = active.cut_short && raw.as_ref().is_err_and(CheckError::is_timeout);
+        let finding = match active.last.take() {
+            // That the last attempt had too little time says less than what the one before it saw.
+            Some(last) if starved => last,
+            _ => {
+                let finding = Finding::new(raw, options.not);
+                active.timeline.add(now - active.began, finding.outcome, &finding.message);
+                finding
+            }
+        };
         if finding.outcome == Outcome::Passed && options.holds_for.is_some() && active.holds_since.is_none() {
             active.holds_since = Some(now);
         }

@@ -140,6 +140,21 @@ async fn within_bounds_an_attempt_that_hangs() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_attempt_that_within_cuts_short_does_not_hide_what_was_seen_before() {
+    let slow = assertion("slow", async |cx: Context| {
+        static ATTEMPTS: AtomicUsize = AtomicUsize::new(0);
+        if ATTEMPTS.fetch_add(1, SeqCst) > 0 {
+            cx.observe(Counted("hangs")).await?;
+        }
+        Ok((false, "is paused"))
+    });
+    let report =
+        run(&Project::new("p").assert(slow.within(ms(1_000)).timeout(ms(5_000)).every(ms(700)))).await;
+    assert_eq!((only(&report).verdict, only(&report).attempts), (Outcome::Failed, 2));
+    assert_eq!(only(&report).message, "is paused (2 attempts in 1 s)");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_terminal_state_ends_within_at_once() {
     for terminal in [
         scripted("a", ms(1), |_| Ok(Verdict::failed("exited").terminal())),
