@@ -228,6 +228,7 @@ impl<A: Assertion> AssertionExt for A {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be asserted",
     note = "assert an assertion kind, or an `async` closure or function: `async |cx: Context| -> bool`",
+    note = "one that captures something clones it for each call: `move |cx| {{ let x = x.clone(); async move {{ … }} }}`",
     note = "it returns `bool`, `(bool, message)`, a `Verdict`, or a `Result` of these with `CheckError`"
 )]
 pub trait IntoAssertion<Marker> {
@@ -270,6 +271,10 @@ where
 }
 
 /// An assertion of the user's own: a name and an async closure or function.
+///
+/// It is called once for each attempt, and its future is `'static`: a closure that captures something clones it for
+/// each call, `move |cx| { let url = url.clone(); async move { … } }`. An `async move |cx|` closure that captures lends
+/// what it captured instead, and does not compile here.
 ///
 /// ```
 /// use clockwork_core::prelude::*;

@@ -170,6 +170,10 @@ struct ResourceProbe(ResourceName);
 impl Probe for ResourceProbe {
     type Observation = Option<Box<dyn Observation>>;
 
+    fn looks_inside(&self) -> bool {
+        true
+    }
+
     async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
         let name = self.0.as_str();
         let resource =

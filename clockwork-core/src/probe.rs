@@ -36,6 +36,12 @@ pub trait Probe: Clone + Eq + Hash + Send + Sync + 'static {
         Fault::Target
     }
 
+    /// Whether it can look from inside a container. One that cannot is refused there: what it sees from the host would
+    /// be reported as seen from inside.
+    fn looks_inside(&self) -> bool {
+        false
+    }
+
     /// What it touches, to bound how many look at one target at the same time; `None` where that needs no bound.
     fn target(&self) -> Option<String> {
         None
@@ -206,6 +212,7 @@ impl Shelf {
 
 /// Asks, or shares an answer of this round.
 pub(crate) async fn observe<P: Probe>(probe: P, cx: &Context) -> Answer<P> {
+    refuse_to_look_elsewhere(&probe, cx)?;
     let store: Arc<Store<P>> = cx.shared();
     let waiter = store.share(probe, cx);
     within_deadline(&waiter.key.1, cx, &waiter.phase, waiter.flight.clone()).await
@@ -213,6 +220,7 @@ pub(crate) async fn observe<P: Probe>(probe: P, cx: &Context) -> Answer<P> {
 
 /// Asks for this caller alone.
 pub(crate) async fn measure<P: Probe>(probe: P, cx: &Context) -> Answer<P> {
+    refuse_to_look_elsewhere(&probe, cx)?;
     let phase = Arc::<Phase>::default();
     let look_cx = cx.for_look(Arc::clone(&phase));
     let look = async {
@@ -220,6 +228,16 @@ pub(crate) async fn measure<P: Probe>(probe: P, cx: &Context) -> Answer<P> {
         probe.look(&look_cx).await.map(Arc::new)
     };
     within_deadline(&probe, cx, &phase, look).await
+}
+
+fn refuse_to_look_elsewhere<P: Probe>(probe: &P, cx: &Context) -> Result<(), CheckError> {
+    match cx.vantage() {
+        Vantage::Inside(name) if !probe.looks_inside() => {
+            let message = format!("cannot look from inside {name} ({})", probe.describe());
+            Err(CheckError::unobservable(message).hint("leave out `at`, or look through files and processes"))
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn within_deadline<P: Probe>(

@@ -484,6 +484,18 @@ async fn a_probe_that_does_not_answer_says_what_it_waited_for_and_holds_no_turn(
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_cannot_look_from_inside_a_container_is_refused_there() {
+    let ask = async |cx: Context| Ok((*cx.observe(Counted("from inside")).await? >= 1, ""));
+    let project = Project::new("p").with(BlankResource::new("api")).assert(assertion("a", ask).at("api"));
+    let report = run(&project).await;
+    assert_eq!((only(&report).verdict, Counted("from inside").looks()), (Outcome::Errored, 0));
+    assert!(
+        only(&report).message.starts_with("cannot look from inside api (counting from inside)"),
+        "{report}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_measurement_is_never_shared() {
     let mut project = Project::new("p");
     for n in 0..5 {

@@ -164,6 +164,10 @@ impl Probe for AccountProbe {
     /// `None` where there is no such user or group.
     type Observation = Option<Account>;
 
+    fn looks_inside(&self) -> bool {
+        true
+    }
+
     async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
         let asked = self.clone();
         in_line(cx, move |root| match root {

@@ -58,6 +58,10 @@ pub enum FileBytes {
 impl Probe for FileContentProbe {
     type Observation = Found<FileBytes>;
 
+    fn looks_inside(&self) -> bool {
+        true
+    }
+
     async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
         let Self { path, limit } = self.clone();
         if limit <= IN_MEMORY {

@@ -86,6 +86,10 @@ fn of_toml(value: toml::Value) -> Value {
 impl Probe for FileDocumentProbe {
     type Observation = Found<Document>;
 
+    fn looks_inside(&self) -> bool {
+        true
+    }
+
     async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
         let mut content = cx.observe(FileContentProbe::new(&self.path)).await?;
         if let Found::There(FileBytes::Larger(_)) = &*content {

@@ -103,6 +103,10 @@ impl Probe for FileScanProbe {
     /// About which byte it was found at, if it was.
     type Observation = Found<Option<u64>>;
 
+    fn looks_inside(&self) -> bool {
+        true
+    }
+
     async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
         let bytes = match &*cx.observe(FileContentProbe::new(&self.path)).await? {
             Found::There(FileBytes::Whole(bytes)) => Arc::clone(bytes),
@@ -218,6 +222,10 @@ pub struct FileSha256Probe {
 
 impl Probe for FileSha256Probe {
     type Observation = Found<String>;
+
+    fn looks_inside(&self) -> bool {
+        true
+    }
 
     async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
         let bytes = match &*cx.observe(FileContentProbe::new(&self.path)).await? {

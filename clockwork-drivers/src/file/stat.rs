@@ -119,6 +119,10 @@ impl fmt::Display for FileType {
 impl Probe for FileStatProbe {
     type Observation = Result<FileMeta, Missing>;
 
+    fn looks_inside(&self) -> bool {
+        true
+    }
+
     async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
         let path = self.path.clone();
         in_line(cx, move |root| stat(root, &path)).await

@@ -69,6 +69,10 @@ impl FilesystemUsage {
 impl Probe for FilesystemUsageProbe {
     type Observation = Result<FilesystemUsage, Missing>;
 
+    fn looks_inside(&self) -> bool {
+        true
+    }
+
     async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
         let path = self.path.clone();
         in_line(cx, move |root| match filesystem(root, &path) {
@@ -128,6 +132,10 @@ pub struct DirectoryUsage {
 
 impl Probe for DirectoryUsageProbe {
     type Observation = Result<DirectoryUsage, Missing>;
+
+    fn looks_inside(&self) -> bool {
+        true
+    }
 
     async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
         let path = self.path.clone();

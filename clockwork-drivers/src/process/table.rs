@@ -41,6 +41,10 @@ impl ProcessTable {
 impl Probe for ProcessTableProbe {
     type Observation = ProcessTable;
 
+    fn looks_inside(&self) -> bool {
+        true
+    }
+
     async fn look(&self, cx: &Context) -> Result<ProcessTable, CheckError> {
         let Some(first) = vantage::process(cx).await? else { return read_table().await };
         // One table serves all containers, except for one that is younger than it.
