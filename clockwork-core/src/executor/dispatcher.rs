@@ -461,7 +461,10 @@ impl Dispatcher {
             resource: check.node.map(|node| self.graph.shared_name(node)),
             related: check.related.iter().map(|&node| self.graph.shared_name(node)).collect(),
             assertion: assertion.kind(),
-            label: assertion.label(),
+            label: match options.not {
+                true => format!("not {}", assertion.label()).trim_end().to_owned(),
+                false => assertion.label(),
+            },
             verdict: Outcome::Skipped,
             severity: options.severity,
             message: String::new(),

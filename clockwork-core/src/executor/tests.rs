@@ -194,6 +194,10 @@ async fn under_not_only_a_judged_property_turns() {
     let report = run(&project).await;
     let found: Vec<_> = report.results.iter().map(|result| result.verdict).collect();
     assert_eq!(found, [Failed, Passed, Errored, Errored, Errored]);
+    assert_eq!(
+        report.results[0].label, "not holds",
+        "who reads the line has to know which way it was asserted"
+    );
     assert!(!report.passed());
 }
 
