@@ -266,6 +266,7 @@ impl Dispatcher {
                 })
             });
             active.attempts += 1;
+            active.cut_short = false;
             let mut deadline = now + options.timeout.unwrap_or(self.timeout);
             if let Some(within) = options.within.or(self.within)
                 && active.holds_since.is_none()
@@ -316,7 +317,7 @@ impl Dispatcher {
         let starved = active.cut_short && raw.as_ref().is_err_and(CheckError::is_timeout);
         let finding = match active.last.take() {
             // That the last attempt had too little time says less than what the one before it saw.
-            Some(last) if starved => last,
+            Some(last) if starved && last.outcome != Outcome::Passed => last,
             _ => {
                 let finding = Finding::new(raw, options.not);
                 active.timeline.add(now - active.began, finding.outcome, &finding.message);

@@ -155,6 +155,21 @@ async fn an_attempt_that_within_cuts_short_does_not_hide_what_was_seen_before() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_stops_answering_while_it_has_to_hold_does_not_pass() {
+    let stops = assertion("stops", async |cx: Context| {
+        static ATTEMPTS: AtomicUsize = AtomicUsize::new(0);
+        if ATTEMPTS.fetch_add(1, SeqCst) > 0 {
+            cx.observe(Counted("hangs")).await?;
+        }
+        Ok(true)
+    });
+    // The attempt that passes is one that `within` cuts short, and those that follow are not.
+    let stops = stops.within(ms(1_000)).timeout(ms(2_000)).holds_for(ms(10_000)).every(ms(500));
+    let report = run(&Project::new("p").assert(stops)).await;
+    assert_eq!(only(&report).verdict, Outcome::Failed, "{report}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_terminal_state_ends_within_at_once() {
     for terminal in [
         scripted("a", ms(1), |_| Ok(Verdict::failed("exited").terminal())),
