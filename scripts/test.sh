@@ -31,19 +31,40 @@ as_root() {
     fi
 }
 
-# What the tests run as an independent witness (command=package), and the linker that cargo needs.
+# A package of a server starts it. The tests start their own, and this machine is to get none that it did not have.
+install_without_starting() {
+    local policy=/usr/sbin/policy-rc.d status=0 ours=false
+    if [[ ! -e $policy ]]; then
+        ours=true
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null && as_root chmod 755 "$policy"
+    fi
+    as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends "$@" || status=$?
+    [[ $ours == false ]] || as_root rm -f "$policy"
+    return "$status"
+}
+
+# What the tests run as an independent witness or as a server (command=package), and the linker that cargo needs.
+witnesses=(
+    cc=gcc
+    curl=curl
+    openssl=openssl
+    ps=procps
+    python3=python3
+    ss=iproute2
+)
+
 bring_packages() {
     local need wanted=()
-    for need in cc=gcc curl=curl openssl=openssl ps=procps python3=python3 ss=iproute2; do
-        command -v "${need%%=*}" >/dev/null || wanted+=("${need#*=}")
+    for need in "${witnesses[@]}"; do
+        PATH=$PATH:/usr/sbin:/sbin command -v "${need%%=*}" >/dev/null || wanted+=("${need#*=}")
     done
     command -v cc >/dev/null || wanted+=(libc6-dev)
     [[ ${#wanted[@]} -gt 0 ]] || return 0
     note "installing ${wanted[*]}"
     if ! command -v apt-get >/dev/null; then
         missing "no apt-get here: install ${wanted[*]} by hand; the tests that need them fail without"
-    elif ! { as_root apt-get update -qq && as_root env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -qq --no-install-recommends "${wanted[@]}"; } </dev/null >/dev/null; then
+    elif ! install_without_starting "${wanted[@]}" </dev/null >/dev/null; then
         missing "could not install ${wanted[*]} (not root?); the tests that need them fail without"
     fi
 }
