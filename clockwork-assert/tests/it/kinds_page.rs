@@ -1,9 +1,11 @@
 //! `KINDS.md` is generated from the types, so that it cannot lie: `UPDATE=1 cargo test kinds_page` writes it anew.
 
-use std::fmt::Write;
+use std::{fmt::Write, path::Path};
 
-use clockwork_core::Engine;
+use clockwork_core::{Engine, ManifestInput};
 use serde_json::Value;
+
+use crate::kinds_examples::{EXAMPLES, Example};
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/KINDS.md");
 
@@ -22,6 +24,65 @@ fn the_page_of_kinds_is_what_the_types_say() {
     );
 }
 
+/// Every kind has an example, and every example can be read.
+#[test]
+fn the_examples_are_valid_and_complete() {
+    let engine = Engine::builder().register(clockwork_drivers::register).register(clockwork_assert::register);
+    let engine = engine.build().unwrap();
+    let schema = engine.schema();
+    let kinds = schema["definitions"].as_object().unwrap().keys().filter(|name| name.ends_with("Assert"));
+    let without: Vec<_> = kinds.filter(|kind| example(kind).is_none()).collect();
+    assert!(without.is_empty(), "add an example to tests/it/kinds_examples.rs: {without:?}");
+    for example in EXAMPLES {
+        let text = format!("project: example{}\n", example.manifest);
+        let read = engine
+            .read_manifest(&ManifestInput::new("clockwork.yaml", text), &|name| Some(name.to_lowercase()));
+        assert!(read.is_ok(), "the example of {}:\n{}", example.kind, read.err().unwrap());
+        assert!(example.manifest.contains(&format!("- {}", example.kind)), "{}", example.kind);
+    }
+}
+
+/// What a message says beside what varies in it stands in the code, word by word: the page cannot fall behind.
+#[test]
+fn the_messages_of_the_page_are_the_code_s() {
+    let mut code = String::new();
+    for folder in ["../clockwork-assert/src", "../clockwork-drivers/src", "../clockwork-core/src"] {
+        read_all(folder.as_ref(), &mut code);
+    }
+    let code = regex::Regex::new(r"\\\n\s*")
+        .unwrap()
+        .replace_all(&code, "")
+        .replace("\\\"", "\"")
+        .replace("\\n", "\n");
+    for example in EXAMPLES {
+        assert!(!example.says.is_empty(), "{}: add a message", example.kind);
+        for message in example.says {
+            for fixed in message.split('›').map(|part| part.split('‹').next().unwrap_or_default()) {
+                assert!(
+                    code.contains(fixed),
+                    "{}: {fixed:?} of {message:?} is not in the code",
+                    example.kind
+                );
+            }
+        }
+    }
+}
+
+fn read_all(folder: &Path, code: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read_all(&path, code);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            code.push_str(&std::fs::read_to_string(path).unwrap());
+        }
+    }
+}
+
+fn example(kind: &str) -> Option<&'static Example> {
+    EXAMPLES.iter().find(|example| example.kind == kind)
+}
+
 fn page(schema: &Value) -> String {
     let mut page = String::from(
         "<!-- Generated from the types by clockwork-assert/tests/it/kinds_page.rs. Do not edit. -->\n\n\
@@ -37,6 +98,11 @@ fn page(schema: &Value) -> String {
             let fields = fields(kind, definitions);
             if !fields.is_empty() {
                 write!(page, "\n| field | type | meaning |\n| --- | --- | --- |\n{fields}").unwrap();
+            }
+            if let Some(example) = example(name) {
+                write!(page, "\n```yaml{}\n```\n", example.manifest).unwrap();
+                let says: Vec<_> = example.says.iter().map(|says| says.replace(['‹', '›'], "")).collect();
+                write!(page, "\nIt says, for one:\n\n```text\n{}\n```\n", says.join("\n")).unwrap();
             }
         }
     }

@@ -10,6 +10,7 @@ mod healthcheck;
 mod http_request;
 mod http_tls;
 mod inside;
+mod kinds_examples;
 mod kinds_page;
 mod nobody;
 mod port_accessible;
