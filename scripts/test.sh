@@ -48,9 +48,12 @@ install_without_starting() {
 witnesses=(
     cc=gcc
     curl=curl
+    mosquitto=mosquitto
+    nats-server=nats-server
     openssl=openssl
     ps=procps
     python3=python3
+    redis-server=redis-server
     ss=iproute2
 )
 

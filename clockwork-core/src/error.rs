@@ -1,7 +1,7 @@
 //! [`CheckError`]: why a probe or a check came to no verdict, and whose fault that is.
 //!
 //! The distinction that everything else rests on is drawn here. What the *target* does wrong has been seen, so it is
-//! a failure of the target (CONTRACT §6): refused, no answer, broken protocol. What keeps *Clockwork* from looking is
+//! a failure of the target: refused, no answer, broken protocol. What keeps *Clockwork* from looking is
 //! an error, and an error is never a pass.
 
 use std::{fmt, sync::Arc};

@@ -94,8 +94,8 @@ impl Verdict {
         Self { passed: holds, ..Self::failed(message) }
     }
 
-    /// The target's own fault becomes a judged failure: for kinds whose property *is* that the target answers well
-    /// (CONTRACT §6: a refused connection proves "not accessible").
+    /// The target's own fault becomes a judged failure: for kinds whose property *is* that the target answers
+    /// well. A refused connection proves "not accessible".
     ///
     /// # Errors
     /// Passes on what is not the target's fault.

@@ -10,6 +10,8 @@ pub mod container;
 pub mod endpoint;
 #[cfg(feature = "file")]
 pub mod file;
+#[cfg(feature = "handshake")]
+pub mod handshake;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "process")]

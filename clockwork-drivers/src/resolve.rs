@@ -46,6 +46,10 @@ pub(crate) async fn resolve(
         return Ok(vec![SocketAddr::new(address, port)]);
     }
     cx.phase(format!("resolving {}", quote(host)));
+    if let clockwork_core::Vantage::Inside(name) = cx.vantage() {
+        return Err(CheckError::unobservable(format!("cannot resolve {} inside {name}", quote(host)))
+            .hint("give an address"));
+    }
     let addresses =
         if fresh { look_up(host.to_owned()).await } else { cx.shared::<Names>().ask(host).await }?;
     Ok(addresses

@@ -10,7 +10,10 @@ use clockwork_core::{CheckError, Context, Probe};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::net::TcpStream;
 
-use crate::resolve::{authority, resolve};
+use crate::{
+    resolve::{authority, resolve},
+    vantage::network::Network,
+};
 
 /// How long the first address has the field to itself (RFC 8305, section 5).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -112,6 +115,10 @@ impl Probe for TcpProbe {
         format!("connecting to {}", authority(&self.host, self.port))
     }
 
+    fn looks_inside(&self) -> bool {
+        true
+    }
+
     fn target(&self) -> Option<String> {
         Some(authority(&self.host, self.port))
     }
@@ -142,6 +149,7 @@ pub(crate) async fn connect(
     addresses: &[SocketAddr],
     cx: &Context,
 ) -> Result<(Option<TcpStream>, Vec<Tried>), CheckError> {
+    let network = Network::of(cx).await?;
     let mut tried = Vec::new();
     let mut rest = addresses.iter().copied();
     let mut waiting = Vec::with_capacity(addresses.len());
@@ -149,7 +157,7 @@ pub(crate) async fn connect(
     loop {
         if let Some(address) = rest.next() {
             waiting.push(address);
-            attempts.push(attempt(address));
+            attempts.push(attempt(&network, address));
         } else if attempts.is_empty() {
             return if tried.iter().all(|one: &Tried| one.outcome == Outcome::NoSuchNetwork) {
                 Err(CheckError::unobservable(story(&tried))
@@ -184,8 +192,8 @@ fn progress(tried: &[Tried], waiting: &[SocketAddr]) -> String {
     }
 }
 
-async fn attempt(address: SocketAddr) -> (SocketAddr, io::Result<TcpStream>) {
-    let stream = TcpStream::connect(address).await.and_then(|stream| {
+async fn attempt(network: &Network, address: SocketAddr) -> (SocketAddr, io::Result<TcpStream>) {
+    let stream = network.connect(address).await.and_then(|stream| {
         // A socket that connects to a port in the ephemeral range may be given that very port and meet itself (TCP's
         // simultaneous open). Nobody listens there.
         match stream.local_addr()? == stream.peer_addr()? {

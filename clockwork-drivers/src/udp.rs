@@ -4,16 +4,14 @@
 //! neither. Silence means two things: on this machine the kernel refuses what nobody has bound, at once and always, so
 //! silence means that somebody has; from elsewhere it may as well be a firewall, and proves nothing.
 
-use std::{
-    io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    time::Duration,
-};
+use std::{io, net::SocketAddr, time::Duration};
 
 use clockwork_core::{CheckError, Context, Probe, text::quote};
-use tokio::net::UdpSocket;
 
-use crate::resolve::{authority, resolve};
+use crate::{
+    resolve::{authority, resolve},
+    vantage::network::Network,
+};
 
 /// How long an answer or a refusal from elsewhere may take; and on this machine, where it comes at once.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -69,10 +67,11 @@ impl Probe for UdpProbe {
     type Observation = UdpObservation;
 
     async fn look(&self, cx: &Context) -> Result<UdpObservation, CheckError> {
+        let network = Network::of(cx).await?;
         let mut tried = Vec::new();
         for address in resolve(&self.host, self.port, false, cx).await? {
             cx.phase(format!("waiting for {address}/udp to answer or refuse"));
-            let answer = ask(address).await.or_else(|error| classify(address, error))?;
+            let answer = ask(&network, address).await.or_else(|error| classify(address, error))?;
             tried.push((address, answer));
             if matches!(answer, UdpAnswer::Answered | UdpAnswer::Bound) {
                 break;
@@ -85,16 +84,17 @@ impl Probe for UdpProbe {
         format!("asking {}/udp", authority(&self.host, self.port))
     }
 
+    fn looks_inside(&self) -> bool {
+        true
+    }
+
     fn target(&self) -> Option<String> {
         Some(authority(&self.host, self.port))
     }
 }
 
-async fn ask(address: SocketAddr) -> io::Result<UdpAnswer> {
-    let any: IpAddr =
-        if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind((any, 0)).await?;
-    socket.connect(address).await?; // so that the kernel tells this socket of refusals
+async fn ask(network: &Network, address: SocketAddr) -> io::Result<UdpAnswer> {
+    let socket = network.udp(address).await?;
     let own = socket.local_addr()?;
     let local = own.ip() == address.ip() || address.ip().is_loopback();
     // It may meet itself, as TCP sockets may.

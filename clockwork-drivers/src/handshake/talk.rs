@@ -1,0 +1,136 @@
+//! A bounded conversation over any stream.
+
+use std::io;
+
+use clockwork_core::text::quote_bytes;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::{Step, Stopped};
+
+/// How much of a service's answers is read in one handshake.
+const LIMIT: usize = 64 << 10;
+
+/// Whatever bytes go over.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// What a service says when it greets.
+#[derive(Debug, Default)]
+pub(super) struct Greeting {
+    /// Its name and version, as it says itself, quoted and bounded.
+    pub(super) server: Option<String>,
+    /// Whether it accepted the credentials; `None` where none were given.
+    pub(super) accepted: Option<bool>,
+}
+
+/// One conversation.
+pub(super) struct Talk<S> {
+    pub(super) stream: S,
+    /// The protocol's name, for messages.
+    name: &'static str,
+    unread: Vec<u8>,
+    received: usize,
+    /// How the very first answer began.
+    beginning: Vec<u8>,
+}
+
+impl<S: Stream> Talk<S> {
+    pub(super) fn new(stream: S, name: &'static str) -> Self {
+        Self { stream, name, unread: Vec::new(), received: 0, beginning: Vec::new() }
+    }
+
+    pub(super) async fn send(&mut self, bytes: &[u8]) -> Result<(), Stopped> {
+        let sent = async {
+            self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        };
+        sent.await.map_err(|error| self.broken_off(&error))
+    }
+
+    /// The next `count` bytes.
+    pub(super) async fn exactly(&mut self, count: usize) -> Result<Vec<u8>, Stopped> {
+        if count > LIMIT {
+            return Err(self.stranger());
+        }
+        while self.unread.len() < count {
+            self.more().await?;
+        }
+        let rest = self.unread.split_off(count);
+        Ok(std::mem::replace(&mut self.unread, rest))
+    }
+
+    /// The next line, without its end.
+    pub(super) async fn line(&mut self) -> Result<Vec<u8>, Stopped> {
+        loop {
+            if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
+                let rest = self.unread.split_off(end + 1);
+                let mut line = std::mem::replace(&mut self.unread, rest);
+                line.pop();
+                if line.last() == Some(&b'\r') {
+                    line.pop();
+                }
+                return Ok(line);
+            }
+            self.more().await?;
+        }
+    }
+
+    async fn more(&mut self) -> Result<(), Stopped> {
+        if self.received >= LIMIT {
+            return Err(self.stranger());
+        }
+        let mut chunk = [0; 4096];
+        match self.stream.read(&mut chunk).await {
+            Ok(0) => Err(self.stop(match self.beginning.is_empty() {
+                true => String::from("closed the connection without a word"),
+                false => format!("closed the connection after {}", quote_bytes(&self.beginning)),
+            })),
+            Ok(count) => {
+                let room = 64_usize.saturating_sub(self.beginning.len());
+                self.beginning.extend_from_slice(&chunk[..count.min(room)]);
+                self.received += count;
+                self.unread.extend_from_slice(&chunk[..count]);
+                Ok(())
+            }
+            Err(error) => Err(self.broken_off(&error)),
+        }
+    }
+
+    fn broken_off(&self, error: &io::Error) -> Stopped {
+        self.stop(match error.kind() {
+            io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionAborted => {
+                String::from("reset the connection")
+            }
+            _ => format!("broke the connection off: {error}"),
+        })
+    }
+
+    /// Whoever answers speaks something else.
+    pub(super) fn stranger(&self) -> Stopped {
+        self.stop(match self.beginning.is_empty() {
+            true => format!("does not speak {}", self.name),
+            false => format!(
+                "does not speak {}: its answer begins with {}",
+                self.name,
+                quote_bytes(&self.beginning)
+            ),
+        })
+    }
+
+    /// It speaks the protocol, and says no.
+    pub(super) fn stop(&self, message: String) -> Stopped {
+        Stopped { step: Step::Protocol, message }
+    }
+
+    /// It speaks the protocol, and refuses the credentials.
+    pub(super) fn unwelcome(&self, reply: &[u8]) -> Stopped {
+        Stopped {
+            step: Step::Authentication,
+            message: match reply.is_empty() {
+                true => String::from("refused the credentials"),
+                false => format!("refused the credentials: {}", quote_bytes(reply)),
+            },
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Sockets inside a container's network, made from the host.
+//!
+//! A socket belongs for its whole life to the network namespace that it was made in, whoever uses it. So it is enough
+//! to *make* it there: one thread of each run enters a namespace, makes a socket, and hands it out; connecting, reading
+//! and writing go on in the run's own runtime as with any other socket. Nothing runs in the container, nothing has to be
+//! installed there, and two hundred vantages cost one thread and a descriptor each, which end with the run.
+
+use std::{
+    collections::HashMap,
+    fs::File,
+    io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    os::unix::fs::MetadataExt,
+    sync::{Arc, Mutex, PoisonError, mpsc},
+};
+
+use clockwork_core::{CheckError, Context};
+use nix::sched::{CloneFlags, setns};
+use tokio::{
+    net::{TcpSocket, TcpStream, UdpSocket},
+    sync::oneshot,
+};
+
+use super::{no_entry, process};
+
+/// Where a probe makes its sockets: in the host's network, or in a container's.
+#[derive(Clone)]
+pub(crate) enum Network {
+    Host,
+    Inside { namespace: Arc<File>, maker: Arc<Maker> },
+}
+
+impl Network {
+    /// The network of this context's vantage.
+    ///
+    /// # Errors
+    /// As [`process`]; or when the namespace cannot be seen.
+    pub(crate) async fn of(cx: &Context) -> Result<Self, CheckError> {
+        let Some(pid) = process(cx).await? else { return Ok(Self::Host) };
+        let networks = cx.shared::<Networks>();
+        if let Some(known) = networks.0.lock().unwrap_or_else(PoisonError::into_inner).get(&pid) {
+            return Ok(known.clone());
+        }
+        let namespace = File::open(format!("/proc/{pid}/ns/net")).map_err(|error| no_entry(pid, error))?;
+        let network = match is_our_own(&namespace) {
+            true => Self::Host, // a container on the host's network
+            false => Self::enter(namespace, cx).await?,
+        };
+        networks.0.lock().unwrap_or_else(PoisonError::into_inner).insert(pid, network.clone());
+        Ok(network)
+    }
+
+    /// Enters once, to learn here whether we may.
+    async fn enter(namespace: File, cx: &Context) -> Result<Self, CheckError> {
+        let (namespace, maker) = (Arc::new(namespace), cx.shared::<Maker>());
+        match maker.make(&namespace, || Ok(())).await {
+            Ok(()) => Ok(Self::Inside { namespace, maker }),
+            Err(error) => Err(CheckError::unobservable(format!(
+                "cannot enter the network of {}",
+                cx.vantage().as_str()
+            ))
+            .with_source(error)
+            .hint("entering a container's network needs root on this host (CAP_SYS_ADMIN)")),
+        }
+    }
+
+    /// A connection to `address`.
+    pub(crate) async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        let Self::Inside { namespace, maker } = self else { return TcpStream::connect(address).await };
+        let make = move || if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+        maker.make(namespace, make).await?.connect(address).await
+    }
+
+    /// A UDP socket that talks to `address` alone.
+    pub(crate) async fn udp(&self, address: SocketAddr) -> io::Result<UdpSocket> {
+        let any: SocketAddr = match address {
+            SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+            SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+        };
+        let socket = match self {
+            Self::Host => UdpSocket::bind(any).await?,
+            Self::Inside { namespace, maker } => {
+                let make = move || {
+                    let socket = std::net::UdpSocket::bind(any)?;
+                    socket.set_nonblocking(true)?;
+                    Ok(socket)
+                };
+                UdpSocket::from_std(maker.make(namespace, make).await?)?
+            }
+        };
+        socket.connect(address).await?; // so that the kernel tells this socket of refusals, and of this peer alone
+        Ok(socket)
+    }
+}
+
+/// The networks that this run has looked from, by the process whose they are.
+#[derive(Default)]
+struct Networks(Mutex<HashMap<u32, Network>>);
+
+fn is_our_own(namespace: &File) -> bool {
+    let identity = |meta: std::fs::Metadata| (meta.dev(), meta.ino());
+    match (namespace.metadata(), std::fs::metadata("/proc/self/ns/net")) {
+        (Ok(there), Ok(here)) => identity(there) == identity(here),
+        _ => false,
+    }
+}
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// The thread that enters namespaces. It is in none in particular: each job enters the one that it needs. It ends when
+/// the run does, which drops the sender.
+#[derive(Default)]
+pub(crate) struct Maker(Mutex<Option<mpsc::Sender<Job>>>);
+
+impl Maker {
+    /// What `make` makes inside this namespace.
+    async fn make<T: Send + 'static>(
+        &self,
+        namespace: &Arc<File>,
+        make: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let (answer, answered) = oneshot::channel();
+        let namespace = Arc::clone(namespace);
+        let job: Job = Box::new(move || {
+            let made =
+                setns(&*namespace, CloneFlags::CLONE_NEWNET).map_err(io::Error::from).and_then(|()| make());
+            drop(answer.send(made)); // nobody waits any more: what was made is closed
+        });
+        self.jobs()?
+            .send(job)
+            .map_err(|_| io::Error::other("the thread that enters namespaces has ended"))?;
+        answered.await.map_err(|_| io::Error::other("the thread that enters namespaces has ended"))?
+    }
+
+    fn jobs(&self) -> io::Result<mpsc::Sender<Job>> {
+        let mut jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(jobs) = &*jobs {
+            return Ok(jobs.clone());
+        }
+        let (sender, receiver) = mpsc::channel::<Job>();
+        std::thread::Builder::new().name(String::from("namespaces")).spawn(move || {
+            for job in receiver {
+                job();
+            }
+        })?;
+        Ok(jobs.insert(sender).clone())
+    }
+}
