@@ -197,7 +197,7 @@ async fn attempt(address: SocketAddr) -> (SocketAddr, io::Result<TcpStream>) {
 }
 
 /// What an address did; or that it was this machine that did not let us find out.
-fn classify(address: SocketAddr, error: io::Error) -> Result<Outcome, CheckError> {
+pub(crate) fn classify(address: SocketAddr, error: io::Error) -> Result<Outcome, CheckError> {
     use io::ErrorKind::{
         AddrNotAvailable, ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable,
         NetworkDown, NetworkUnreachable, NotConnected, TimedOut,
