@@ -48,10 +48,13 @@ install_without_starting() {
 witnesses=(
     cc=gcc
     curl=curl
+    dig=bind9-dnsutils
     openssl=openssl
     ps=procps
     python3=python3
+    setpriv=util-linux
     ss=iproute2
+    unbound=unbound
 )
 
 bring_packages() {

@@ -59,7 +59,7 @@ pub(crate) async fn resolve(
 }
 
 /// The address that stands where a name could: `127.0.0.1`, `::1`, `[::1]`.
-pub(crate) fn literal(host: &str) -> Option<IpAddr> {
+pub fn literal(host: &str) -> Option<IpAddr> {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     bare.parse().ok()
 }

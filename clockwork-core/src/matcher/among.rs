@@ -62,7 +62,9 @@ impl Matcher {
             let expected_got = || format!("expected {operator}, got {}", show(texts));
             answers.push(match operator {
                 Operator::Not(matcher) => match matcher.among(texts, among) {
-                    Answer::Holds => Answer::Fails(expected_got()),
+                    Answer::Holds => {
+                        Answer::Fails(format!("expected {matcher} of none, got {}", show(texts)))
+                    }
                     Answer::Fails(_) => Answer::Holds,
                     unfit => unfit,
                 },
@@ -118,7 +120,7 @@ fn one_of(operators: &[&Operator], texts: &[&str], matcher: &Matcher) -> Answer 
     match any(texts.iter().map(answer)) {
         Ok(()) => Answer::Holds,
         Err(fits) => {
-            let told = format!("expected one that is {matcher}, got {}", show(texts));
+            let told = format!("expected {matcher} of at least one, got {}", show(texts));
             if fits { Answer::Fails(told) } else { Answer::Unfit(told) }
         }
     }
@@ -196,7 +198,10 @@ mod tests {
             let matcher: Matcher = serde_json::from_value(matcher).unwrap();
             matcher.check_among(texts, Among::Elements).unwrap_err().message
         };
-        assert_eq!(told(json!("x"), &many[..2]), r#"expected one that is "x", got "10.0.0.0", "10.0.0.1""#);
+        assert_eq!(
+            told(json!("x"), &many[..2]),
+            r#"expected "x" of at least one, got "10.0.0.0", "10.0.0.1""#
+        );
         assert_eq!(told(json!("x"), &many[..1]), r#"expected "x", got "10.0.0.0""#);
         assert_eq!(
             told(json!({ "length": 1 }), &many[..2]),

@@ -127,11 +127,6 @@ impl RecordType {
     pub fn is_address(self) -> bool {
         matches!(self, Self::A | Self::AAAA)
     }
-
-    /// Whether its records are each nothing but a name.
-    pub fn is_name(self) -> bool {
-        matches!(self, Self::CNAME | Self::NS | Self::PTR)
-    }
 }
 
 impl FromStr for RecordType {
