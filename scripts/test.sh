@@ -48,13 +48,16 @@ install_without_starting() {
 witnesses=(
     cc=gcc
     curl=curl
+    dig=bind9-dnsutils
     mosquitto=mosquitto
     nats-server=nats-server
     openssl=openssl
     ps=procps
     python3=python3
     redis-server=redis-server
+    setpriv=util-linux
     ss=iproute2
+    unbound=unbound
 )
 
 bring_packages() {

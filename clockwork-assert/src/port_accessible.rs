@@ -163,6 +163,10 @@ impl Assertion for PortAccessibleAssert {
         problems
     }
 
+    fn supports_at(&self) -> bool {
+        true
+    }
+
     async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
         let (host, port) =
             self.address(cx.resource()).ok_or_else(|| CheckError::unobservable("port: is missing"))?;

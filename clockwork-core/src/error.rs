@@ -29,6 +29,7 @@ struct Inner {
     fault: Fault,
     retry: bool,
     timed_out: bool,
+    inconclusive: bool,
     message: String,
     hint: Option<String>,
     details: serde_json::Map<String, serde_json::Value>,
@@ -57,6 +58,7 @@ impl CheckError {
             fault,
             retry,
             timed_out: false,
+            inconclusive: false,
             message,
             hint: None,
             details: serde_json::Map::new(),
@@ -79,6 +81,13 @@ impl CheckError {
     #[must_use]
     pub fn terminal(self) -> Self {
         self.change(|inner| inner.retry = false)
+    }
+
+    /// It happened on the way to the target, and says nothing about it (a name without an address, a vantage that is
+    /// gone): [`Verdict::of_target`](crate::Verdict::of_target) makes no judgement of it.
+    #[must_use]
+    pub fn inconclusive(self) -> Self {
+        self.change(|inner| inner.inconclusive = true)
     }
 
     /// What the reader should do next.
@@ -114,6 +123,11 @@ impl CheckError {
     /// Whether time ran out.
     pub fn is_timeout(&self) -> bool {
         self.0.timed_out
+    }
+
+    /// Whether it says nothing about what was to be looked at.
+    pub fn is_inconclusive(&self) -> bool {
+        self.0.inconclusive
     }
 
     /// This layer's message alone.
@@ -170,6 +184,7 @@ impl<E: std::error::Error + Send + Sync + 'static> From<E> for CheckError {
             fault: Fault::Observer,
             retry: true,
             timed_out: false,
+            inconclusive: false,
             message: error.to_string(),
             hint: None,
             details: serde_json::Map::new(),

@@ -51,7 +51,7 @@ pub use event::{Event, EventStream};
 pub use executor::{RunOptions, Stop};
 pub use graph::Graph;
 pub use manifest::{ManifestError, ManifestInput, ManifestProblem};
-pub use matcher::{LengthMatcher, Matcher, Mismatch};
+pub use matcher::{Among, LengthMatcher, Matcher, Mismatch};
 pub use near::nearest;
 pub use pattern::Pattern;
 pub use probe::{Probe, Vantage};

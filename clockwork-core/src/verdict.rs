@@ -98,11 +98,13 @@ impl Verdict {
     /// well. A refused connection proves "not accessible".
     ///
     /// # Errors
-    /// Passes on what is not the target's fault.
+    /// Passes on what is not the target's fault, and what happened on the way to it.
     pub fn of_target(error: CheckError) -> Result<Self, CheckError> {
         match error.fault() {
-            Fault::Target => Ok(Self { judged: true, ..Self::from_target(&error) }),
-            Fault::Observer => Err(error),
+            Fault::Target if !error.is_inconclusive() => {
+                Ok(Self { judged: true, ..Self::from_target(&error) })
+            }
+            Fault::Target | Fault::Observer => Err(error),
         }
     }
 

@@ -6,6 +6,8 @@
 
 #[cfg(feature = "container")]
 pub mod container;
+#[cfg(feature = "dns")]
+pub mod dns;
 #[cfg(feature = "http")]
 pub mod endpoint;
 #[cfg(feature = "file")]

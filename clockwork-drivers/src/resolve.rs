@@ -46,9 +46,8 @@ pub(crate) async fn resolve(
         return Ok(vec![SocketAddr::new(address, port)]);
     }
     cx.phase(format!("resolving {}", quote(host)));
-    if let clockwork_core::Vantage::Inside(name) = cx.vantage() {
-        return Err(CheckError::unobservable(format!("cannot resolve {} inside {name}", quote(host)))
-            .hint("give an address"));
+    if matches!(cx.vantage(), clockwork_core::Vantage::Inside(_)) {
+        return inside(host, port, cx).await;
     }
     let addresses =
         if fresh { look_up(host.to_owned()).await } else { cx.shared::<Names>().ask(host).await }?;
@@ -62,8 +61,29 @@ pub(crate) async fn resolve(
         .collect())
 }
 
+/// As a program inside the container would find it.
+#[cfg(feature = "dns")]
+async fn inside(host: &str, port: u16, cx: &Context) -> Result<Vec<SocketAddr>, CheckError> {
+    match crate::dns::look_up(host, cx).await? {
+        Ok(addresses) => Ok(addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect()),
+        Err(why) => {
+            let (name, place) = (quote(host), cx.vantage().as_str());
+            Err(CheckError::target(format!("{name} does not resolve to an address inside {place}: {why}"))
+                .detail(UNRESOLVED, host)
+                .inconclusive()
+                .hint("check its spelling, and that both are in one network"))
+        }
+    }
+}
+
+#[cfg(not(feature = "dns"))]
+async fn inside(host: &str, _: u16, cx: &Context) -> Result<Vec<SocketAddr>, CheckError> {
+    let message = format!("cannot resolve {} inside {}", quote(host), cx.vantage().as_str());
+    Err(CheckError::unobservable(message).hint("build clockwork-drivers with its `dns` feature"))
+}
+
 /// The address that stands where a name could: `127.0.0.1`, `::1`, `[::1]`.
-pub(crate) fn literal(host: &str) -> Option<IpAddr> {
+pub fn literal(host: &str) -> Option<IpAddr> {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     bare.parse().ok()
 }
@@ -115,7 +135,9 @@ async fn look_up(host: String) -> Answer {
         }
     }
     if unique.is_empty() {
-        return Err(CheckError::target(format!("{} has no address", quote(&host))).detail(UNRESOLVED, host));
+        return Err(CheckError::target(format!("{} has no address", quote(&host)))
+            .detail(UNRESOLVED, host)
+            .inconclusive());
     }
     Ok(unique.into())
 }
@@ -129,6 +151,7 @@ fn unresolved(name: &str, error: io::Error) -> CheckError {
     CheckError::target(format!("{host} does not resolve to an address"))
         .with_source(error)
         .detail(UNRESOLVED, name)
+        .inconclusive()
         .hint("check its spelling, and the name servers of this machine")
 }
 

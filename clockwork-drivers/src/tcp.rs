@@ -205,7 +205,7 @@ async fn attempt(network: &Network, address: SocketAddr) -> (SocketAddr, io::Res
 }
 
 /// What an address did; or that it was this machine that did not let us find out.
-fn classify(address: SocketAddr, error: io::Error) -> Result<Outcome, CheckError> {
+pub(crate) fn classify(address: SocketAddr, error: io::Error) -> Result<Outcome, CheckError> {
     use io::ErrorKind::{
         AddrNotAvailable, ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable,
         NetworkDown, NetworkUnreachable, NotConnected, TimedOut,

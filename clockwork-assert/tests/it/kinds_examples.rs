@@ -55,6 +55,19 @@ assertions:
         ],
     },
     Example {
+        kind: "DnsResolveAssert",
+        manifest: "
+assertions:
+  - DnsResolveAssert: { hostname: shop.example, expected_ip: 203.0.113.7 }
+  - DnsResolveAssert: { hostname: shop.example, record_type: MX, resolver: [192.0.2.53, 198.51.100.53], every_resolver: true }",
+        says: &[
+            "‹shop.example› does not exist (NXDOMAIN, says ‹10.0.0.2:53›)",
+            "resolves to ‹203.0.113.9›, and not to ‹203.0.113.7›",
+            "‹10.0.0.2:53› did not answer for ‹shop.example› (‹SERVFAIL› for ‹A›)",
+            "has other ‹MX› records‹: …›; but ‹198.51.100.53:53› says ‹10 mail.example.›",
+        ],
+    },
+    Example {
         kind: "FileContentMatchesAssert",
         manifest: "
 assertions:

@@ -4,6 +4,7 @@
 
 mod containers;
 mod disk_usage;
+mod dns;
 mod file;
 mod file_content;
 mod healthcheck;

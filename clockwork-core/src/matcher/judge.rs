@@ -11,7 +11,7 @@ use crate::text::quote;
 
 /// A value without the need to own one: text is judged where it lies.
 #[derive(Clone, Copy)]
-enum Actual<'a> {
+pub(super) enum Actual<'a> {
     Text(&'a str),
     /// Anything but a string.
     Other(&'a Value),
@@ -51,7 +51,7 @@ impl Actual<'_> {
 }
 
 /// What one operator says.
-enum Answer {
+pub(super) enum Answer {
     Holds,
     Fails(String),
     /// The question does not fit the value.
@@ -97,13 +97,13 @@ impl Matcher {
         Err(Mismatch { expected: self.to_string(), actual: actual.show(), message, judged })
     }
 
-    fn answer(&self, actual: Actual<'_>) -> Answer {
+    pub(super) fn answer(&self, actual: Actual<'_>) -> Answer {
         all(self.operators.iter().map(|operator| operator.answer(actual)))
     }
 }
 
 /// Everything has to hold. What does not fit comes before what fails: `not` must not turn it around.
-fn all(answers: impl Iterator<Item = Answer>) -> Answer {
+pub(super) fn all(answers: impl Iterator<Item = Answer>) -> Answer {
     let (mut told, mut fits) = (Vec::new(), true);
     for answer in answers {
         match answer {
@@ -123,7 +123,7 @@ fn all(answers: impl Iterator<Item = Answer>) -> Answer {
 }
 
 /// One is enough.
-fn any(answers: impl Iterator<Item = Answer>) -> Result<(), bool> {
+pub(super) fn any(answers: impl Iterator<Item = Answer>) -> Result<(), bool> {
     let mut fits = true;
     for answer in answers {
         match answer {
@@ -136,7 +136,7 @@ fn any(answers: impl Iterator<Item = Answer>) -> Result<(), bool> {
 }
 
 impl Operator {
-    fn answer(&self, actual: Actual<'_>) -> Answer {
+    pub(super) fn answer(&self, actual: Actual<'_>) -> Answer {
         let expected_got = || format!("expected {}{self}, got {}", self.article(actual), actual.show());
         let of_text = |holds: fn(&str, &str) -> bool, part: &str| match actual {
             Actual::Text(text) => Answer::of(holds(text, part), expected_got),

@@ -6,6 +6,7 @@
 //! Inside there are three answers, not two: it holds, it does not, or the question does not fit the value (`gt` of a
 //! string, anything of a missing value). The third is a failure that `not` leaves alone.
 
+mod among;
 mod difference;
 mod judge;
 mod read;
@@ -18,6 +19,7 @@ use serde_json::{Number, Value};
 
 use crate::{Pattern, Verdict};
 
+pub use among::Among;
 pub(crate) use difference::compare_numbers;
 
 /// What a value has to be like.

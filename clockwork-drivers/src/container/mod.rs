@@ -53,12 +53,14 @@ pub async fn first_process(cx: &Context, name: &ResourceName) -> Result<u32, Che
     let Some(details) = &*cx.observe(ContainerInspect::from(&reference)).await? else {
         return Err(CheckError::target(format!(
             "cannot look from inside {name}: there is no such container"
-        )));
+        ))
+        .inconclusive());
     };
     let pid = details.state.pid;
     if pid == 0 {
         let state = details.state();
-        return Err(CheckError::target(format!("cannot look from inside {name}: its container is {state}")));
+        let message = format!("cannot look from inside {name}: its container is {state}");
+        return Err(CheckError::target(message).inconclusive());
     }
     // A process id of another machine would name any process of this one.
     let id = details.id.clone();

@@ -25,11 +25,60 @@ pub async fn process(cx: &Context) -> Result<Option<u32>, CheckError> {
     }
 }
 
+/// How much of a configuration file is read.
+#[cfg(feature = "dns")]
+const CONFIGURATION: u64 = 1 << 20;
+
+/// A configuration file as it is there: the host's, or the container's own, whose links do not lead out of it. `None`
+/// where there is none.
+///
+/// # Errors
+/// As [`process`]; or when the file is there and cannot be read.
+#[cfg(feature = "dns")]
+pub(crate) async fn read(path: &'static str, cx: &Context) -> Result<Option<Vec<u8>>, CheckError> {
+    use nix::{
+        errno::Errno,
+        fcntl::{OFlag, OpenHow, ResolveFlag, openat2},
+        sys::stat::Mode,
+    };
+    use std::io::Read;
+
+    let inside = process(cx).await?;
+    let read = move || -> Result<Option<Vec<u8>>, CheckError> {
+        let flags = OFlag::O_CLOEXEC | OFlag::O_NOCTTY | OFlag::O_NONBLOCK;
+        let opened = match inside {
+            None => nix::fcntl::open(path, flags, Mode::empty()),
+            Some(pid) => {
+                let root = format!("/proc/{pid}/root");
+                let root = nix::fcntl::open(root.as_str(), OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
+                    .map_err(|errno| no_entry(pid, errno.into()))?;
+                openat2(root, path, OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_IN_ROOT))
+            }
+        };
+        let unreadable = |error: io::Error| {
+            CheckError::unobservable(format!(
+                "cannot read {path} at {}",
+                inside.map_or("host", |_| "the container")
+            ))
+            .with_source(error)
+        };
+        let file = match opened {
+            Ok(file) => std::fs::File::from(file),
+            Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
+            Err(errno) => return Err(unreadable(errno.into())),
+        };
+        let mut content = Vec::new();
+        file.take(CONFIGURATION).read_to_end(&mut content).map_err(unreadable)?;
+        Ok(Some(content))
+    };
+    tokio::task::spawn_blocking(read).await?
+}
+
 /// Why the inside of the container whose first process is `pid` cannot be entered.
 pub(crate) fn no_entry(pid: u32, error: io::Error) -> CheckError {
     match error.kind() {
         io::ErrorKind::NotFound => {
-            CheckError::target(format!("the container ended: its first process {pid} is gone"))
+            CheckError::target(format!("the container ended: its first process {pid} is gone")).inconclusive()
         }
         io::ErrorKind::PermissionDenied => {
             CheckError::unobservable(format!("no permission to look inside the container (process {pid})"))

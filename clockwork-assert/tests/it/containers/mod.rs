@@ -4,6 +4,7 @@
 
 mod engines;
 mod logs;
+mod network;
 mod proxy;
 mod states;
 mod usage;

@@ -1,0 +1,334 @@
+//! [`DnsResolveAssert`]: a name has records in DNS, and they are the ones that it has to have.
+//!
+//! It proves what the name servers that were asked say, just now: those of `/etc/resolv.conf` (as `dig` asks them), or the
+//! `resolver` that is given. Names are absolute: there are no search domains, and `/etc/hosts` is not consulted. A resolver
+//! that caches may not have seen the newest change yet; asking the zone's own servers says what is true there.
+//!
+//! Judged (so that `not` turns it around): other records than expected, a time to live outside of its limits, NODATA and
+//! NXDOMAIN, if every resolver that has to agree says one of these. Not judged: SERVFAIL, REFUSED and other codes,
+//! a referral, silence, a malformed answer, a loop of aliases, resolvers that disagree, and a server that contradicts
+//! itself (NXDOMAIN for one type of a name that has another).
+//!
+//! `details`: `answers`, each with `resolver`, `type`, `status` (`NOERROR`, `NODATA`, `NXDOMAIN`, `SERVFAIL`, …),
+//! `records` (each `data` and `ttl`), `aliases` (each `name`, `target`, `ttl`), `tcp` and `authoritative`.
+
+use std::{borrow::Cow, fmt, net::IpAddr, str::FromStr, sync::Arc, time::Duration};
+
+use clockwork_core::{
+    Assertion, AssertionKind, CheckError, Context, Fault, Invalid, Matcher, Resource, Verdict, async_trait,
+    duration,
+    schemars::{JsonSchema, Schema, SchemaGenerator, json_schema},
+    text::quote,
+};
+use clockwork_drivers::{
+    dns::{DnsName, DnsProbe, HostsProbe, NameServer, RecordType, ResolvConfProbe},
+    resolve::literal,
+};
+use futures_util::future::join_all;
+use serde::{Deserialize, Deserializer, de};
+
+use crate::{
+    dns_verdict::{Answers, Expected, Said},
+    one_or_many::OneOrMany,
+};
+
+/// A name has records in DNS, and they are the ones that it has to have.
+///
+/// ```
+/// use std::net::Ipv4Addr;
+///
+/// use clockwork_assert::DnsResolveAssert;
+/// use clockwork_core::Matcher;
+/// use clockwork_drivers::dns::RecordType;
+///
+/// DnsResolveAssert::new("shop.example").expected_ip(Ipv4Addr::new(192, 0, 2, 1));
+/// DnsResolveAssert::new("shop.example").record_type(RecordType::MX).expected(Matcher::equals("10 mail.example."));
+/// ```
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[schemars(crate = "clockwork_core::schemars")]
+#[serde(deny_unknown_fields)]
+pub struct DnsResolveAssert {
+    /// The name, in any script, always absolute. With `record_type: PTR` it may be an address.
+    hostname: String,
+    /// The address that has to be among those of the name; of a list, each of them.
+    #[serde(default)]
+    expected_ip: Option<OneOrMany<IpAddr>>,
+    /// What one of the records has to be like, as zone files write it: `10 mail.example.`. `not` means that none is so;
+    /// `length` is the number of records, and `equals` takes all of them as a list, in any order. `contains` looks into a
+    /// record, but an address is only ever taken as a whole.
+    #[serde(default)]
+    expected: Option<Matcher>,
+    /// What to ask for: `A+AAAA` unless given.
+    #[serde(default)]
+    record_type: RecordTypes,
+    /// The name server to ask, with its port where that is not 53; of a list, the first that answers. Those of
+    /// `/etc/resolv.conf` unless given.
+    #[serde(default)]
+    resolver: Option<OneOrMany<NameServer>>,
+    /// Ask each of them: every one has to say what is expected, and all the same.
+    #[serde(default)]
+    every_resolver: bool,
+    /// How long the records may be kept, at least. Resolvers that cache count down: ask the zone's own.
+    #[serde(default, with = "duration::optional")]
+    #[schemars(with = "Option<duration::Schema>")]
+    min_ttl: Option<Duration>,
+    /// How long the records may be kept, at most.
+    #[serde(default, with = "duration::optional")]
+    #[schemars(with = "Option<duration::Schema>")]
+    max_ttl: Option<Duration>,
+}
+
+/// One type of record, or several: `A+AAAA`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordTypes(Vec<RecordType>);
+
+impl Default for RecordTypes {
+    fn default() -> Self {
+        Self(vec![RecordType::A, RecordType::AAAA])
+    }
+}
+
+impl From<RecordType> for RecordTypes {
+    fn from(one: RecordType) -> Self {
+        Self(vec![one])
+    }
+}
+
+impl FromStr for RecordTypes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut types = Vec::new();
+        for one in text.split('+') {
+            let one = one.trim().parse()?;
+            if !types.contains(&one) {
+                types.push(one);
+            }
+        }
+        Ok(Self(types))
+    }
+}
+
+impl fmt::Display for RecordTypes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let types: Vec<_> = self.0.iter().map(|one| one.as_str()).collect();
+        f.write_str(&types.join("+"))
+    }
+}
+
+impl<'de> Deserialize<'de> for RecordTypes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Cow::<str>::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
+impl JsonSchema for RecordTypes {
+    fn schema_name() -> Cow<'static, str> {
+        "RecordTypes".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let known = RecordType::ALL.iter().map(|known| known.as_str());
+        let examples: Vec<_> = known.chain(["A+AAAA"]).collect();
+        json_schema!({
+            "description": "A type of DNS record, or several: A+AAAA",
+            "type": "string",
+            "examples": examples
+        })
+    }
+}
+
+impl DnsResolveAssert {
+    /// This name has an address.
+    pub fn new(hostname: impl Into<String>) -> Self {
+        Self {
+            hostname: hostname.into(),
+            expected_ip: None,
+            expected: None,
+            record_type: RecordTypes::default(),
+            resolver: None,
+            every_resolver: false,
+            min_ttl: None,
+            max_ttl: None,
+        }
+    }
+
+    /// The address that has to be among those of the name; of several, each of them.
+    #[must_use]
+    pub fn expected_ip(mut self, address: impl Into<OneOrMany<IpAddr>>) -> Self {
+        self.expected_ip = Some(address.into());
+        self
+    }
+
+    /// What one of the records has to be like.
+    #[must_use]
+    pub fn expected(mut self, matcher: impl Into<Matcher>) -> Self {
+        self.expected = Some(matcher.into());
+        self
+    }
+
+    /// What to ask for, if it is not addresses.
+    #[must_use]
+    pub fn record_type(mut self, record_type: impl Into<RecordTypes>) -> Self {
+        self.record_type = record_type.into();
+        self
+    }
+
+    /// The name server to ask; of several, the first that answers.
+    #[must_use]
+    pub fn resolver(mut self, resolver: impl Into<OneOrMany<NameServer>>) -> Self {
+        self.resolver = Some(resolver.into());
+        self
+    }
+
+    /// Whether each of the resolvers is asked, and all have to say the same.
+    #[must_use]
+    pub fn every_resolver(mut self, every: bool) -> Self {
+        self.every_resolver = every;
+        self
+    }
+
+    /// How long the records may be kept, at least.
+    #[must_use]
+    pub fn min_ttl(mut self, ttl: Duration) -> Self {
+        self.min_ttl = Some(ttl);
+        self
+    }
+
+    /// How long the records may be kept, at most.
+    #[must_use]
+    pub fn max_ttl(mut self, ttl: Duration) -> Self {
+        self.max_ttl = Some(ttl);
+        self
+    }
+
+    /// The name that is asked for.
+    fn name(&self) -> Result<DnsName, Invalid> {
+        match literal(&self.hostname) {
+            Some(address) if self.record_type.0 == [RecordType::PTR] => Ok(DnsName::reverse(address)),
+            Some(_) => {
+                let problem = format!(
+                    "{} is an address already; `record_type: PTR` asks for its name",
+                    quote(&self.hostname)
+                );
+                Err(Invalid::field("hostname", problem))
+            }
+            None => self.hostname.parse().map_err(|problem| Invalid::field("hostname", problem)),
+        }
+    }
+
+    /// Who is asked: the servers of each inner list instead of each other.
+    async fn servers(&self, cx: &Context) -> Result<Vec<Arc<[NameServer]>>, CheckError> {
+        let servers: Arc<[NameServer]> = match &self.resolver {
+            Some(given) => given.as_slice().into(),
+            None => cx.observe(ResolvConfProbe).await?.servers.as_slice().into(),
+        };
+        Ok(match self.every_resolver {
+            true => servers.iter().map(|server| Arc::from([server.clone()])).collect(),
+            false => vec![servers],
+        })
+    }
+
+    fn expected_of(&self) -> Expected<'_> {
+        Expected {
+            hostname: &self.hostname,
+            types: &self.record_type.0,
+            addresses: self.expected_ip.as_ref().map_or(&[], OneOrMany::as_slice),
+            matcher: self.expected.as_ref(),
+            min_ttl: self.min_ttl,
+            max_ttl: self.max_ttl,
+        }
+    }
+}
+
+#[async_trait]
+impl Assertion for DnsResolveAssert {
+    fn kind(&self) -> &'static str {
+        Self::NAME
+    }
+
+    fn label(&self) -> String {
+        let shown = clockwork_core::text::harmless(&self.hostname);
+        match self.record_type == RecordTypes::default() {
+            true => shown.into_owned(),
+            false => format!("{shown} {}", self.record_type),
+        }
+    }
+
+    fn validate(&self, _owner: Option<&dyn Resource>) -> Vec<Invalid> {
+        let mut problems: Vec<_> = self.name().err().into_iter().collect();
+        if self.expected.is_some() && self.expected_ip.is_some() {
+            problems.push(Invalid::whole("give `expected_ip` or `expected`, and not both"));
+        }
+        for address in self.expected_ip.iter().flat_map(|addresses| addresses.as_slice()) {
+            let needed = if address.is_ipv4() { RecordType::A } else { RecordType::AAAA };
+            if !self.record_type.0.contains(&needed) {
+                let problem = format!(
+                    "{address} can only be in a record of type {needed}, and `record_type` is {}",
+                    self.record_type
+                );
+                problems.push(Invalid::field("expected_ip", problem));
+            }
+        }
+        if let (Some(min), Some(max)) = (self.min_ttl, self.max_ttl)
+            && min > max
+        {
+            problems.push(Invalid::field("min_ttl", "is more than `max_ttl`, so that nothing can meet both"));
+        }
+        problems
+    }
+
+    fn supports_at(&self) -> bool {
+        true
+    }
+
+    async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
+        let invalid = |Invalid { field, message }| CheckError::unobservable(format!("{field}: {message}"));
+        let name = self.name().map_err(invalid)?;
+        let servers = self.servers(cx).await?;
+        let mut asked = Vec::with_capacity(servers.len() * self.record_type.0.len());
+        for servers in &servers {
+            for record_type in &self.record_type.0 {
+                let probe =
+                    DnsProbe { name: name.clone(), record_type: *record_type, servers: Arc::clone(servers) };
+                asked.push(async { (*record_type, cx.observe(probe).await) });
+            }
+        }
+        let mut heard = match asked.pop() {
+            // Most ask one question.
+            Some(last) if asked.is_empty() => vec![last.await],
+            last => join_all(asked.into_iter().chain(last)).await,
+        }
+        .into_iter();
+        let mut answers = Vec::with_capacity(servers.len());
+        for servers in &servers {
+            let mut said = Vec::with_capacity(self.record_type.0.len());
+            for (record_type, seen) in heard.by_ref().take(self.record_type.0.len()) {
+                match seen {
+                    Ok(seen) => said.push(Said { record_type, seen: Ok(seen) }),
+                    // One of several that have to agree is a part of the story; the only one is all of it.
+                    Err(error) if error.fault() == Fault::Target && self.every_resolver => {
+                        said.push(Said { record_type, seen: Err(error) });
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            answers.push(Answers { resolver: &servers[0], said });
+        }
+        let (verdict, absent) = self.expected_of().judge(&answers);
+        if absent && let [address, ..] = &**cx.observe(HostsProbe { name: self.hostname.clone() }).await? {
+            let told = format!(
+                "{}; /etc/hosts has it as {}, which DNS does not know of",
+                verdict.text(),
+                quote(address)
+            );
+            return Ok(verdict.message(told));
+        }
+        Ok(verdict)
+    }
+}
+
+impl AssertionKind for DnsResolveAssert {
+    const NAME: &'static str = "DnsResolveAssert";
+    const ALIASES: &'static [&'static str] = &["DNSResolveAssert"];
+}

@@ -1,0 +1,334 @@
+//! What the answers of name servers come to: the judgement of [`crate::DnsResolveAssert`].
+
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
+
+use clockwork_core::{Among, CheckError, Matcher, Verdict, duration, text::quote};
+use clockwork_drivers::dns::{DnsObservation, DnsOutcome, NameServer, RecordType};
+use serde_json::{Value, json};
+
+/// What one resolver, or the first of several that answered, said.
+pub(crate) struct Answers<'a> {
+    pub(crate) resolver: &'a NameServer,
+    /// To each type that was asked for.
+    pub(crate) said: Vec<Said>,
+}
+
+pub(crate) struct Said {
+    pub(crate) record_type: RecordType,
+    pub(crate) seen: Result<Arc<DnsObservation>, CheckError>,
+}
+
+/// What they had to say.
+pub(crate) struct Expected<'a> {
+    pub(crate) hostname: &'a str,
+    pub(crate) types: &'a [RecordType],
+    pub(crate) addresses: &'a [IpAddr],
+    pub(crate) matcher: Option<&'a Matcher>,
+    pub(crate) min_ttl: Option<Duration>,
+    pub(crate) max_ttl: Option<Duration>,
+}
+
+/// What the answers of one resolver come to.
+enum One {
+    /// As expected.
+    Holds(BTreeSet<String>),
+    /// Records, but other ones: what is wrong.
+    Wrong(BTreeSet<String>, String),
+    /// The name, or such a record of it, does not exist.
+    Absent(String),
+    /// Nothing that proves anything: what came instead.
+    Unknown(String),
+}
+
+impl Expected<'_> {
+    /// The verdict, and whether everybody said that there is no such name or record.
+    pub(crate) fn judge(&self, answers: &[Answers<'_>]) -> (Verdict, bool) {
+        let ones: Vec<_> = answers.iter().map(|answers| self.judge_one(answers)).collect();
+        let absent = ones.iter().all(|one| matches!(one, One::Absent(_)));
+        let verdict = match &ones[..] {
+            [One::Holds(records)] => Verdict::passed().actual(list(records)),
+            [One::Wrong(records, message)] => Verdict::failed(message).actual(list(records)),
+            [One::Absent(message)] => Verdict::failed(message).actual("no such record"),
+            [One::Unknown(message)] => Verdict::unjudged(message),
+            several => Self::together(answers, several, self.hostname),
+        };
+        let seen =
+            answers.iter().flat_map(|answers| answers.said.iter().map(|said| (answers.resolver, said)));
+        let details: Value = seen.map(|(resolver, said)| detail(resolver, said)).collect();
+        (verdict.expected(self.to_text()).detail("answers", details), absent)
+    }
+
+    /// Several that have to agree.
+    fn together(answers: &[Answers<'_>], ones: &[One], hostname: &str) -> Verdict {
+        let mut wrong = Vec::new();
+        let mut right: Vec<(&NameServer, &BTreeSet<String>)> = Vec::new();
+        let mut judged = true;
+        for (answers, one) in answers.iter().zip(ones) {
+            match one {
+                One::Holds(records) => right.push((answers.resolver, records)),
+                One::Wrong(_, message) | One::Absent(message) => wrong.push(message.as_str()),
+                One::Unknown(message) => {
+                    judged = false;
+                    wrong.push(message);
+                }
+            }
+        }
+        let who_says_what = || {
+            let told = right.iter().map(|(server, records)| format!("{server} says {}", list(records)));
+            told.collect::<Vec<_>>().join("; ")
+        };
+        if wrong.is_empty() {
+            return match right.windows(2).all(|pair| pair[0].1 == pair[1].1) {
+                true => {
+                    Verdict::passed().actual(right.first().map_or_else(String::new, |(_, said)| list(said)))
+                }
+                // Each is right by itself, so that nothing was proven against what was expected.
+                false => Verdict::unjudged(format!(
+                    "the resolvers disagree about {}: {}",
+                    quote(hostname),
+                    who_says_what()
+                ))
+                .actual(who_says_what()),
+            };
+        }
+        let mut message = wrong.join("; ");
+        if !right.is_empty() {
+            message = format!("{message}; but {}", who_says_what());
+        }
+        // Where some are right, the opposite is no more proven than the assertion.
+        if judged && right.is_empty() { Verdict::failed(message) } else { Verdict::unjudged(message) }
+    }
+
+    fn judge_one(&self, answers: &Answers<'_>) -> One {
+        let hostname = quote(self.hostname);
+        let mut found = Vec::new();
+        let mut missing = Vec::new();
+        for said in &answers.said {
+            let seen = match &said.seen {
+                Ok(seen) => seen,
+                Err(error) => return One::Unknown(format!("{}: {error}", answers.resolver)),
+            };
+            match &seen.outcome {
+                DnsOutcome::Found => found.push(seen),
+                DnsOutcome::NoData | DnsOutcome::NoSuchName => missing.push((said.record_type, seen)),
+                _ => return One::Unknown(trouble(&hostname, said.record_type, seen)),
+            }
+        }
+        let says_none =
+            |(_, seen): &(RecordType, &Arc<DnsObservation>)| seen.outcome == DnsOutcome::NoSuchName;
+        if let Some((none, seen)) = missing.iter().find(|it| says_none(it))
+            && !(found.is_empty() && missing.iter().all(says_none))
+        {
+            let other = answers.said.iter().map(|said| said.record_type).find(|other| other != none);
+            let other = other.map_or("another type", RecordType::as_str);
+            return One::Unknown(format!(
+                "{} contradicts itself: asked for {none} it says that {hostname} does not exist (NXDOMAIN), and asked \
+                 for {other} that it does; programs that ask for both will fail at times",
+                seen.server
+            ));
+        }
+        if found.is_empty() {
+            return One::Absent(absent(&hostname, self.types, missing.first().map(|(_, seen)| &***seen)));
+        }
+        let records: BTreeSet<String> =
+            found.iter().flat_map(|seen| seen.records.iter().map(|record| record.data.clone())).collect();
+        let says = format!("{}says {}", via(found[0]), found[0].server);
+        if let Some(wrong) = self.wrong_records(&records) {
+            return if wrong.judged {
+                One::Wrong(records, format!("{hostname} {} ({says})", wrong.message))
+            } else {
+                One::Unknown(format!("{hostname} {} ({says})", wrong.message))
+            };
+        }
+        match found.iter().find_map(|seen| self.wrong_ttl(seen)) {
+            Some(message) => One::Wrong(records, format!("{message} ({says})")),
+            None => One::Holds(records),
+        }
+    }
+
+    fn wrong_records(&self, records: &BTreeSet<String>) -> Option<Wrong> {
+        let missing: BTreeSet<String> = self
+            .addresses
+            .iter()
+            .map(IpAddr::to_string)
+            .filter(|address| !records.contains(address))
+            .collect();
+        if !missing.is_empty() {
+            let message = format!("resolves to {}, and not to {}", list(records), list(&missing));
+            return Some(Wrong { message, judged: true });
+        }
+        let matcher = self.matcher?;
+        let records: Vec<_> = records.iter().collect();
+        let addresses = self.types.iter().all(|one| one.is_address());
+        let among = if addresses { Among::Elements } else { Among::List };
+        let mismatch = matcher.check_among(&records, among).err()?;
+        let types: Vec<_> = self.types.iter().map(|one| one.as_str()).collect();
+        let mut message = format!("has other {} records: {}", types.join("+"), mismatch.message);
+        // The commonest slip of all: names in records are absolute, and end with a dot.
+        let without: Vec<_> = records.iter().map(|record| record.trim_end_matches('.')).collect();
+        if matcher.check_among(&without, among).is_ok() {
+            message.push_str("; names in records end with a dot");
+        }
+        Some(Wrong { message, judged: mismatch.judged })
+    }
+
+    /// The records and the aliases before them: whoever asks keeps the answer no longer than the shortest of them.
+    fn wrong_ttl(&self, seen: &DnsObservation) -> Option<String> {
+        let all = seen.aliases.iter().map(|alias| (alias.ttl, &alias.target));
+        let all = all.chain(seen.records.iter().map(|record| (record.ttl, &record.data)));
+        let seconds = |ttl: u32| Duration::from_secs(ttl.into());
+        for (ttl, what) in all {
+            let told = |limit: &str, bound: Duration| {
+                let (ttl, bound) = (duration::show(seconds(ttl)), duration::show(bound));
+                format!("the TTL of {} is {ttl}, {limit} {bound}", quote(what))
+            };
+            if let Some(min) = self.min_ttl.filter(|min| seconds(ttl) < *min) {
+                let cached = if seen.authoritative {
+                    ""
+                } else {
+                    "; this server does not speak for the zone, and a cache counts down: give one that does as `resolver`"
+                };
+                return Some(told("less than", min) + cached);
+            }
+            if let Some(max) = self.max_ttl.filter(|max| seconds(ttl) > *max) {
+                return Some(told("more than", max));
+            }
+        }
+        None
+    }
+
+    fn to_text(&self) -> String {
+        match (self.matcher, self.addresses) {
+            (Some(matcher), _) => matcher.to_string(),
+            (None, []) => {
+                let types: Vec<_> = self.types.iter().map(|one| one.as_str()).collect();
+                format!("a record of type {}", types.join(" or "))
+            }
+            (None, addresses) => addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", "),
+        }
+    }
+}
+
+struct Wrong {
+    message: String,
+    judged: bool,
+}
+
+/// `10.0.0.1, 10.0.0.2`, each harmless, and not too many.
+fn list(records: &BTreeSet<String>) -> String {
+    const SHOWN: usize = 12;
+    let mut shown: Vec<String> = records
+        .iter()
+        .take(SHOWN)
+        .map(|record| match record.parse::<IpAddr>() {
+            Ok(address) => address.to_string(),
+            Err(_) => quote(record),
+        })
+        .collect();
+    if records.len() > SHOWN {
+        shown.push(format!("… ({} in all)", records.len()));
+    }
+    shown.join(", ")
+}
+
+/// `as an alias of "a.example.", `; nothing, where there is no alias.
+fn via(seen: &DnsObservation) -> String {
+    match seen.aliases.last() {
+        Some(alias) => format!("as an alias of {}, ", quote(&alias.target)),
+        None => String::new(),
+    }
+}
+
+fn absent(hostname: &str, types: &[RecordType], seen: Option<&DnsObservation>) -> String {
+    let Some(seen) = seen else { return format!("{hostname} has no record") };
+    let whose = match seen.aliases.last() {
+        Some(alias) => format!("{hostname} is an alias of {}, which", quote(&alias.target)),
+        None => hostname.to_owned(),
+    };
+    let types: Vec<_> = types.iter().map(|one| one.as_str()).collect();
+    let extended = extended(seen);
+    match seen.outcome {
+        DnsOutcome::NoSuchName => {
+            format!("{whose} does not exist (NXDOMAIN, says {}{extended})", seen.server)
+        }
+        _ => format!("{whose} has no {} record (NODATA, says {}{extended})", types.join(" or "), seen.server),
+    }
+}
+
+/// What came instead of an answer, and what to do about it.
+fn trouble(hostname: &str, record_type: RecordType, seen: &DnsObservation) -> String {
+    let (server, extended) = (seen.server, extended(seen));
+    match &seen.outcome {
+        DnsOutcome::Code(2) => format!(
+            "{server} could not look {hostname} up (SERVFAIL for {record_type}{extended}); the zone's own servers do not \
+             answer it, or DNSSEC does not hold: its log says more"
+        ),
+        DnsOutcome::Code(5) => format!(
+            "{server} refused to look {hostname} up (REFUSED for {record_type}{extended}); it does not serve this zone, \
+             or not this client"
+        ),
+        DnsOutcome::Code(code) => {
+            let word = match seen.outcome.as_str() {
+                "UNKNOWN CODE" => format!("code {code}"),
+                word => word.to_owned(),
+            };
+            format!("{server} did not answer for {hostname} ({word} for {record_type}{extended})")
+        }
+        DnsOutcome::Referral => format!(
+            "{server} does not know {hostname} itself and does not ask others for this client (a referral for \
+             {record_type}); give a resolver that does, or the zone's own server"
+        ),
+        DnsOutcome::AliasLoop => {
+            let names: Vec<_> = seen.aliases.iter().map(|alias| alias.name.as_str()).collect();
+            let last = seen.aliases.last().map_or("", |alias| alias.target.as_str());
+            let story = clockwork_core::text::bounded(format!("{} → {last}", names.join(" → ")), 1024);
+            let story = clockwork_core::text::harmless(&story).into_owned();
+            format!("the aliases of {hostname} go round in a circle: {story} (says {server})")
+        }
+        DnsOutcome::TooManyAliases => format!(
+            "{hostname} has a chain of more than {} aliases, which resolvers do not follow (says {server})",
+            seen.aliases.len().saturating_sub(1)
+        ),
+        DnsOutcome::Broken(why) => {
+            format!("{server} gave no usable answer for {record_type} of {hostname}: {why}")
+        }
+        other => format!("{server} says {} for {record_type} of {hostname}", other.as_str()),
+    }
+}
+
+/// The server's own words: `, extended error 22 "no reachable authority"`.
+fn extended(seen: &DnsObservation) -> String {
+    match &seen.extended_error {
+        Some((code, text)) if text.is_empty() => format!(", extended error {code}"),
+        Some((code, text)) => format!(", extended error {code} {}", quote(text)),
+        None => String::new(),
+    }
+}
+
+fn detail(resolver: &NameServer, said: &Said) -> Value {
+    let record_type = said.record_type.as_str();
+    match &said.seen {
+        Ok(seen) => json!({
+            "resolver": seen.server.to_string(),
+            "type": record_type,
+            "status": seen.outcome.as_str(),
+            "records": seen.records.iter().map(|it| json!({ "data": it.data, "ttl": it.ttl })).collect::<Value>(),
+            "aliases": seen
+                .aliases
+                .iter()
+                .map(|it| json!({ "name": it.name, "target": it.target, "ttl": it.ttl }))
+                .collect::<Value>(),
+            "tcp": seen.over_tcp,
+            "authoritative": seen.authoritative,
+        }),
+        Err(error) => json!({
+            "resolver": resolver.to_string(),
+            "type": record_type,
+            "status": if error.is_timeout() { "TIMEOUT" } else { "UNREACHABLE" },
+        }),
+    }
+}
+
+#[cfg(test)]
+#[path = "dns_verdict_tests.rs"]
+mod tests;
