@@ -24,7 +24,7 @@ mod tls;
 pub use driver::{ContainerDriver, ContainerObservation};
 pub use endpoint::{EngineRef, Runtime};
 pub use fields::{
-    Command, Connection, DatabaseEngine, EnvValue, HealthCheck, HealthTest, PortMapping, Protocol, Restart,
+    Command, EnvValue, HealthCheck, HealthTest, PortMapping, Protocol, Restart,
     Text, Volume,
 };
 pub use inspect::{ContainerDetails, ContainerInspect, HealthRun, StateDetails};
