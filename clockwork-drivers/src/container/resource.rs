@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Command, ContainerDriver, EngineRef, EnvValue, HealthCheck, PortMapping, Restart, Runtime,
-    Volume, driver::familiar, endpoint, fields::Text, reference,
+    Command, ContainerDriver, EngineRef, EnvValue, HealthCheck, PortMapping, Restart, Runtime, Volume,
+    driver::familiar, endpoint, fields::Text, reference,
 };
 use crate::sql::Connection;
 

@@ -37,6 +37,13 @@ pub struct Table {
     pub columns: Vec<Column>,
 }
 
+impl Table {
+    /// Something of this name, with these columns.
+    pub fn new(name: impl Into<String>, relation: Relation, columns: Vec<Column>) -> Self {
+        Self { name: name.into(), relation, columns }
+    }
+}
+
 /// A column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
@@ -183,11 +190,8 @@ async fn mysql(connection: &Connection, name: &TableName, cx: &Context) -> Looke
                 return Ok(Err(failure.hint("give the connection a `database`, or write `database.table`")));
             }
         };
-        let mut near: Vec<_> = found
-            .rows
-            .iter()
-            .map(|row| format!("{}.{}", Rows::text(row, 0), Rows::text(row, 1)))
-            .collect();
+        let mut near: Vec<_> =
+            found.rows.iter().map(|row| format!("{}.{}", Rows::text(row, 0), Rows::text(row, 1))).collect();
         near.dedup();
         return Ok(Ok(TableLook::Missing { searched, near }));
     };
@@ -243,7 +247,8 @@ pub async fn estimate(connection: &Connection, name: &TableName, cx: &Context) -
     };
     let rows = answered!(ask(connection, sql, params, cx).await?);
     if rows.rows.is_empty() {
-        let message = format!("there is no table {} that could be seen", clockwork_core::text::quote(&name.name));
+        let message =
+            format!("there is no table {} that could be seen", clockwork_core::text::quote(&name.name));
         return Ok(Err(SqlFailure::new(FailureKind::NoTable, message)));
     }
     Ok(Ok(rows.value().and_then(Value::as_u64)))

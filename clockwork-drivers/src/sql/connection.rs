@@ -6,8 +6,6 @@ use clockwork_core::{Invalid, Secret, text::quote};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-
-
 /// How to reach a database; assertions about databases use it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -213,7 +211,11 @@ impl Connection {
 }
 
 fn place(host: &str, port: u16) -> String {
-    if host.contains(':') && !host.starts_with('[') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+    if host.contains(':') && !host.starts_with('[') {
+        format!("[{host}]:{port}")
+    } else {
+        format!("{host}:{port}")
+    }
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ impl SqlFailure {
         let error = match kind {
             FailureKind::Credentials => CheckError::unobservable(message).retryable(),
             FailureKind::Forbidden | FailureKind::Limit => CheckError::unobservable(message),
-            FailureKind::ReadOnly | FailureKind::Statement => CheckError::target(message).terminal(),
+            FailureKind::ReadOnly => CheckError::target(message).terminal(),
             _ => CheckError::target(message),
         };
         Self { kind, code: None, error }
@@ -71,6 +71,13 @@ impl SqlFailure {
         self
     }
 
+    /// Waiting cannot help: the statement itself is wrong.
+    #[must_use]
+    pub(crate) fn terminal(mut self) -> Self {
+        self.error = self.error.terminal();
+        self
+    }
+
     #[must_use]
     pub(crate) fn hint(mut self, hint: &str) -> Self {
         self.error = self.error.hint(hint);
@@ -79,9 +86,7 @@ impl SqlFailure {
 
     /// Whether it says something of the connection, and nothing of the statement.
     pub fn is_connection(&self) -> bool {
-        use FailureKind::{
-            Busy, Credentials, Lost, NoDatabase, OtherProtocol, Tls, Unreachable, Unresolved,
-        };
+        use FailureKind::{Busy, Credentials, Lost, NoDatabase, OtherProtocol, Tls, Unreachable, Unresolved};
         matches!(
             self.kind,
             Unresolved | Unreachable | OtherProtocol | Tls | Credentials | NoDatabase | Busy | Lost

@@ -15,9 +15,9 @@
 mod catalog;
 mod connection;
 mod failure;
+mod migrations;
 #[cfg(feature = "mysql")]
 mod mysql;
-mod migrations;
 mod name;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod number;
@@ -33,7 +33,7 @@ pub use connection::{Connection, DatabaseEngine, TlsMode};
 pub use failure::{FailureKind, SqlFailure};
 pub use migrations::{
     Applied, Migration, MigrationFiles, MigrationFilesProbe, MigrationTool, Ran, applied_migrations,
-    compare_versions,
+    compare_versions, normal_version,
 };
 pub use name::TableName;
 pub use probe::{ConnectProbe, Connected, SqlProbe};

@@ -117,7 +117,8 @@ mod tests {
         ] {
             assert_eq!(TableName::parse(engine, text).unwrap().quoted(), quoted, "{text}");
         }
-        for text in ["", ".", "a.", ".a", "a b", "a;b", "\"a", "\"\"", "a.b.c", "users; drop table x", "a--"] {
+        for text in ["", ".", "a.", ".a", "a b", "a;b", "\"a", "\"\"", "a.b.c", "users; drop table x", "a--"]
+        {
             let told = TableName::parse(Postgresql, text).unwrap_err();
             assert!(told.contains("is not a table's name: "), "{told}");
         }

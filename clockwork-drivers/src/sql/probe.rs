@@ -41,7 +41,9 @@ impl Probe for SqlProbe {
         let Self { connection, statement, alone } = self;
         match connection.engine {
             #[cfg(feature = "postgres")]
-            DatabaseEngine::Postgresql if *alone => super::postgres::run_alone(connection, statement, cx).await,
+            DatabaseEngine::Postgresql if *alone => {
+                super::postgres::run_alone(connection, statement, cx).await
+            }
             #[cfg(feature = "postgres")]
             DatabaseEngine::Postgresql => super::postgres::run(connection, statement, cx).await,
             #[cfg(feature = "mysql")]

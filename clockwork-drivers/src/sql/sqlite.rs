@@ -136,7 +136,11 @@ fn inspect(path: &Path) -> Looked<Found> {
         Ok(Err(SqlFailure::new(FailureKind::OtherProtocol, message)))
     };
     if !metadata.is_file() {
-        return no_database(String::from(if metadata.is_dir() { "it is a directory" } else { "it is no file" }));
+        return no_database(String::from(if metadata.is_dir() {
+            "it is a directory"
+        } else {
+            "it is no file"
+        }));
     }
     let mut head = Vec::new();
     match std::fs::File::open(path).map(|file| file.take(100).read_to_end(&mut head)) {
@@ -166,7 +170,9 @@ fn open(path: &Path, read_only: bool, immutable: bool) -> rusqlite::Result<rusql
         let mut uri = String::from("file:");
         for byte in path.as_os_str().as_bytes() {
             match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => uri.push(char::from(*byte)),
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
+                    uri.push(char::from(*byte))
+                }
                 byte => uri.push_str(&format!("%{byte:02X}")),
             }
         }
@@ -183,7 +189,10 @@ fn open(path: &Path, read_only: bool, immutable: bool) -> rusqlite::Result<rusql
 }
 
 /// The outer error is SQLite's, the inner one our own limit.
-fn answer(connection: &rusqlite::Connection, statement: &Statement) -> rusqlite::Result<Result<Rows, SqlFailure>> {
+fn answer(
+    connection: &rusqlite::Connection,
+    statement: &Statement,
+) -> rusqlite::Result<Result<Rows, SqlFailure>> {
     let began = Instant::now();
     let mut prepared = connection.prepare(&statement.sql)?;
     let columns: Vec<String> = prepared.column_names().into_iter().map(str::to_owned).collect();
@@ -248,7 +257,10 @@ fn sort(path: &Path, error: &rusqlite::Error) -> SqlFailure {
     let words = clockwork_core::text::quote(&error.to_string());
     let rusqlite::Error::SqliteFailure(code, _) = error else {
         let kind = if error.to_string().contains("no such table") { NoTable } else { Statement };
-        return SqlFailure::new(kind, format!("the database refused the statement: {words}"));
+        let failure = SqlFailure::new(kind, format!("the database refused the statement: {words}"));
+        let wrong =
+            matches!(error, rusqlite::Error::MultipleStatement) || error.to_string().contains("syntax error");
+        return if wrong { failure.terminal() } else { failure };
     };
     let (kind, message) = match code.code {
         ErrorCode::NotADatabase => (OtherProtocol, format!("{name} is not an SQLite database: {words}")),

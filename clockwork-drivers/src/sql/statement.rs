@@ -66,7 +66,6 @@ impl Statement {
 
 /// What a statement brought.
 #[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
 pub struct Rows {
     /// The columns' names.
     pub columns: Vec<String>,

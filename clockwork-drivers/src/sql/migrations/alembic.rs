@@ -10,8 +10,9 @@ use super::Migration;
 static REVISION: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r#"(?m)^revision\s*(?::[^=\n]+)?=\s*["']([^"'\n]+)["']"#).unwrap());
 #[expect(clippy::unwrap_used, reason = "constants, which the tests compile")]
-static DOWN: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"(?m)^down_revision\s*(?::[^=\n]+)?=\s*(\([^)]*\)|\[[^\]]*\]|[^\n#]*)").unwrap());
+static DOWN: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?m)^down_revision\s*(?::[^=\n]+)?=\s*(\([^)]*\)|\[[^\]]*\]|[^\n#]*)").unwrap()
+});
 #[expect(clippy::unwrap_used, reason = "constants, which the tests compile")]
 static QUOTED: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"["']([^"'\n]+)["']"#).unwrap());
 
@@ -43,7 +44,11 @@ mod tests {
             ("revision = 'm'\ndown_revision = 'a'  # not 'b'\n", "m", &["a"]),
         ] {
             let read = read("f.py", content).unwrap();
-            assert_eq!((read.version.as_str(), read.after.as_slice()), (version, &*to_owned(after)), "{content}");
+            assert_eq!(
+                (read.version.as_str(), read.after.as_slice()),
+                (version, &*to_owned(after)),
+                "{content}"
+            );
         }
         assert_eq!(read("env.py", "import x\n"), None);
     }

@@ -7,7 +7,8 @@ use regex::Regex;
 use super::Migration;
 
 #[expect(clippy::unwrap_used, reason = "constants, which the tests compile")]
-static REPLACES: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?m)^\s+replaces\s*=\s*\[([^\]]*)\]").unwrap());
+static REPLACES: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?m)^\s+replaces\s*=\s*\[([^\]]*)\]").unwrap());
 #[expect(clippy::unwrap_used, reason = "constants, which the tests compile")]
 static PAIR: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r#"\(\s*["']([^"'\n]+)["']\s*,\s*["']([^"'\n]+)["']\s*,?\s*\)"#).unwrap());
@@ -17,7 +18,8 @@ pub(super) fn read(app: &str, name: &str, content: &str) -> Option<Migration> {
     if name.starts_with(['_', '~']) || !content.contains("Migration") {
         return None;
     }
-    let replaces = REPLACES.captures(content).map_or("", |found| found.get(1).map_or("", |list| list.as_str()));
+    let replaces =
+        REPLACES.captures(content).map_or("", |found| found.get(1).map_or("", |list| list.as_str()));
     let replaces = PAIR.captures_iter(replaces).map(|pair| format!("{}.{}", &pair[1], &pair[2])).collect();
     Some(Migration { version: format!("{app}.{name}"), replaces, ..Migration::default() })
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clockwork_core::{CheckError, Context, Fault, Probe};
 
-use super::{MigrationTool, alembic, checksum, django, normal};
+use super::{MigrationTool, alembic, checksum, django, normal_version};
 use crate::sql::shown;
 
 /// How many files and directories are looked at.
@@ -34,7 +34,6 @@ pub struct MigrationFiles {
 
 /// A migration that lies in a directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Migration {
     /// Its version, in the one spelling; for Django `app.name`; for a repeatable one of Flyway its description.
     pub version: String,
@@ -63,7 +62,9 @@ impl Probe for MigrationFilesProbe {
         });
         if migrations.is_empty() {
             let message = format!("{} holds no migration of {}", shown(&self.directory), self.tool.name());
-            return Err(CheckError::unobservable(message).hint("is it the right directory, and the right tool?"));
+            return Err(
+                CheckError::unobservable(message).hint("is it the right directory, and the right tool?")
+            );
         }
         Ok(MigrationFiles { migrations })
     }
@@ -112,7 +113,8 @@ impl Reader {
         let mut versions: Vec<_> = reader.found.iter().map(|found| (&found.version, &found.name)).collect();
         versions.sort();
         if let Some(twice) = versions.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            let (one, other) = (clockwork_core::text::quote(twice[0].1), clockwork_core::text::quote(twice[1].1));
+            let (one, other) =
+                (clockwork_core::text::quote(twice[0].1), clockwork_core::text::quote(twice[1].1));
             return Err(CheckError::unobservable(format!(
                 "{} holds two migrations of one version: {one} and {other}",
                 shown(directory)
@@ -123,7 +125,8 @@ impl Reader {
 
     fn entries(&mut self, directory: &Path) -> Result<Vec<Entry>, CheckError> {
         let cannot = |error| {
-            CheckError::unobservable(format!("cannot read the directory {}", shown(directory))).with_source(error)
+            CheckError::unobservable(format!("cannot read the directory {}", shown(directory)))
+                .with_source(error)
         };
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(directory).map_err(cannot)? {
@@ -131,7 +134,9 @@ impl Reader {
             self.seen += 1;
             if self.seen > ENTRIES {
                 let message = format!("{} holds more than {ENTRIES} files", shown(directory));
-                return Err(CheckError::unobservable(message).hint("name the directory of the migrations itself"));
+                return Err(
+                    CheckError::unobservable(message).hint("name the directory of the migrations itself")
+                );
             }
             let (path, name) = (entry.path(), entry.file_name());
             let is_directory = std::fs::metadata(&path).is_ok_and(|found| found.is_dir());
@@ -155,7 +160,8 @@ impl Reader {
     }
 
     fn content(&self, path: &Path) -> Result<Vec<u8>, CheckError> {
-        let cannot = |error| CheckError::unobservable(format!("cannot read {}", shown(path))).with_source(error);
+        let cannot =
+            |error| CheckError::unobservable(format!("cannot read {}", shown(path))).with_source(error);
         let found = std::fs::metadata(path).map_err(cannot)?;
         if !found.is_file() || found.len() > FILE_LIMIT {
             return Err(CheckError::unobservable(format!("{} is no file of at most 16 MiB", shown(path))));
@@ -168,7 +174,11 @@ impl Reader {
     }
 
     fn migration(&self, version: &str, entry: &Entry) -> Migration {
-        Migration { version: normal(self.tool, version), name: entry.name.clone(), ..Migration::default() }
+        Migration {
+            version: normal_version(self.tool, version),
+            name: entry.name.clone(),
+            ..Migration::default()
+        }
     }
 
     fn alembic(&self, entry: &Entry) -> Result<Option<Migration>, CheckError> {
@@ -215,7 +225,10 @@ impl Reader {
                 if stem.ends_with(".down") {
                     return None;
                 }
-                stem.split_once('_').map(|(version, _)| version).filter(digits).map(|version| (version, false))
+                stem.split_once('_')
+                    .map(|(version, _)| version)
+                    .filter(digits)
+                    .map(|version| (version, false))
             }
             MigrationTool::Refinery => {
                 let stem = name.strip_suffix(".sql").or_else(|| name.strip_suffix(".rs"))?;
@@ -259,7 +272,9 @@ impl Reader {
             }
         } else if depth < DEPTH {
             // What pip and npm brought has apps of its own, which are not this project's files.
-            let own = |name: &str| !name.starts_with('.') && !["node_modules", "site-packages", "venv"].contains(&name);
+            let own = |name: &str| {
+                !name.starts_with('.') && !["node_modules", "site-packages", "venv"].contains(&name)
+            };
             for entry in entries.into_iter().filter(|entry| entry.is_directory && own(&entry.name)) {
                 if !std::fs::symlink_metadata(&entry.path).is_ok_and(|found| found.is_symlink()) {
                     self.django(&entry.path, depth + 1)?;

@@ -100,7 +100,7 @@ impl MigrationTool {
 }
 
 /// A version in the one spelling in which two are equal: numbers without zeros in front, `1_2` as `1.2`, `1.0` as `1`.
-pub(crate) fn normal(tool: MigrationTool, version: &str) -> String {
+pub fn normal_version(tool: MigrationTool, version: &str) -> String {
     let trimmed = |digits: &str| match digits.trim_start_matches('0') {
         "" if !digits.is_empty() => String::from("0"),
         rest => rest.to_owned(),
@@ -149,7 +149,10 @@ mod tests {
     fn a_tool_is_known_by_its_columns() {
         use MigrationTool::{Alembic, Diesel, Django, Flyway, GolangMigrate, Rails, Refinery, Sqlx};
         for (names, expected) in [
-            (&["version", "description", "installed_on", "success", "checksum", "execution_time"][..], Some(Sqlx)),
+            (
+                &["version", "description", "installed_on", "success", "checksum", "execution_time"][..],
+                Some(Sqlx),
+            ),
             (
                 &[
                     "installed_rank",
@@ -190,9 +193,10 @@ mod tests {
             (Flyway, "1_2", "1.2"),
             (Flyway, "01.0", "1"),
         ] {
-            assert_eq!(normal(tool, version), expected, "{version}");
+            assert_eq!(normal_version(tool, version), expected, "{version}");
         }
-        for (one, other) in [("1", "2"), ("9", "10"), ("1.9", "1.10"), ("1", "1.1"), ("2", "20240101120000")] {
+        for (one, other) in [("1", "2"), ("9", "10"), ("1.9", "1.10"), ("1", "1.1"), ("2", "20240101120000")]
+        {
             assert_eq!(compare_versions(one, other), Ordering::Less, "{one} {other}");
             assert_eq!(compare_versions(other, one), Ordering::Greater, "{one} {other}");
         }

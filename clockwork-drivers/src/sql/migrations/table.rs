@@ -3,7 +3,7 @@
 use clockwork_core::{CheckError, Context};
 use serde_json::Value;
 
-use super::{MigrationTool, normal};
+use super::{MigrationTool, normal_version};
 use crate::sql::{Connection, DatabaseEngine, Rows, SqlFailure, SqlProbe, Statement, TableName};
 
 /// How many migrations are read.
@@ -11,7 +11,6 @@ const KEEP: usize = 50_000;
 
 /// What a tool wrote down, in the order in which it ran them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Applied {
     /// What ran, or failed.
     pub migrations: Vec<Ran>,
@@ -21,7 +20,6 @@ pub struct Applied {
 
 /// A migration that a tool ran.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Ran {
     /// Its version, in the one spelling; for Django `app.name`; for a repeatable one of Flyway its description.
     pub version: String,
@@ -61,16 +59,19 @@ fn select(engine: DatabaseEngine, table: &TableName, tool: MigrationTool) -> Str
     };
     // version, name, failed, checksum, type
     let (columns, order) = match tool {
-        MigrationTool::Sqlx => (
-            format!("{}, description, NOT success, {hex}, ''", text("version")),
-            "version",
-        ),
+        MigrationTool::Sqlx => {
+            (format!("{}, description, NOT success, {hex}, ''", text("version")), "version")
+        }
         MigrationTool::Refinery => (format!("{}, name, 0, '', ''", text("version")), "version"),
         MigrationTool::Diesel | MigrationTool::Rails => {
             (format!("{}, '', 0, '', ''", text("version")), "version")
         }
         MigrationTool::Flyway => (
-            format!("version, description, NOT success, {}, {}", text("checksum"), if mysql { "`type`" } else { "\"type\"" }),
+            format!(
+                "version, description, NOT success, {}, {}",
+                text("checksum"),
+                if mysql { "`type`" } else { "\"type\"" }
+            ),
             "installed_rank",
         ),
         MigrationTool::Alembic => (String::from("version_num, '', 0, '', ''"), "version_num"),
@@ -91,7 +92,7 @@ fn read(tool: MigrationTool, rows: &Rows) -> Applied {
             other => other.is_some_and(|value| !value.is_null()),
         };
         let checksum = Some(Rows::text(row, 3).to_owned()).filter(|checksum| !checksum.is_empty());
-        let mut ran = Ran { version: normal(tool, version), failed, checksum, ..Ran::default() };
+        let mut ran = Ran { version: normal_version(tool, version), failed, checksum, ..Ran::default() };
         match tool {
             MigrationTool::Django => ran.version = format!("{version}.{name}"),
             MigrationTool::Flyway => {
@@ -140,7 +141,13 @@ mod tests {
         let read = read(
             MigrationTool::Flyway,
             &rows(&[
-                [json!(null), json!("<< Flyway Schema Creation >>"), json!(false), json!(null), json!("SCHEMA")],
+                [
+                    json!(null),
+                    json!("<< Flyway Schema Creation >>"),
+                    json!(false),
+                    json!(null),
+                    json!("SCHEMA"),
+                ],
                 [json!("1"), json!("<< Flyway Baseline >>"), json!(false), json!(null), json!("BASELINE")],
                 [json!("2"), json!("users"), json!(false), json!("77"), json!("SQL")],
                 [json!("3"), json!("orders"), json!(1), json!("-5"), json!("SQL")],

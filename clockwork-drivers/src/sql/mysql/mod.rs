@@ -183,9 +183,12 @@ async fn run_alone(
 /// Whether a statement surely leaves the session as it was. `USE` and `SET` are not rolled back, and would mean something
 /// to whoever asks next.
 fn leaves_nothing(sql: &str) -> bool {
-    let word = sql.trim_start_matches(|c: char| c.is_whitespace() || c == '(').split(|c: char| !c.is_alphabetic());
+    let word =
+        sql.trim_start_matches(|c: char| c.is_whitespace() || c == '(').split(|c: char| !c.is_alphabetic());
     let word = word.into_iter().next().unwrap_or_default();
-    ["select", "with", "show", "explain", "describe", "values"].iter().any(|known| word.eq_ignore_ascii_case(known))
+    ["select", "with", "show", "explain", "describe", "values"]
+        .iter()
+        .any(|known| word.eq_ignore_ascii_case(known))
 }
 
 /// One statement in a transaction of its own. It is prepared, and so one, not several.
@@ -218,10 +221,7 @@ fn limits(statement: &Statement, maria: bool) -> String {
 }
 
 /// The outer error is the connection's or the statement's, the inner one our own limit.
-async fn answer(
-    conn: &mut Conn,
-    statement: &Statement,
-) -> mysql_async::Result<Result<Rows, SqlFailure>> {
+async fn answer(conn: &mut Conn, statement: &Statement) -> mysql_async::Result<Result<Rows, SqlFailure>> {
     let params: Vec<Value> = statement
         .params
         .iter()
@@ -241,7 +241,9 @@ async fn answer(
         if rows.len() < statement.keep && count <= limit {
             kept_bytes += size;
             let values = row.unwrap_raw().into_iter().zip(&columns);
-            rows.push(values.map(|(value, column)| value::json(value.unwrap_or(Value::NULL), column)).collect());
+            rows.push(
+                values.map(|(value, column)| value::json(value.unwrap_or(Value::NULL), column)).collect(),
+            );
         }
         // The rest is read and thrown away; the server's own limits end it.
         if bytes > BYTE_LIMIT || kept_bytes > KEPT_LIMIT {

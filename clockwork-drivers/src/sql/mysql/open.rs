@@ -36,7 +36,9 @@ pub(super) async fn open(
     let place = connection.place();
     let addresses = match resolve(&connection.host, connection.port(), false, cx).await {
         Ok(addresses) => addresses,
-        Err(error) if is_unresolved(&error) => return Ok(Err(SqlFailure::of(FailureKind::Unresolved, error))),
+        Err(error) if is_unresolved(&error) => {
+            return Ok(Err(SqlFailure::of(FailureKind::Unresolved, error)));
+        }
         Err(error) => return Err(error),
     };
     let ips: Vec<IpAddr> = addresses.iter().map(std::net::SocketAddr::ip).collect();
@@ -55,7 +57,10 @@ pub(super) async fn open(
         .wait_timeout(Some(28_800));
     let tls = tls(connection).await?;
     let whom = Whom { place: &place, said: &said };
-    cx.phase(format!("waiting for {place} to let user {} in", clockwork_core::text::quote(connection.user())));
+    cx.phase(format!(
+        "waiting for {place} to let user {} in",
+        clockwork_core::text::quote(connection.user())
+    ));
     let encrypted: Opts = settings.clone().ssl_opts(tls).into();
     let (mut conn, is_encrypted) = match Conn::new(encrypted).await {
         Ok(conn) => (conn, true),

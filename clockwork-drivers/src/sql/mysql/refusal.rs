@@ -20,7 +20,8 @@ impl Whom<'_> {
     /// An error while the connection was made; the outer one is our own.
     pub(super) fn at_the_door(&self, error: Error) -> Result<SqlFailure, CheckError> {
         use io::ErrorKind::{
-            AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable, PermissionDenied, TimedOut,
+            AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable, PermissionDenied,
+            TimedOut,
         };
         let place = self.place;
         match &error {
@@ -30,13 +31,10 @@ impl Whom<'_> {
             }
             Error::Io(IoError::Io(error)) => match error.kind() {
                 ConnectionRefused => {
-                    let failure = SqlFailure::new(
-                        FailureKind::Unreachable,
-                        format!("{place} refused the connection"),
-                    );
-                    Ok(failure.hint(
-                        "nothing listens there: is the service running, and is its port published?",
-                    ))
+                    let failure =
+                        SqlFailure::new(FailureKind::Unreachable, format!("{place} refused the connection"));
+                    Ok(failure
+                        .hint("nothing listens there: is the service running, and is its port published?"))
                 }
                 HostUnreachable | NetworkUnreachable | TimedOut => Ok(SqlFailure::new(
                     FailureKind::Unreachable,
@@ -47,7 +45,9 @@ impl Whom<'_> {
                     self.said.quote(&error.to_string())
                 ))
                 .retryable()),
-                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => Ok(self.no_mysql(&error.to_string())),
+                io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => {
+                    Ok(self.no_mysql(&error.to_string()))
+                }
                 _ if error.raw_os_error().is_some_and(|number| [23, 24].contains(&number)) => {
                     Err(CheckError::unobservable(format!("cannot connect to {place}: too many open files"))
                         .retryable()
@@ -80,7 +80,8 @@ impl Whom<'_> {
     }
 
     fn lost(&self, error: &io::Error) -> SqlFailure {
-        let message = format!("{} broke the connection off: {}", self.place, self.said.quote(&error.to_string()));
+        let message =
+            format!("{} broke the connection off: {}", self.place, self.said.quote(&error.to_string()));
         SqlFailure::new(FailureKind::Lost, message)
     }
 
@@ -149,7 +150,12 @@ impl Whom<'_> {
             1205 | 1213 => (Busy, format!("the database could not run the statement now: {words}"), ""),
             _ => (Statement, format!("the database refused the statement: {words}"), ""),
         };
-        let failure = SqlFailure::new(kind, format!("{message} ({})", error.code)).code(error.code.to_string());
+        let mut failure =
+            SqlFailure::new(kind, format!("{message} ({})", error.code)).code(error.code.to_string());
+        // A syntax error, or several statements.
+        if error.code == 1064 {
+            failure = failure.terminal();
+        }
         if hint.is_empty() { failure } else { failure.hint(hint) }
     }
 }

@@ -25,12 +25,9 @@ pub(super) fn json(value: Value, column: &Column) -> Json {
         Value::Int(number) => Json::from(number),
         Value::UInt(number) => Json::from(number),
         // Through its shortest text: as a double it would show digits that it does not have.
-        Value::Float(number) => number
-            .to_string()
-            .parse()
-            .ok()
-            .and_then(Number::from_f64)
-            .map_or(Json::Null, Json::Number),
+        Value::Float(number) => {
+            number.to_string().parse().ok().and_then(Number::from_f64).map_or(Json::Null, Json::Number)
+        }
         Value::Double(number) => Number::from_f64(number).map_or(Json::Null, Json::Number),
         Value::Bytes(bytes) => text(bytes, column),
         Value::Date(year, month, day, 0, 0, 0, 0) if !has_time(column) => {

@@ -183,8 +183,9 @@ impl Answer {
             let values = message::values(body)?;
             let oids = self.columns.iter().map(|(_, oid)| *oid).chain(std::iter::repeat(0));
             let row = values.into_iter().zip(oids);
-            self.rows
-                .push(row.map(|(text, oid)| text.map_or(Value::Null, |text| value::json(oid, &text))).collect());
+            self.rows.push(
+                row.map(|(text, oid)| text.map_or(Value::Null, |text| value::json(oid, &text))).collect(),
+            );
         }
         Some(self.bytes <= BYTE_LIMIT && self.kept_bytes <= MESSAGE_LIMIT)
     }

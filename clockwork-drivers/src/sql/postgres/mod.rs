@@ -123,7 +123,11 @@ async fn link(
 }
 
 /// Runs a statement over a shared connection.
-pub(super) async fn run(connection: &Connection, statement: &Statement, cx: &Context) -> Result<Reply, CheckError> {
+pub(super) async fn run(
+    connection: &Connection,
+    statement: &Statement,
+    cx: &Context,
+) -> Result<Reply, CheckError> {
     let (mut crowded, mut lost_before) = (false, false);
     for _ in 0..RESENT {
         cx.phase(format!("waiting for a connection to {}", connection.place()));

@@ -1,13 +1,6 @@
 //! Opening a connection: reaching the server, TLS, and who we are.
 
-use std::{
-    net::SocketAddr,
-    path::PathBuf,
-    pin::Pin,
-    sync::Arc,
-    task,
-    time::Duration,
-};
+use std::{net::SocketAddr, path::PathBuf, pin::Pin, sync::Arc, task, time::Duration};
 
 use bytes::BytesMut;
 use clockwork_core::{CheckError, Context};
@@ -20,8 +13,8 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{
-    login::{self, Login},
     link::Link,
+    login::{self, Login},
 };
 use crate::{
     resolve::{is_unresolved, resolve},
@@ -111,7 +104,10 @@ pub(super) async fn open(
         Err(failure) => return Ok(Err(failure)),
     };
     let Reached { mut stream, address, tls, place, binding } = reached;
-    cx.phase(format!("waiting for {place} to let user {} in", clockwork_core::text::quote(connection.user())));
+    cx.phase(format!(
+        "waiting for {place} to let user {} in",
+        clockwork_core::text::quote(connection.user())
+    ));
     let mut inbox = BytesMut::with_capacity(8 << 10);
     let login = Login { connection, secret, said: &said, place: &place, binding };
     let welcome = match login::log_in(&mut stream, &mut inbox, login).await {
@@ -157,7 +153,9 @@ async fn reach(
     }
     let addresses = match resolve(&connection.host, connection.port(), false, cx).await {
         Ok(addresses) => addresses,
-        Err(error) if is_unresolved(&error) => return Ok(Err(SqlFailure::of(FailureKind::Unresolved, error))),
+        Err(error) if is_unresolved(&error) => {
+            return Ok(Err(SqlFailure::of(FailureKind::Unresolved, error)));
+        }
         Err(error) => return Err(error),
     };
     let (stream, tried) = tcp::connect(&addresses, cx).await?;

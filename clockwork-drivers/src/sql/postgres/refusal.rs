@@ -52,6 +52,10 @@ pub(super) fn sort(error: &ServerError, who: &str, said: &Said) -> SqlFailure {
             message.push_str(&format!(", {name}: {}", said.quote(more)));
         }
     }
-    let failure = SqlFailure::new(kind, message).code(code);
+    let mut failure = SqlFailure::new(kind, message).code(code);
+    // A syntax error, several statements, a parameter of no type.
+    if matches!(code, "42601" | "42P02" | "42P18") {
+        failure = failure.terminal();
+    }
     if hint.is_empty() { failure } else { failure.hint(hint) }
 }
