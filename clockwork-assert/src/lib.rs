@@ -1,10 +1,13 @@
 //! The assertion kinds, one file each: its fields and its judgement. No sockets, clients, retries or clocks: a kind asks
 //! a probe and compares.
 
+mod column_type;
 mod container_healthy;
 mod container_running;
 mod container_state;
 mod cpu_usage;
+mod database;
+mod database_connection;
 mod disk_usage;
 mod dns_resolve;
 mod dns_verdict;
@@ -22,16 +25,22 @@ mod json_path;
 mod log_contains;
 mod memory_usage;
 mod one_or_many;
+mod migration_state;
+mod migrations_applied;
 mod port_accessible;
 mod process_not_running;
 mod process_running;
 mod processes;
+mod query_success;
 mod response_time;
+mod row_count;
+mod table_exists;
 mod usage_subject;
 
 pub use container_healthy::ContainerHealthyAssert;
 pub use container_running::ContainerRunningAssert;
 pub use cpu_usage::CpuUsageAssert;
+pub use database_connection::{Credentials, DatabaseConnectionAssert};
 pub use disk_usage::DiskUsageAssert;
 pub use dns_resolve::{DnsResolveAssert, RecordTypes};
 pub use expected_status::ExpectedStatus;
@@ -44,10 +53,14 @@ pub use healthcheck::HealthcheckAssert;
 pub use log_contains::LogContainsAssert;
 pub use memory_usage::MemoryUsageAssert;
 pub use one_or_many::OneOrMany;
+pub use migrations_applied::MigrationsAppliedAssert;
 pub use port_accessible::{PortAccessibleAssert, Transport};
 pub use process_not_running::ProcessNotRunningAssert;
 pub use process_running::ProcessRunningAssert;
+pub use query_success::QuerySuccessAssert;
 pub use response_time::{Phase, ResponseTimeAssert};
+pub use row_count::RowCountAssert;
+pub use table_exists::TableExistsAssert;
 
 use clockwork_core::Registry;
 
@@ -56,6 +69,7 @@ pub fn register(registry: &mut Registry) {
     registry.assertion::<ContainerHealthyAssert>();
     registry.assertion::<ContainerRunningAssert>();
     registry.assertion::<CpuUsageAssert>();
+    registry.assertion::<DatabaseConnectionAssert>();
     registry.assertion::<DiskUsageAssert>();
     registry.assertion::<DnsResolveAssert>();
     registry.assertion::<FileContentMatchesAssert>();
@@ -65,8 +79,12 @@ pub fn register(registry: &mut Registry) {
     registry.assertion::<HealthcheckAssert>();
     registry.assertion::<LogContainsAssert>();
     registry.assertion::<MemoryUsageAssert>();
+    registry.assertion::<MigrationsAppliedAssert>();
     registry.assertion::<PortAccessibleAssert>();
     registry.assertion::<ProcessNotRunningAssert>();
     registry.assertion::<ProcessRunningAssert>();
+    registry.assertion::<QuerySuccessAssert>();
     registry.assertion::<ResponseTimeAssert>();
+    registry.assertion::<RowCountAssert>();
+    registry.assertion::<TableExistsAssert>();
 }

@@ -20,6 +20,7 @@ pub mod http;
 pub mod process;
 #[cfg(feature = "tcp")]
 pub mod resolve;
+pub mod sql;
 #[cfg(feature = "tcp")]
 pub mod tcp;
 #[cfg(feature = "tls")]

@@ -23,10 +23,7 @@ mod tls;
 
 pub use driver::{ContainerDriver, ContainerObservation};
 pub use endpoint::{EngineRef, Runtime};
-pub use fields::{
-    Command, Connection, DatabaseEngine, EnvValue, HealthCheck, HealthTest, PortMapping, Protocol, Restart,
-    Text, Volume,
-};
+pub use fields::{Command, EnvValue, HealthCheck, HealthTest, PortMapping, Protocol, Restart, Text, Volume};
 pub use inspect::{ContainerDetails, ContainerInspect, HealthRun, StateDetails};
 pub use list::{ContainerList, ContainerState, ContainerSummary, Containers, Health};
 pub use logs::{ContainerLogs, Log};

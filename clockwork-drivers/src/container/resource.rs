@@ -8,9 +8,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    Command, Connection, ContainerDriver, EngineRef, EnvValue, HealthCheck, PortMapping, Restart, Runtime,
-    Volume, driver::familiar, endpoint, fields::Text, reference,
+    Command, ContainerDriver, EngineRef, EnvValue, HealthCheck, PortMapping, Restart, Runtime, Volume,
+    driver::familiar, endpoint, fields::Text, reference,
 };
+use crate::sql::Connection;
 
 /// A container that should be there and run.
 ///
@@ -318,11 +319,8 @@ impl Resource for ContainerResource {
         {
             wrong("endpoint", message);
         }
-        if let Some(connection) = &self.connection
-            && connection.password.is_some()
-            && connection.password_env.is_some()
-        {
-            wrong("connection", String::from("give `password` or `password_env`, not both"));
+        if let Some(connection) = &self.connection {
+            invalid.extend(connection.validate("connection"));
         }
         invalid
     }

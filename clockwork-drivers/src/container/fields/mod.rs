@@ -7,7 +7,6 @@ mod volume;
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use clockwork_core::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -167,72 +166,6 @@ impl HealthTest {
     }
 }
 
-/// How to reach the database that runs in a container; assertions about databases use it.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Connection {
-    /// What kind of database.
-    pub engine: DatabaseEngine,
-    /// Where it listens, as seen from where Clockwork runs.
-    #[serde(default = "localhost")]
-    pub host: String,
-    /// The engine's usual port, if left out.
-    pub port: Option<u16>,
-    /// The database's name.
-    pub database: Option<String>,
-    /// Who connects.
-    pub user: Option<String>,
-    /// The password: `{ env: NAME }` or `{ file: path }`.
-    pub password: Option<Secret>,
-    /// The password, from this environment variable: short for `password: { env: NAME }`.
-    pub password_env: Option<String>,
-}
-
-/// What kind of database.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum DatabaseEngine {
-    /// PostgreSQL.
-    #[serde(alias = "postgres")]
-    Postgresql,
-    /// MySQL.
-    Mysql,
-    /// MariaDB.
-    Mariadb,
-}
-
-fn localhost() -> String {
-    String::from("localhost")
-}
-
-impl Connection {
-    /// A connection to this kind of database on this machine, with nothing else said.
-    pub fn new(engine: DatabaseEngine) -> Self {
-        Self {
-            engine,
-            host: localhost(),
-            port: None,
-            database: None,
-            user: None,
-            password: None,
-            password_env: None,
-        }
-    }
-
-    /// The port: the one that is said, or the engine's usual one.
-    pub fn port(&self) -> u16 {
-        self.port.unwrap_or(match self.engine {
-            DatabaseEngine::Postgresql => 5432,
-            DatabaseEngine::Mysql | DatabaseEngine::Mariadb => 3306,
-        })
-    }
-
-    /// The password, whichever way it is said.
-    pub fn password(&self) -> Option<Secret> {
-        self.password.clone().or_else(|| self.password_env.as_deref().map(Secret::env))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
@@ -259,15 +192,5 @@ mod tests {
         for wrong in [r#"["true"]"#, r#"["CMD"]"#, "[]", r#"["CMD-SHELL", "a", "b"]"#, "5"] {
             assert!(read(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn a_connection_reads_its_password_from_elsewhere() {
-        let json =
-            r#"{"engine":"postgres","database":"myapp","user":"admin","password":{"env":"DB_PASSWORD"}}"#;
-        let connection: Connection = serde_json::from_str(json).unwrap();
-        assert_eq!((connection.host.as_str(), connection.port()), ("localhost", 5432));
-        assert!(format!("{:?}", connection.password()).contains("DB_PASSWORD"));
-        assert!(serde_json::from_str::<Connection>(r#"{"engine":"mysql","password":"x"}"#).is_err());
     }
 }

@@ -1,0 +1,205 @@
+//! [`question`] and [`Answer`]: what is sent for one statement, and what comes back.
+//!
+//! `BEGIN READ ONLY`, the timeout and the statement go in one batch of the extended protocol, `ROLLBACK` right behind it.
+//! In a batch the server leaves out everything after the first error, so a statement never runs without the transaction
+//! before it. The extended protocol takes one statement, not several, so `COMMIT; DELETE …` is refused; a `COMMIT` alone
+//! commits nothing, and what follows it is the `ROLLBACK`.
+//!
+//! Values come as text, as `psql` shows them, so that there is no type that cannot be read; and no more rows are made by
+//! the server than are asked for.
+
+use bytes::{Bytes, BytesMut};
+use postgres_protocol::{IsNull, message::frontend};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{
+    message::{self, MESSAGE_LIMIT, Message, ServerError},
+    refusal, value,
+};
+use crate::sql::{
+    failure::{FailureKind, Said, SqlFailure},
+    statement::{BYTE_LIMIT, Rows, Statement},
+};
+
+/// Writes what is sent for a statement.
+pub(super) fn question(statement: &Statement, out: &mut BytesMut) -> Result<(), SqlFailure> {
+    write(statement, out).map_err(|error| {
+        let error = clockwork_core::text::quote(&error.to_string());
+        SqlFailure::new(FailureKind::Statement, format!("the statement cannot be sent: {error}"))
+    })
+}
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+fn write(statement: &Statement, out: &mut BytesMut) -> Result<(), Error> {
+    one(if statement.read_only { "BEGIN READ ONLY" } else { "BEGIN READ WRITE" }, out)?;
+    if let Some(seconds) = statement.patience {
+        one(&format!("SET LOCAL statement_timeout = '{seconds}s'"), out)?;
+    }
+    frontend::parse("", &statement.sql, [], out)?;
+    let serialise = |param: &Option<String>, out: &mut BytesMut| {
+        Ok(match param {
+            Some(text) => {
+                out.extend_from_slice(text.as_bytes());
+                IsNull::No
+            }
+            None => IsNull::Yes,
+        })
+    };
+    frontend::bind("", "", [], &statement.params, serialise, [], out).map_err(|error| match error {
+        frontend::BindError::Conversion(error) => error,
+        frontend::BindError::Serialization(error) => error.into(),
+    })?;
+    frontend::describe(b'P', "", out)?;
+    // One more than is taken, so that it is known whether there are more.
+    frontend::execute("", i32::try_from(statement.row_limit).unwrap_or(i32::MAX).saturating_add(1), out)?;
+    frontend::sync(out);
+    frontend::query("ROLLBACK", out)?;
+    Ok(())
+}
+
+/// A statement of our own.
+fn one(sql: &str, out: &mut BytesMut) -> Result<(), Error> {
+    frontend::parse("", sql, [], out)?;
+    let no_params: [(); 0] = [];
+    let serialise = |(), _: &mut BytesMut| Ok(IsNull::Yes);
+    frontend::bind("", "", [], no_params, serialise, [], out).map_err(|_| "cannot be sent")?;
+    frontend::execute("", 0, out)?;
+    Ok(())
+}
+
+/// What a message means for whoever waits.
+pub(super) enum Taken {
+    /// The answer goes on.
+    More,
+    /// It is there. What follows is for the connection alone.
+    Answered(Result<Rows, SqlFailure>),
+    /// The next message belongs to the next answer.
+    Over,
+    /// The connection cannot be used any more.
+    Unusable(SqlFailure),
+}
+
+/// An answer, as far as it came.
+#[derive(Debug)]
+pub(super) struct Answer {
+    keep: usize,
+    row_limit: u64,
+    columns: Vec<(String, u32)>,
+    rows: Vec<Vec<Value>>,
+    count: u64,
+    bytes: usize,
+    kept_bytes: usize,
+    failure: Option<SqlFailure>,
+    began: Instant,
+    answered: bool,
+}
+
+impl Answer {
+    pub(super) fn to(statement: &Statement) -> Self {
+        Self {
+            keep: statement.keep,
+            row_limit: u64::from(statement.row_limit),
+            columns: Vec::new(),
+            rows: Vec::new(),
+            count: 0,
+            bytes: 0,
+            kept_bytes: 0,
+            failure: None,
+            began: Instant::now(),
+            answered: false,
+        }
+    }
+
+    /// More than is read.
+    pub(super) fn too_large() -> SqlFailure {
+        let limits = format!("{} MiB, {} MiB for one row", BYTE_LIMIT >> 20, MESSAGE_LIMIT >> 20);
+        let message = format!("the answer is larger than clockwork reads ({limits})");
+        SqlFailure::new(FailureKind::Limit, message).hint("select less: fewer columns, or an aggregate")
+    }
+
+    pub(super) fn take(&mut self, message: Message, who: &str, said: &Said) -> Taken {
+        let broken = || {
+            let message = format!("{who} broke the protocol: a message of its answer cannot be read");
+            Taken::Unusable(SqlFailure::new(FailureKind::Lost, message))
+        };
+        match message.tag {
+            b'T' => match message::columns(message.body) {
+                Some(columns) => self.columns = columns,
+                None => return broken(),
+            },
+            b'D' => match self.row(message.body) {
+                Some(true) => {}
+                Some(false) => return Taken::Unusable(Self::too_large()),
+                None => return broken(),
+            },
+            b'E' => {
+                let error = ServerError::read(message.body);
+                let failure = refusal::sort(&error, who, said);
+                // What is said in farewell is not followed by anything.
+                if failure.kind == FailureKind::Lost {
+                    return Taken::Unusable(failure);
+                }
+                self.failure.get_or_insert(failure);
+            }
+            // The server waits for data, and nothing makes it give up.
+            b'G' | b'W' => return Taken::Unusable(self.copy()),
+            b'H' => {
+                self.failure = Some(self.copy());
+            }
+            b'd' => {
+                self.bytes += message.body.len();
+                if self.bytes > BYTE_LIMIT {
+                    return Taken::Unusable(Self::too_large());
+                }
+            }
+            b'Z' if self.answered => {
+                // Anything but idle: a transaction that was not to be rolled back.
+                return match message.body.first() {
+                    Some(b'I') => Taken::Over,
+                    _ => broken(),
+                };
+            }
+            b'Z' => {
+                self.answered = true;
+                return Taken::Answered(self.finish());
+            }
+            _ => {}
+        }
+        Taken::More
+    }
+
+    fn copy(&self) -> SqlFailure {
+        SqlFailure::new(FailureKind::Statement, "COPY brings no rows and takes none here; use a query")
+    }
+
+    /// `None` for a row that cannot be read, `false` for one too much.
+    fn row(&mut self, body: Bytes) -> Option<bool> {
+        self.count += 1;
+        self.bytes += body.len();
+        if self.rows.len() < self.keep && self.count <= self.row_limit {
+            self.kept_bytes += body.len();
+            let values = message::values(body)?;
+            let oids = self.columns.iter().map(|(_, oid)| *oid).chain(std::iter::repeat(0));
+            let row = values.into_iter().zip(oids);
+            self.rows.push(
+                row.map(|(text, oid)| text.map_or(Value::Null, |text| value::json(oid, &text))).collect(),
+            );
+        }
+        Some(self.bytes <= BYTE_LIMIT && self.kept_bytes <= MESSAGE_LIMIT)
+    }
+
+    fn finish(&mut self) -> Result<Rows, SqlFailure> {
+        match self.failure.take() {
+            Some(failure) => Err(failure),
+            None => Ok(Rows {
+                columns: std::mem::take(&mut self.columns).into_iter().map(|(name, _)| name).collect(),
+                rows: std::mem::take(&mut self.rows),
+                count: self.count.min(self.row_limit),
+                more: self.count > self.row_limit,
+                took: self.began.elapsed(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! [`Link`]: one connection that many checks use at the same time. What they ask is sent without waiting for the answers
+//! before it, and the answers come in the order of the questions.
+//!
+//! One task drives it, which ends with the link. A statement whose asker has gone takes the link with it, because
+//! everything behind it would wait: the server is told to cancel it, and those behind ask again elsewhere.
+
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
+
+use bytes::BytesMut;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf},
+    sync::{Notify, oneshot},
+    task::JoinHandle,
+    time::Instant,
+};
+
+use super::{
+    answer::{self, Answer, Taken},
+    message::{self, MESSAGE_LIMIT, NoMessage},
+    open::{Cancel, Server, Stream},
+    refusal,
+};
+use crate::sql::{
+    failure::{FailureKind, Said, SqlFailure},
+    statement::{Rows, Statement},
+};
+
+/// How long the statement in front may take before those behind it ask elsewhere.
+pub(super) const PATIENCE: Duration = Duration::from_millis(200);
+
+pub(super) type Reply = Result<Rows, SqlFailure>;
+
+/// One connection, in use.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) server: Server,
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    dead: AtomicBool,
+    queue: Mutex<Queue>,
+    /// Something is to be sent.
+    send: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    outbox: BytesMut,
+    pending: VecDeque<Pending>,
+    asked: u64,
+    /// Since when the statement in front is there.
+    since: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    number: u64,
+    answer: Answer,
+    reply: Option<oneshot::Sender<Reply>>,
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// How the use of a connection ended.
+enum Ended {
+    /// Whoever asked what is in front has gone.
+    Abandoned,
+    /// It cannot be used any more.
+    Broken(SqlFailure),
+}
+
+impl Link {
+    /// Drives this connection until it is dropped, or cannot be used any more.
+    pub(super) fn new(stream: Stream, inbox: BytesMut, server: Server, cancel: Cancel, said: Said) -> Self {
+        let shared = Arc::<Shared>::default();
+        let task = tokio::spawn({
+            let (shared, who) = (Arc::clone(&shared), server.place.clone());
+            async move { drive(stream, inbox, shared, cancel, Whom { who, said }).await }
+        });
+        Self { server, shared, task }
+    }
+
+    /// Whether it can be asked.
+    pub(super) fn is_alive(&self) -> bool {
+        !self.shared.dead.load(Ordering::Acquire)
+    }
+
+    /// Whether it is not even cancelling any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.task.is_finished()
+    }
+
+    /// Whether nobody waits for an answer.
+    pub(super) fn is_idle(&self) -> bool {
+        self.shared.queue().pending.is_empty()
+    }
+
+    /// Whether whoever asks now waits behind a statement that takes long.
+    pub(super) fn is_held_up(&self) -> bool {
+        self.shared.queue().since.is_some_and(|since| since.elapsed() > PATIENCE)
+    }
+
+    /// Asks. `None` where the connection ended before the answer began, or (if `patient` is not set) while others are
+    /// answered who take long: then the question can be asked elsewhere.
+    pub(super) async fn ask(&self, statement: &Statement, patient: bool) -> Option<Reply> {
+        let mut request = BytesMut::new();
+        if let Err(failure) = answer::question(statement, &mut request) {
+            return Some(Err(failure));
+        }
+        let answer = Answer::to(statement);
+        let (number, mut reply) = {
+            let mut queue = self.shared.queue();
+            if !self.is_alive() {
+                return None;
+            }
+            let (sender, reply) = oneshot::channel();
+            queue.asked += 1;
+            let number = queue.asked;
+            queue.outbox.extend_from_slice(&request);
+            if queue.pending.is_empty() {
+                queue.since = Some(Instant::now());
+            }
+            queue.pending.push_back(Pending { number, answer, reply: Some(sender) });
+            (number, reply)
+        };
+        self.shared.send.notify_one();
+        loop {
+            match tokio::time::timeout(PATIENCE, &mut reply).await {
+                Ok(reply) => return reply.ok(),
+                Err(_) if patient => {}
+                Err(_) => {
+                    let queue = self.shared.queue();
+                    let in_front = queue.pending.front().is_some_and(|front| front.number >= number);
+                    let held_up = queue.since.is_some_and(|since| since.elapsed() > PATIENCE);
+                    drop(queue);
+                    if !in_front && held_up {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+}
+
+struct Whom {
+    who: String,
+    said: Said,
+}
+
+async fn drive(stream: Stream, inbox: BytesMut, shared: Arc<Shared>, cancel: Cancel, whom: Whom) {
+    let (reader, writer) = tokio::io::split(stream);
+    let ended = tokio::select! {
+        ended = read(reader, inbox, &shared, &whom) => ended,
+        ended = write(writer, &shared, &whom) => ended,
+    };
+    let pending = {
+        let mut queue = shared.queue();
+        // Under the lock: nobody asks any more who would not be told.
+        shared.dead.store(true, Ordering::Release);
+        queue.since = None;
+        std::mem::take(&mut queue.pending)
+    };
+    match ended {
+        Ended::Abandoned => {
+            drop(pending);
+            cancel.send().await;
+        }
+        Ended::Broken(failure) => {
+            // The first is told; the others find out that nobody answers, and ask again.
+            if let Some(reply) = pending.into_iter().next().and_then(|front| front.reply) {
+                let _ = reply.send(Err(failure));
+            }
+        }
+    }
+}
+
+async fn write(mut writer: WriteHalf<Stream>, shared: &Shared, whom: &Whom) -> Ended {
+    loop {
+        let outbox = std::mem::take(&mut shared.queue().outbox);
+        if outbox.is_empty() {
+            shared.send.notified().await;
+            continue;
+        }
+        let sent = async {
+            writer.write_all(&outbox).await?;
+            writer.flush().await
+        };
+        if let Err(error) = sent.await {
+            return Ended::Broken(lost(whom, &error));
+        }
+    }
+}
+
+fn lost(whom: &Whom, error: &std::io::Error) -> SqlFailure {
+    let message = format!("{} broke the connection off: {}", whom.who, whom.said.quote(&error.to_string()));
+    SqlFailure::new(FailureKind::Lost, message)
+}
+
+async fn read(mut reader: ReadHalf<Stream>, mut inbox: BytesMut, shared: &Shared, whom: &Whom) -> Ended {
+    loop {
+        loop {
+            let message = match message::take(&mut inbox, MESSAGE_LIMIT) {
+                Ok(Some(message)) => message,
+                Ok(None) => break,
+                Err(NoMessage::TooLong) => return Ended::Broken(Answer::too_large()),
+                Err(NoMessage::Garbled) => {
+                    let message = format!("{} broke the protocol", whom.who);
+                    return Ended::Broken(SqlFailure::new(FailureKind::Lost, message));
+                }
+            };
+            let mut queue = shared.queue();
+            let Some(front) = queue.pending.front_mut() else {
+                if message.tag == b'E' {
+                    let error = message::ServerError::read(message.body);
+                    return Ended::Broken(refusal::sort(&error, &whom.who, &whom.said));
+                }
+                continue; // a notice, or a parameter that changed
+            };
+            match front.answer.take(message, &whom.who, &whom.said) {
+                Taken::More => {}
+                Taken::Answered(reply) => {
+                    if let Some(sender) = front.reply.take() {
+                        let _ = sender.send(reply);
+                    }
+                }
+                Taken::Over => {
+                    queue.pending.pop_front();
+                    queue.since = (!queue.pending.is_empty()).then(Instant::now);
+                }
+                Taken::Unusable(failure) => return Ended::Broken(failure),
+            }
+        }
+        let abandoned = poll_fn(|cx| match shared.queue().pending.front_mut() {
+            Some(Pending { reply: Some(reply), .. }) => reply.poll_closed(cx),
+            _ => Poll::Pending,
+        });
+        let read = tokio::select! {
+            biased;
+            read = reader.read_buf(&mut inbox) => read,
+            () = abandoned => return Ended::Abandoned,
+        };
+        match read {
+            Ok(0) => {
+                let message = format!("{} closed the connection", whom.who);
+                return Ended::Broken(SqlFailure::new(FailureKind::Lost, message));
+            }
+            Ok(_) => {}
+            Err(error) => return Ended::Broken(lost(whom, &error)),
+        }
+    }
+}

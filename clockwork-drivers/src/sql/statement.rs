@@ -1,0 +1,103 @@
+//! [`Statement`] and [`Rows`]: one statement, and what it brought.
+
+use std::time::Duration;
+
+use clockwork_core::Context;
+use serde_json::Value;
+use tokio::time::Instant;
+
+/// How many bytes of an answer are read.
+pub const BYTE_LIMIT: usize = 64 << 20;
+
+/// How many rows are counted.
+pub const ROW_LIMIT: u32 = 100_000;
+
+/// One statement, in a transaction of its own that is always rolled back.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Statement {
+    /// The statement; one, not several.
+    pub sql: String,
+    /// What stands for `$1`, `?`: `None` is NULL.
+    pub params: Vec<Option<String>>,
+    /// Whether the server is to refuse what writes.
+    pub read_only: bool,
+    /// How many rows are kept; those beyond are counted.
+    pub keep: usize,
+    /// How many rows are read.
+    pub row_limit: u32,
+    /// How long the server lets it run, in seconds.
+    pub patience: Option<u64>,
+}
+
+impl Statement {
+    /// One that may not write. It runs on the server for as long as whoever asks can wait.
+    pub fn new(sql: impl Into<String>, cx: &Context) -> Self {
+        // In whole seconds, so that those who ask the same with the same patience share the answer.
+        let patience = cx.deadline().map(|deadline| {
+            let left = deadline.saturating_duration_since(Instant::now());
+            left.as_millis().div_ceil(1000).clamp(1, 86_400) as u64
+        });
+        let sql = sql.into();
+        Self { sql, params: Vec::new(), read_only: true, keep: 1, row_limit: ROW_LIMIT, patience }
+    }
+
+    /// What stands for `$1`, `?`.
+    #[must_use]
+    pub fn params(mut self, params: impl IntoIterator<Item = Option<String>>) -> Self {
+        self.params = params.into_iter().collect();
+        self
+    }
+
+    /// It may write, in a transaction that is rolled back.
+    #[must_use]
+    pub fn may_write(mut self) -> Self {
+        self.read_only = false;
+        self
+    }
+
+    /// How many rows are kept.
+    #[must_use]
+    pub fn keep(mut self, rows: usize) -> Self {
+        self.keep = rows;
+        self
+    }
+}
+
+/// What a statement brought.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rows {
+    /// The columns' names.
+    pub columns: Vec<String>,
+    /// The first rows, as many as were to be kept.
+    pub rows: Vec<Vec<Value>>,
+    /// How many rows there were, or how many were read before the limit.
+    pub count: u64,
+    /// Whether there are more than were read.
+    pub more: bool,
+    /// From sending the statement to its last row.
+    pub took: Duration,
+}
+
+impl Rows {
+    /// The first column of the first row.
+    pub fn value(&self) -> Option<&Value> {
+        self.rows.first()?.first()
+    }
+
+    /// A row's column as text; empty where it is none.
+    pub(crate) fn text(row: &[Value], column: usize) -> &str {
+        row.get(column).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// About how many bytes it holds on to.
+    pub(crate) fn weight(&self) -> usize {
+        let value = |value: &Value| match value {
+            Value::String(text) => text.len(),
+            Value::Array(_) | Value::Object(_) => value.to_string().len() * 2,
+            _ => 0,
+        };
+        let row = |row: &Vec<Value>| row.iter().map(|each| 32 + value(each)).sum::<usize>();
+        256 + self.rows.iter().map(row).sum::<usize>()
+    }
+}
