@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use clockwork_core::{CheckError, Context, text::quote};
+use clockwork_core::{CheckError, Context, Probe, text::quote};
 use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
@@ -56,6 +56,27 @@ pub(crate) async fn resolve(
             address
         })
         .collect())
+}
+
+/// Looks up all addresses of a name, in the order of preference, with a port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ResolveProbe {
+    /// A name, or an address, which is its own.
+    pub host: String,
+    /// The port that the addresses get.
+    pub port: u16,
+}
+
+impl Probe for ResolveProbe {
+    type Observation = Vec<SocketAddr>;
+
+    async fn look(&self, cx: &Context) -> Result<Vec<SocketAddr>, CheckError> {
+        resolve(&self.host, self.port, false, cx).await
+    }
+
+    fn describe(&self) -> String {
+        format!("looking up {}", quote(&self.host))
+    }
 }
 
 /// The address that stands where a name could: `127.0.0.1`, `::1`, `[::1]`.
