@@ -144,7 +144,7 @@ fn what_is_said_of_other_records() {
             &mail[..1],
             json!("10 mail.example"),
             false,
-            r#""a.example" has other MX records: expected "10 mail.example", got "10 mail.example.": the first difference is at character 15; names in records end with a dot (says 10.0.0.53:53)"#,
+            r#""a.example" has other MX records: expected "10 mail.example", got "10 mail.example."; names in records end with a dot (says 10.0.0.53:53)"#,
         ),
         (TXT, &[("v=spf1 -all", 60)], json!({ "starts_with": "v=spf1" }), true, ""),
     ] {

@@ -64,6 +64,20 @@ pub(crate) fn compare(document: &Value, paths: &Paths) -> Vec<Wrong> {
     wrong.collect()
 }
 
+/// The one value at this path, where there is one.
+///
+/// # Errors
+/// When it is no path, or one that may name several values.
+pub(crate) fn one<'a>(document: &'a Value, path: &str) -> Result<Option<&'a Value>, String> {
+    let shown = text::quote(path);
+    let parsed = parse(path)
+        .map_err(|error| format!("{shown} is no JSONPath: {}", text::harmless(&error.to_string())))?;
+    if !names_one(&parsed) {
+        return Err(format!("{shown} may name several values, and one is needed"));
+    }
+    Ok(parsed.query(document).first())
+}
+
 fn parse(path: &str) -> Result<JsonPath, serde_json_path::ParseError> {
     match path.chars().next() {
         Some('$') => JsonPath::parse(path),

@@ -78,7 +78,7 @@ impl EndpointResource {
     /// The host and the port that it listens at, which a URL names too.
     pub fn address(&self) -> Option<(String, u16)> {
         match (&self.url, &self.host, self.port) {
-            (Some(url), ..) => HttpRequest::new(url).ok().map(|request| request.address()),
+            (Some(url), ..) => HttpRequest::new(url).ok().map(|request| request.host_and_port()),
             (None, Some(host), Some(port)) => Some((host.clone(), port)),
             _ => None,
         }

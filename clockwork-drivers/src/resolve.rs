@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use clockwork_core::{CheckError, Context, text::quote};
+use clockwork_core::{CheckError, Context, Probe, text::quote};
 use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
@@ -80,6 +80,31 @@ async fn inside(host: &str, port: u16, cx: &Context) -> Result<Vec<SocketAddr>, 
 async fn inside(host: &str, _: u16, cx: &Context) -> Result<Vec<SocketAddr>, CheckError> {
     let message = format!("cannot resolve {} inside {}", quote(host), cx.vantage().as_str());
     Err(CheckError::unobservable(message).hint("build clockwork-drivers with its `dns` feature"))
+}
+
+/// Looks up all addresses of a name, in the order of preference, with a port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ResolveProbe {
+    /// A name, or an address, which is its own.
+    pub host: String,
+    /// The port that the addresses get.
+    pub port: u16,
+}
+
+impl Probe for ResolveProbe {
+    type Observation = Vec<SocketAddr>;
+
+    async fn look(&self, cx: &Context) -> Result<Vec<SocketAddr>, CheckError> {
+        resolve(&self.host, self.port, false, cx).await
+    }
+
+    fn looks_inside(&self) -> bool {
+        true
+    }
+
+    fn describe(&self) -> String {
+        format!("looking up {}", quote(&self.host))
+    }
 }
 
 /// The address that stands where a name could: `127.0.0.1`, `::1`, `[::1]`.

@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod containers;
+mod deployed_revision;
 mod disk_usage;
 mod dns;
 mod file;
 mod file_content;
 mod healthcheck;
+mod http_kinds;
 mod http_request;
 mod http_tls;
 mod inside;

@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-use hickory_proto::rr::{Name, RData};
+use hickory_proto::rr::{
+    Name, RData,
+    rdata::{SVCB, svcb::SvcParamValue},
+};
 
 /// A name in small letters, with the dot at its end.
 pub(super) fn name(name: &Name) -> String {
@@ -35,9 +38,26 @@ pub(super) fn show(data: &RData) -> String {
         ),
         RData::TXT(txt) => text(&txt.txt_data.concat()),
         RData::CAA(caa) => format!("{} {} \"{}\"", caa.flags(), caa.tag, text(&caa.value)),
+        RData::SVCB(svcb) => service(svcb),
+        RData::HTTPS(https) => service(https),
         RData::TLSA(_) | RData::SSHFP(_) => data.to_string().to_ascii_uppercase(),
         other => other.to_string(),
     }
+}
+
+/// `1 . alpn="h2,h3" port=8443`, as dig shows it.
+fn service(svcb: &SVCB) -> String {
+    let mut text = format!("{} {}", svcb.svc_priority, name(&svcb.target_name));
+    for (key, value) in &svcb.svc_params {
+        let shown = value.to_string();
+        let shown = shown.trim_end_matches(',');
+        let _ = match value {
+            SvcParamValue::Alpn(_) => write!(text, " {key}=\"{shown}\""),
+            SvcParamValue::NoDefaultAlpn => write!(text, " {key}"),
+            _ => write!(text, " {key}={shown}"),
+        };
+    }
+    text
 }
 
 /// UTF-8 as it is; any other byte as zone files write it, `\255`.

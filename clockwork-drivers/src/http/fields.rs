@@ -83,6 +83,13 @@ pub struct ResolveTo {
     pub(super) port: Option<u16>,
 }
 
+impl ResolveTo {
+    /// The address, with this port unless it has one of its own.
+    pub fn with_port(self, port: u16) -> SocketAddr {
+        SocketAddr::new(self.ip, self.port.unwrap_or(port))
+    }
+}
+
 impl FromStr for ResolveTo {
     type Err = String;
 
