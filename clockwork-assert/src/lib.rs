@@ -1,6 +1,7 @@
 //! The assertion kinds, one file each: its fields and its judgement. No sockets, clients, retries or clocks: a kind asks
 //! a probe and compares.
 
+mod certificate_findings;
 mod container_healthy;
 mod container_running;
 mod container_state;
@@ -19,11 +20,15 @@ mod http_request;
 mod json_path;
 mod log_contains;
 mod memory_usage;
+mod payload;
 mod port_accessible;
 mod process_not_running;
 mod process_running;
 mod processes;
 mod response_time;
+mod ssl_certificate;
+mod tcp_response;
+mod tls_version;
 mod usage_subject;
 
 pub use container_healthy::ContainerHealthyAssert;
@@ -39,10 +44,14 @@ pub use file_size::FileSizeAssert;
 pub use healthcheck::HealthcheckAssert;
 pub use log_contains::LogContainsAssert;
 pub use memory_usage::MemoryUsageAssert;
+pub use payload::Payload;
 pub use port_accessible::{PortAccessibleAssert, Transport};
 pub use process_not_running::ProcessNotRunningAssert;
 pub use process_running::ProcessRunningAssert;
 pub use response_time::{Phase, ResponseTimeAssert};
+pub use ssl_certificate::SslCertificateAssert;
+pub use tcp_response::{AnswerAs, TcpResponseAssert};
+pub use tls_version::TlsVersion;
 
 use clockwork_core::Registry;
 
@@ -63,4 +72,6 @@ pub fn register(registry: &mut Registry) {
     registry.assertion::<ProcessNotRunningAssert>();
     registry.assertion::<ProcessRunningAssert>();
     registry.assertion::<ResponseTimeAssert>();
+    registry.assertion::<SslCertificateAssert>();
+    registry.assertion::<TcpResponseAssert>();
 }

@@ -4,10 +4,16 @@
 //! Nothing here judges: a probe reports what it saw, never whether that is good. What the *target* does wrong is
 //! [`clockwork_core::CheckError::target`], what keeps us from looking is [`clockwork_core::CheckError::unobservable`].
 
+#[cfg(feature = "certificate")]
+pub mod certificate;
 #[cfg(feature = "container")]
 pub mod container;
+#[cfg(feature = "tls")]
+mod der;
 #[cfg(feature = "http")]
 pub mod endpoint;
+#[cfg(all(feature = "tcp", feature = "tls"))]
+pub mod exchange;
 #[cfg(feature = "file")]
 pub mod file;
 #[cfg(feature = "http")]
@@ -16,6 +22,8 @@ pub mod http;
 pub mod process;
 #[cfg(feature = "tcp")]
 pub mod resolve;
+#[cfg(all(feature = "tcp", feature = "tls"))]
+pub mod starttls;
 #[cfg(feature = "tcp")]
 pub mod tcp;
 #[cfg(feature = "tls")]

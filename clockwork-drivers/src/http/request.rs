@@ -257,7 +257,7 @@ impl HttpRequest {
     }
 
     /// The host and the port that are asked. An IPv6 address has its brackets.
-    pub(crate) fn address(&self) -> (String, u16) {
+    pub fn address(&self) -> (String, u16) {
         let url = &self.0.url;
         (url.host_str().unwrap_or_default().to_owned(), url.port_or_known_default().unwrap_or_default())
     }
