@@ -2,6 +2,7 @@
 //! a probe and compares.
 
 mod column_type;
+mod certificate_findings;
 mod container_healthy;
 mod container_running;
 mod container_state;
@@ -33,6 +34,7 @@ mod memory_usage;
 mod one_or_many;
 mod migration_state;
 mod migrations_applied;
+mod payload;
 mod port_accessible;
 mod process_not_running;
 mod process_running;
@@ -41,6 +43,9 @@ mod query_success;
 mod response_time;
 mod row_count;
 mod table_exists;
+mod ssl_certificate;
+mod tcp_response;
+mod tls_version;
 mod usage_subject;
 
 pub use container_healthy::ContainerHealthyAssert;
@@ -64,6 +69,7 @@ pub use log_contains::LogContainsAssert;
 pub use memory_usage::MemoryUsageAssert;
 pub use one_or_many::OneOrMany;
 pub use migrations_applied::MigrationsAppliedAssert;
+pub use payload::Payload;
 pub use port_accessible::{PortAccessibleAssert, Transport};
 pub use process_not_running::ProcessNotRunningAssert;
 pub use process_running::ProcessRunningAssert;
@@ -71,6 +77,9 @@ pub use query_success::QuerySuccessAssert;
 pub use response_time::{Phase, ResponseTimeAssert};
 pub use row_count::RowCountAssert;
 pub use table_exists::TableExistsAssert;
+pub use ssl_certificate::SslCertificateAssert;
+pub use tcp_response::{AnswerAs, TcpResponseAssert};
+pub use tls_version::TlsVersion;
 
 use clockwork_core::Registry;
 
@@ -101,4 +110,6 @@ pub fn register(registry: &mut Registry) {
     registry.assertion::<ResponseTimeAssert>();
     registry.assertion::<RowCountAssert>();
     registry.assertion::<TableExistsAssert>();
+    registry.assertion::<SslCertificateAssert>();
+    registry.assertion::<TcpResponseAssert>();
 }

@@ -4,12 +4,18 @@
 //! Nothing here judges: a probe reports what it saw, never whether that is good. What the *target* does wrong is
 //! [`clockwork_core::CheckError::target`], what keeps us from looking is [`clockwork_core::CheckError::unobservable`].
 
+#[cfg(feature = "certificate")]
+pub mod certificate;
 #[cfg(feature = "container")]
 pub mod container;
 #[cfg(feature = "dns")]
 pub mod dns;
+#[cfg(feature = "tls")]
+mod der;
 #[cfg(feature = "http")]
 pub mod endpoint;
+#[cfg(all(feature = "tcp", feature = "tls"))]
+pub mod exchange;
 #[cfg(feature = "file")]
 pub mod file;
 #[cfg(feature = "handshake")]
@@ -21,6 +27,8 @@ pub mod process;
 #[cfg(feature = "tcp")]
 pub mod resolve;
 pub mod sql;
+#[cfg(all(feature = "tcp", feature = "tls"))]
+pub mod starttls;
 #[cfg(feature = "tcp")]
 pub mod tcp;
 #[cfg(feature = "tls")]

@@ -56,7 +56,7 @@ pub async fn client_config(settings: &TlsSettings, cx: &Context) -> Result<Arc<C
     slot.get_or_try_init(async || {
         let roots = match settings.ca_file.is_some() || settings.insecure {
             true => Arc::new(RootCertStore::empty()), // and not asked for
-            false => cx.shared::<Roots>().get().await?,
+            false => cx.shared::<Roots>().get().await?.store,
         };
         let settings = settings.clone();
         blocking(move || build(&settings, roots)).await?.map(Arc::new)
@@ -71,23 +71,33 @@ struct Configs(Mutex<HashMap<TlsSettings, Arc<OnceCell<Arc<ClientConfig>>>>>);
 
 /// What this machine trusts; Mozilla's list, where it has none.
 #[derive(Default)]
-struct Roots(OnceCell<Arc<RootCertStore>>);
+pub(crate) struct Roots(OnceCell<System>);
+
+/// The machine's roots, and, where it has any of its own, their certificates.
+#[derive(Clone)]
+pub(crate) struct System {
+    pub(crate) store: Arc<RootCertStore>,
+    pub(crate) certificates: Arc<[CertificateDer<'static>]>,
+}
 
 impl Roots {
-    async fn get(&self) -> Result<Arc<RootCertStore>, CheckError> {
+    pub(crate) async fn get(&self) -> Result<System, CheckError> {
         let load = || {
             let mut roots = RootCertStore::empty();
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            let certificates = rustls_native_certs::load_native_certs().certs;
+            roots.add_parsable_certificates(certificates.iter().cloned());
             if roots.is_empty() {
                 roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
             }
-            Arc::new(roots)
+            System { store: Arc::new(roots), certificates: certificates.into() }
         };
-        self.0.get_or_try_init(async || blocking(load).await).await.map(Arc::clone)
+        self.0.get_or_try_init(async || blocking(load).await).await.cloned()
     }
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, CheckError> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, CheckError> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| CheckError::unobservable("cannot prepare TLS").with_source(error))
 }
@@ -129,7 +139,7 @@ fn build(settings: &TlsSettings, system: Arc<RootCertStore>) -> Result<ClientCon
     Ok(config)
 }
 
-fn certificates(field: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>, CheckError> {
+pub(crate) fn certificates(field: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>, CheckError> {
     let read = |error| unusable(field, file, "is not a PEM file", error);
     // A pipe that nobody writes to would block for ever.
     if std::fs::metadata(file).is_ok_and(|found| !found.is_file()) {
@@ -144,7 +154,12 @@ fn certificates(field: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>
     Ok(all)
 }
 
-fn unusable(field: &str, file: &Path, what: &str, error: rustls_pki_types::pem::Error) -> CheckError {
+pub(crate) fn unusable(
+    field: &str,
+    file: &Path,
+    what: &str,
+    error: rustls_pki_types::pem::Error,
+) -> CheckError {
     match error {
         rustls_pki_types::pem::Error::Io(error) => {
             CheckError::unobservable(format!("{field} {} cannot be read", shown(file))).with_source(error)
@@ -154,7 +169,7 @@ fn unusable(field: &str, file: &Path, what: &str, error: rustls_pki_types::pem::
     }
 }
 
-fn shown(path: &Path) -> String {
+pub(crate) fn shown(path: &Path) -> String {
     quote(&path.to_string_lossy())
 }
 
@@ -172,7 +187,7 @@ pub(crate) fn failure(place: &str, error: &io::Error) -> Option<CheckError> {
     Some(if expired { failure.terminal() } else { failure })
 }
 
-fn explain(error: &rustls::Error) -> String {
+pub(crate) fn explain(error: &rustls::Error) -> String {
     use rustls::{Error, InvalidMessage};
     match error {
         Error::InvalidCertificate(error) => certificate(error),
