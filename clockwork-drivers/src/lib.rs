@@ -18,6 +18,8 @@ pub mod http;
 pub mod process;
 #[cfg(feature = "tcp")]
 pub mod resolve;
+#[cfg(feature = "socket")]
+pub mod socket;
 #[cfg(feature = "tcp")]
 pub mod tcp;
 #[cfg(feature = "tls")]

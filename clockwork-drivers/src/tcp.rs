@@ -192,7 +192,8 @@ fn progress(tried: &[Tried], waiting: &[SocketAddr]) -> String {
     }
 }
 
-async fn attempt(network: &Network, address: SocketAddr) -> (SocketAddr, io::Result<TcpStream>) {
+/// One connection to one address; one that meets itself is a refusal.
+pub(crate) async fn attempt(network: &Network, address: SocketAddr) -> (SocketAddr, io::Result<TcpStream>) {
     let stream = network.connect(address).await.and_then(|stream| {
         // A socket that connects to a port in the ephemeral range may be given that very port and meet itself (TCP's
         // simultaneous open). Nobody listens there.
@@ -205,7 +206,7 @@ async fn attempt(network: &Network, address: SocketAddr) -> (SocketAddr, io::Res
 }
 
 /// What an address did; or that it was this machine that did not let us find out.
-fn classify(address: SocketAddr, error: io::Error) -> Result<Outcome, CheckError> {
+pub(crate) fn classify(address: SocketAddr, error: io::Error) -> Result<Outcome, CheckError> {
     use io::ErrorKind::{
         AddrNotAvailable, ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable,
         NetworkDown, NetworkUnreachable, NotConnected, TimedOut,

@@ -12,6 +12,7 @@ mod http_tls;
 mod inside;
 mod kinds_examples;
 mod kinds_page;
+mod no_open_ports;
 mod nobody;
 mod port_accessible;
 mod process;

@@ -277,7 +277,10 @@ impl HandshakeProbe {
                 Err(message) => return stop(Step::Tls, message),
             },
             Err(_) => {
-                return stop(Step::Tls, format!("{place} did not finish the TLS handshake within {patience}"));
+                return stop(
+                    Step::Tls,
+                    format!("{place} did not finish the TLS handshake within {patience}"),
+                );
             }
         };
         cx.phase(format!("waiting for {place} to speak HTTP"));
