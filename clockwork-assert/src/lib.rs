@@ -1,6 +1,7 @@
 //! The assertion kinds, one file each: its fields and its judgement. No sockets, clients, retries or clocks: a kind asks
 //! a probe and compares.
 
+mod command;
 mod container_healthy;
 mod container_running;
 mod container_state;
@@ -28,6 +29,7 @@ mod processes;
 mod response_time;
 mod usage_subject;
 
+pub use command::CommandAssert;
 pub use container_healthy::ContainerHealthyAssert;
 pub use container_running::ContainerRunningAssert;
 pub use cpu_usage::CpuUsageAssert;
@@ -51,6 +53,7 @@ use clockwork_core::Registry;
 
 /// Adds this crate's assertion kinds.
 pub fn register(registry: &mut Registry) {
+    registry.assertion::<CommandAssert>();
     registry.assertion::<ContainerHealthyAssert>();
     registry.assertion::<ContainerRunningAssert>();
     registry.assertion::<CpuUsageAssert>();

@@ -2,6 +2,7 @@
 //! independent programs where there is one.
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod command;
 mod containers;
 mod disk_usage;
 mod file;
