@@ -3,6 +3,7 @@
 
 mod column_type;
 mod certificate_findings;
+mod command;
 mod container_healthy;
 mod container_running;
 mod container_state;
@@ -35,6 +36,8 @@ mod one_or_many;
 mod migration_state;
 mod migrations_applied;
 mod payload;
+mod no_open_ports;
+mod open_ports;
 mod port_accessible;
 mod process_not_running;
 mod process_running;
@@ -48,6 +51,7 @@ mod tcp_response;
 mod tls_version;
 mod usage_subject;
 
+pub use command::CommandAssert;
 pub use container_healthy::ContainerHealthyAssert;
 pub use container_running::ContainerRunningAssert;
 pub use cpu_usage::CpuUsageAssert;
@@ -70,6 +74,7 @@ pub use memory_usage::MemoryUsageAssert;
 pub use one_or_many::OneOrMany;
 pub use migrations_applied::MigrationsAppliedAssert;
 pub use payload::Payload;
+pub use no_open_ports::{NoOpenPortsAssert, PortMethod, PortScope};
 pub use port_accessible::{PortAccessibleAssert, Transport};
 pub use process_not_running::ProcessNotRunningAssert;
 pub use process_running::ProcessRunningAssert;
@@ -85,6 +90,7 @@ use clockwork_core::Registry;
 
 /// Adds this crate's assertion kinds.
 pub fn register(registry: &mut Registry) {
+    registry.assertion::<CommandAssert>();
     registry.assertion::<ContainerHealthyAssert>();
     registry.assertion::<ContainerRunningAssert>();
     registry.assertion::<CpuUsageAssert>();
@@ -103,6 +109,7 @@ pub fn register(registry: &mut Registry) {
     registry.assertion::<LogContainsAssert>();
     registry.assertion::<MemoryUsageAssert>();
     registry.assertion::<MigrationsAppliedAssert>();
+    registry.assertion::<NoOpenPortsAssert>();
     registry.assertion::<PortAccessibleAssert>();
     registry.assertion::<ProcessNotRunningAssert>();
     registry.assertion::<ProcessRunningAssert>();

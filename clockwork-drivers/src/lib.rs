@@ -6,6 +6,8 @@
 
 #[cfg(feature = "certificate")]
 pub mod certificate;
+#[cfg(feature = "command")]
+pub mod command;
 #[cfg(feature = "container")]
 pub mod container;
 #[cfg(feature = "dns")]
@@ -29,6 +31,8 @@ pub mod resolve;
 pub mod sql;
 #[cfg(all(feature = "tcp", feature = "tls"))]
 pub mod starttls;
+#[cfg(feature = "socket")]
+pub mod socket;
 #[cfg(feature = "tcp")]
 pub mod tcp;
 #[cfg(feature = "tls")]

@@ -192,7 +192,8 @@ fn progress(tried: &[Tried], waiting: &[SocketAddr]) -> String {
     }
 }
 
-async fn attempt(network: &Network, address: SocketAddr) -> (SocketAddr, io::Result<TcpStream>) {
+/// One connection to one address; one that meets itself is a refusal.
+pub(crate) async fn attempt(network: &Network, address: SocketAddr) -> (SocketAddr, io::Result<TcpStream>) {
     let stream = network.connect(address).await.and_then(|stream| {
         // A socket that connects to a port in the ephemeral range may be given that very port and meet itself (TCP's
         // simultaneous open). Nobody listens there.

@@ -18,6 +18,8 @@ pub(crate) enum Check {
     Exists { path: String },
     /// A process of this name that must run, or must not.
     Process { name: String, runs: bool },
+    /// A port at which nothing may listen on this machine, at any address.
+    ClosedPort { port: u16 },
     /// A container that must run.
     Container { name: String },
 }
@@ -39,6 +41,7 @@ impl Check {
             Self::File { path, mode, owner, sha256 } => format!("file\t{path}\t{mode:o}\t{owner}\t{sha256}"),
             Self::Exists { path } => format!("exists\t{path}"),
             Self::Process { name, runs } => format!("process\t{name}\t{runs}"),
+            Self::ClosedPort { port } => format!("closed\t{port}"),
             Self::Container { name } => format!("container\t{name}"),
         }
     }
@@ -58,6 +61,7 @@ impl Check {
             },
             "exists" => Self::Exists { path: word()? },
             "process" => Self::Process { name: word()?, runs: word()? == "true" },
+            "closed" => Self::ClosedPort { port: word()?.parse().ok()? },
             "container" => Self::Container { name: word()? },
             _ => return None,
         })
@@ -88,6 +92,9 @@ impl Check {
             Self::Process { name, runs } => {
                 let kind = if *runs { "ProcessRunningAssert" } else { "ProcessNotRunningAssert" };
                 line(format_args!("{kind}: {{ name: \"{name}\" }}"));
+            }
+            Self::ClosedPort { port } => {
+                line(format_args!("NoOpenPortsAssert: {{ range: \"{port}-{port}\" }}"));
             }
             Self::Container { name } => {
                 line(format_args!("ContainerRunningAssert: {{ container: \"{name}\" }}"));

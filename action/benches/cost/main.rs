@@ -15,6 +15,7 @@
 
 mod check;
 mod containers;
+mod crowd;
 mod driver;
 mod flat;
 mod floor;
@@ -30,6 +31,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let part = arguments.first().cloned().unwrap_or_default();
     match part.as_str() {
         server::PART => server::serve(arguments.get(1))?,
+        crowd::PART => crowd::hold()?,
         floor::PART => return floor::run(arguments.get(1), arguments.get(2)),
         measure::PART => measure::run_child(&arguments[1..])?,
         _ => return driver::run(&mut arguments),

@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, Permissions},
+    net::{Ipv6Addr, TcpListener},
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{Child, Command, Stdio},
@@ -15,18 +16,20 @@ use tempfile::TempDir;
 use crate::{
     check::Check,
     containers::{self, Containers},
+    crowd::Crowd,
     floor::hex,
     server::{self, Server},
 };
 
 /// Every scenario that is a comparison; `flat` is one of its own.
-pub(crate) const NAMES: [&str; 8] = [
+pub(crate) const NAMES: [&str; 9] = [
     "http-1000",
     "http-10000",
     "tcp-1000",
     "files-1000",
     "containers-100",
     "mixed-30",
+    "sockets-20000",
     "start",
     "memory-10000",
 ];
@@ -36,6 +39,8 @@ const TCP_PORTS: usize = 50;
 const TCP_ADDRESSES: usize = 20;
 /// As large as configuration files are.
 const FILE_BYTES: usize = 4096;
+/// Established connections, both ends of them.
+const SOCKETS: usize = 20_000;
 /// The name of the process that must run.
 const PROCESS: &str = "sleep";
 
@@ -68,6 +73,7 @@ pub(crate) struct World {
     server: Server,
     process: Child,
     containers: Option<Containers>,
+    crowd: Option<Crowd>,
     user: String,
     files: Vec<Check>,
 }
@@ -81,6 +87,7 @@ impl World {
             server: Server::start(TCP_PORTS)?,
             process,
             containers: None,
+            crowd: None,
             user: User::from_uid(Uid::effective())?.context("this user has no name")?.name,
             files: Vec::new(),
         })
@@ -152,9 +159,13 @@ impl World {
         {
             return Ok(Err(why));
         }
+        if name == "sockets-20000" && Command::new("ss").arg("-V").output().is_err() {
+            return Ok(Err(String::from("there is no `ss` to compare with")));
+        }
         let http = Limits { wall: Some(1.3), cpu: Some(1.6), ..Limits::default() };
         let wall = |times| Limits { wall: Some(times), ..Limits::default() };
         let peak = Limits { peak_mib: Some(40.0), ..Limits::default() };
+        let listeners = Limits { wall_ms: Some(50.0), ..Limits::default() };
         let start = Limits { wall_ms: Some(6.0), ..Limits::default() };
         let (rounds, limits, checks) = match name {
             "http-1000" => (21, http, self.http(1_000)),
@@ -162,6 +173,7 @@ impl World {
             "tcp-1000" => (21, wall(1.3), self.tcp(1_000)),
             "files-1000" => (21, wall(1.6), self.files(1_000)?),
             "containers-100" => (21, wall(2.0), self.containers(100)?),
+            "sockets-20000" => (21, listeners, vec![self.closed_port()?]),
             "mixed-30" => (41, wall(1.5), self.mixed()?),
             "start" => (101, start, vec![self.exists()?]),
             _ => (3, peak, self.half_and_half()?),
@@ -174,6 +186,16 @@ impl World {
         let path = self.directory.path().join("there");
         fs::write(&path, "")?;
         Ok(Check::Exists { path: path.to_str().context("the directory's name is not UTF-8")?.to_owned() })
+    }
+
+    /// A port at which nothing listens, beside twenty thousand established sockets.
+    fn closed_port(&mut self) -> anyhow::Result<Check> {
+        eprintln!("opening {SOCKETS} sockets");
+        self.crowd = Some(Crowd::of(SOCKETS)?);
+        // Below those that the kernel gives away.
+        let free = |port: &u16| TcpListener::bind((Ipv6Addr::UNSPECIFIED, *port)).is_ok();
+        let port = (20_000..30_000).find(free).context("no port is free")?;
+        Ok(Check::ClosedPort { port })
     }
 
     /// What a small shop's manifest says: thirty assertions of all kinds.

@@ -68,7 +68,8 @@ async fn the_one_stale_replica_is_named() {
     for (number, host) in ALL.into_iter().enumerate() {
         let to = format!("shop.test:{port}:{host}");
         let said = output("curl", &["-sS", "--noproxy", "*", "--resolve", &to, &url]);
-        let revision = result.details()["addresses"][number]["revision"].as_str().unwrap();
+        let details = result.details();
+        let revision = details["addresses"][number]["revision"].as_str().unwrap();
         assert!(said.contains(revision), "{host}: {said} against {revision}");
     }
     assert!(

@@ -2,6 +2,7 @@
 //! independent programs where there is one.
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod command;
 mod containers;
 mod deployed_revision;
 mod disk_usage;
@@ -15,6 +16,7 @@ mod http_tls;
 mod inside;
 mod kinds_examples;
 mod kinds_page;
+mod no_open_ports;
 mod nobody;
 mod port_accessible;
 mod process;

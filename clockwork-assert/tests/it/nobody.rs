@@ -6,7 +6,7 @@ use std::{os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use clockwork_assert::{
     DiskUsageAssert, FileContentMatchesAssert, FileExistsAssert, FilePermissionsAssert, FileSizeAssert,
-    ProcessNotRunningAssert, ProcessRunningAssert,
+    NoOpenPortsAssert, ProcessNotRunningAssert, ProcessRunningAssert,
 };
 use clockwork_core::{AssertionExt, Outcome};
 
@@ -166,4 +166,23 @@ async fn concealed() {
             assert!(message.ends_with("; run as root, or as a user who may see all processes"), "{message}");
         }
     }
+}
+
+/// Every listener is seen by everybody; whose it is, is not.
+#[test]
+fn listeners_of_others_are_seen_without_their_owners() {
+    let open = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = open.local_addr().unwrap().port().to_string();
+    as_nobody("nobody::listeners_of_others", &[("PORT", &port)]);
+}
+
+#[tokio::test]
+#[ignore = "run by listeners_of_others_are_seen_without_their_owners, as another user"]
+async fn listeners_of_others() {
+    let port: u16 = std::env::var("PORT").unwrap().parse().unwrap();
+    let result = check(NoOpenPortsAssert::new().range(port..=port)).await;
+    let expected = format!("port {port} is open on 127.0.0.1 (owner unknown, user ");
+    let message = told(&result, Outcome::Failed);
+    assert!(message.starts_with(&expected) && message.contains(": no permission)"), "{message}");
+    told(&check(NoOpenPortsAssert::new().range(port..=port).except_ports([port])).await, Outcome::Passed);
 }

@@ -5,6 +5,7 @@ mod containers;
 mod files;
 mod http;
 mod processes;
+mod sockets;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -108,6 +109,10 @@ async fn holds(
                 .await?;
             ensure!(running.contains(name) == *runs, "runs: {}", !runs);
             Ok(())
+        }
+        Check::ClosedPort { port } => {
+            let port = *port;
+            tokio::task::spawn_blocking(move || sockets::closed(port)).await?
         }
         Check::Container { name } => {
             let states = work.containers.get_or_try_init(containers::states).await?;

@@ -1,0 +1,17 @@
+//! Ports that are open: from the kernel's socket table ([`ListenerProbe`]), and from afar by connecting
+//! ([`PortScanProbe`]).
+//!
+//! The table is asked for through netlink (`sock_diag`), with the filter in the kernel: ten thousand connections beside
+//! the listeners cost nothing, and unlike `/proc/net/tcp6` it tells a dual-stack listener from one of IPv6 alone. Who
+//! holds a listener ([`OwnerProbe`]) is looked for only for those that somebody asks about.
+
+mod diag;
+mod listener;
+mod owner;
+mod port_range;
+mod scan;
+
+pub use listener::{Listener, ListenerProbe, Listeners, Protocol};
+pub use owner::{Owner, OwnerProbe, Owners};
+pub use port_range::PortRange;
+pub use scan::{PortScan, PortScanProbe, ScannedAddress};
