@@ -199,6 +199,10 @@ impl Assertion for DatabaseConnectionAssert {
         }
     }
 
+    fn supports_at(&self) -> bool {
+        true
+    }
+
     async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
         let connection =
             self.meant(cx.resource()).ok_or_else(|| CheckError::unobservable("host: is missing"))?;

@@ -146,6 +146,10 @@ impl Assertion for MigrationsAppliedAssert {
         problems
     }
 
+    fn supports_at(&self) -> bool {
+        true
+    }
+
     async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
         let connection = database::required(self.connection.as_ref(), cx)?;
         let name = TableName::parse(connection.engine, &self.table).map_err(CheckError::unobservable)?;

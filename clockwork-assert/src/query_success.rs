@@ -170,6 +170,10 @@ impl Assertion for QuerySuccessAssert {
         problems
     }
 
+    fn supports_at(&self) -> bool {
+        true
+    }
+
     async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
         let connection = database::required(self.connection.as_ref(), cx)?;
         let mut statement = Statement::new(&self.sql_query, cx).params(self.params.iter().map(param));

@@ -10,10 +10,10 @@ pub mod certificate;
 pub mod command;
 #[cfg(feature = "container")]
 pub mod container;
-#[cfg(feature = "dns")]
-pub mod dns;
 #[cfg(feature = "tls")]
 mod der;
+#[cfg(feature = "dns")]
+pub mod dns;
 #[cfg(feature = "http")]
 pub mod endpoint;
 #[cfg(all(feature = "tcp", feature = "tls"))]
@@ -28,11 +28,11 @@ pub mod http;
 pub mod process;
 #[cfg(feature = "tcp")]
 pub mod resolve;
+#[cfg(feature = "socket")]
+pub mod socket;
 pub mod sql;
 #[cfg(all(feature = "tcp", feature = "tls"))]
 pub mod starttls;
-#[cfg(feature = "socket")]
-pub mod socket;
 #[cfg(feature = "tcp")]
 pub mod tcp;
 #[cfg(feature = "tls")]

@@ -197,6 +197,11 @@ impl ContainerDetails {
         Health::read(&self.state.health.status)
     }
 
+    /// The names of the networks that it is in.
+    pub fn networks(&self) -> impl Iterator<Item = &str> {
+        self.network_settings.networks.keys().map(String::as_str)
+    }
+
     /// How many checks in a row failed.
     pub fn failing_streak(&self) -> u64 {
         self.state.health.failing_streak

@@ -257,7 +257,9 @@ impl HandshakeProbe {
             }
         };
         let Some(stream) = stream else {
-            let unreachable = tried.iter().all(|one| one.outcome == Outcome::Unreachable);
+            let no_way =
+                |one: &tcp::Tried| matches!(one.outcome, Outcome::Unreachable | Outcome::NoSuchNetwork);
+            let unreachable = tried.iter().all(no_way);
             let step = if unreachable { Step::Route } else { Step::Connect };
             return stop(step, tcp::nobody(&place, &self.host, &tried).message().to_owned());
         };

@@ -57,6 +57,10 @@ impl Probe for SqlProbe {
         }
     }
 
+    fn looks_inside(&self) -> bool {
+        self.connection.engine == DatabaseEngine::Postgresql && self.connection.socket().is_none()
+    }
+
     fn describe(&self) -> String {
         format!("asking {}", self.connection.place())
     }
@@ -104,6 +108,10 @@ impl Probe for ConnectProbe {
             #[cfg(not(all(feature = "postgres", feature = "mysql", feature = "sqlite")))]
             engine => Err(not_built(engine)),
         }
+    }
+
+    fn looks_inside(&self) -> bool {
+        self.connection.engine == DatabaseEngine::Postgresql && self.connection.socket().is_none()
     }
 
     fn describe(&self) -> String {

@@ -24,7 +24,7 @@ use tokio::{
 use super::{no_entry, process};
 
 /// Where a probe makes its sockets: in the host's network, or in a container's.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) enum Network {
     Host,
     Inside { namespace: Arc<File>, maker: Arc<Maker> },
@@ -109,7 +109,7 @@ type Job = Box<dyn FnOnce() + Send>;
 
 /// The thread that enters namespaces. It is in none in particular: each job enters the one that it needs. It ends when
 /// the run does, which drops the sender.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Maker(Mutex<Option<mpsc::Sender<Job>>>);
 
 impl Maker {

@@ -2,6 +2,7 @@
 //!
 //! Where no engine answers, these tests are skipped, and say so; with `CI=true` they fail instead.
 
+mod connectivity;
 mod engines;
 mod logs;
 mod network;

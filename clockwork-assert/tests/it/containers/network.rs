@@ -6,10 +6,10 @@ use clockwork_core::AssertionExt;
 use super::*;
 
 /// A network that is removed whatever happens. Make it before the containers that are in it.
-struct Network(String);
+pub(super) struct Network(pub(super) String);
 
 impl Network {
-    fn new(what: &str) -> Self {
+    pub(super) fn new(what: &str) -> Self {
         let name = Container::name(what);
         docker(&["network", "create", &name]);
         Self(name)

@@ -27,7 +27,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use clockwork_core::{CheckError, Context, Probe};
+use clockwork_core::{CheckError, Context, Probe, Vantage};
 
 use self::link::{Link, Reply};
 use self::open::Server;
@@ -45,7 +45,7 @@ const RESENT: usize = 5;
 
 /// The connections of one run.
 #[derive(Default)]
-struct Links(Mutex<HashMap<Connection, Made>>);
+struct Links(Mutex<HashMap<(Vantage, Connection), Made>>);
 
 /// What was made for one database.
 #[derive(Default)]
@@ -73,12 +73,16 @@ impl Probe for Open {
         };
         let links = cx.shared::<Links>();
         let mut links = links.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = links.entry(self.connection.clone()).or_default();
+        let made = links.entry((cx.vantage().clone(), self.connection.clone())).or_default();
         made.ever += 1;
         // Whoever asks for a new one over and over does not collect them.
         made.links.retain(|link| !link.is_idle());
         made.links.push(Arc::clone(&link));
         Ok(Ok(link))
+    }
+
+    fn looks_inside(&self) -> bool {
+        true
     }
 
     fn describe(&self) -> String {
@@ -108,7 +112,7 @@ async fn link(
     let (found, nth) = {
         let links = cx.shared::<Links>();
         let mut links = links.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = links.entry(connection.clone()).or_default();
+        let made = links.entry((cx.vantage().clone(), connection.clone())).or_default();
         made.links.retain(|link| link.is_alive() || !link.is_over());
         let mut alive = made.links.iter().filter(|link| link.is_alive());
         let free = alive.clone().find(|link| !link.is_held_up());

@@ -24,6 +24,7 @@ use crate::{
     },
     tcp,
     tls::{self, TlsSettings},
+    vantage::network::Network,
 };
 
 /// What a server was found to be when the connection was made.
@@ -55,7 +56,7 @@ pub(super) struct Cancel {
 
 #[derive(Debug, Clone)]
 pub(super) enum Address {
-    Tcp(SocketAddr),
+    Tcp(SocketAddr, Network),
     Unix(PathBuf),
 }
 
@@ -69,8 +70,8 @@ impl Cancel {
         let send = async {
             let mut stream = match self.address {
                 Address::Unix(path) => Stream::Unix(UnixStream::connect(path).await?),
-                Address::Tcp(address) => {
-                    let mut stream = TcpStream::connect(address).await?;
+                Address::Tcp(address, network) => {
+                    let mut stream = network.connect(address).await?;
                     match self.tls {
                         None => Stream::Tcp(stream),
                         Some((config, name)) => {
@@ -183,7 +184,7 @@ async fn reach(
         }
         Err(error) => return Ok(Err(hung_up(&place, error))),
     };
-    let address = Address::Tcp(address);
+    let address = Address::Tcp(address, Network::of(cx).await?);
     if !offered {
         return Ok(match connection.tls() {
             TlsMode::Prefer => {
