@@ -226,7 +226,7 @@ impl Assertion for ServiceConnectivityAssert {
     }
 
     fn label(&self) -> String {
-        format!("{} → {}, {}", self.from_service, self.to_service, self.protocol.name())
+        self.protocol.name().to_owned() // the report names the two resources beside it
     }
 
     fn related(&self) -> Vec<ResourceName> {
