@@ -24,3 +24,4 @@ mod process;
 mod response_time;
 mod run;
 mod server;
+mod tcp_response;

@@ -28,7 +28,9 @@ async fn scripted(own: &Made, turns: Vec<Turn>, last: &'static [u8]) -> Server {
                 stream.write_all(say).await.unwrap();
                 let mut heard = Vec::new();
                 // Byte by byte: what follows may be the handshake already.
-                while heard.len() < hear.len() || !heard[heard.len() - hear.len()..].eq_ignore_ascii_case(hear) {
+                while heard.len() < hear.len()
+                    || !heard[heard.len() - hear.len()..].eq_ignore_ascii_case(hear)
+                {
                     let Ok(byte) = stream.read_u8().await else { return };
                     heard.push(byte);
                 }
