@@ -1,9 +1,9 @@
 //! The assertion kinds, one file each: its fields and its judgement. No sockets, clients, retries or clocks: a kind asks
 //! a probe and compares.
 
-mod column_type;
 mod certificate_findings;
 mod command;
+mod column_type;
 mod container_healthy;
 mod container_running;
 mod container_state;
@@ -32,9 +32,9 @@ mod json_path;
 mod json_schema;
 mod log_contains;
 mod memory_usage;
-mod one_or_many;
 mod migration_state;
 mod migrations_applied;
+mod one_or_many;
 mod payload;
 mod no_open_ports;
 mod open_ports;
@@ -45,8 +45,8 @@ mod processes;
 mod query_success;
 mod response_time;
 mod row_count;
-mod table_exists;
 mod ssl_certificate;
+mod table_exists;
 mod tcp_response;
 mod tls_version;
 mod usage_subject;
@@ -71,8 +71,8 @@ pub use http_header::HttpHeaderAssert;
 pub use http_status::HttpStatusAssert;
 pub use log_contains::LogContainsAssert;
 pub use memory_usage::MemoryUsageAssert;
-pub use one_or_many::OneOrMany;
 pub use migrations_applied::MigrationsAppliedAssert;
+pub use one_or_many::OneOrMany;
 pub use payload::Payload;
 pub use no_open_ports::{NoOpenPortsAssert, PortMethod, PortScope};
 pub use port_accessible::{PortAccessibleAssert, Transport};
@@ -81,8 +81,8 @@ pub use process_running::ProcessRunningAssert;
 pub use query_success::QuerySuccessAssert;
 pub use response_time::{Phase, ResponseTimeAssert};
 pub use row_count::RowCountAssert;
-pub use table_exists::TableExistsAssert;
 pub use ssl_certificate::SslCertificateAssert;
+pub use table_exists::TableExistsAssert;
 pub use tcp_response::{AnswerAs, TcpResponseAssert};
 pub use tls_version::TlsVersion;
 

@@ -52,7 +52,7 @@ async fn a_greeting_is_judged_when_it_is_over() {
             (not_containing("error"), ""),
             (Matcher::equals("220 re"), "answered otherwise: expected \"220 re\", got \"220 ready\\r\\n\""),
             (not_containing("ready"), "answered otherwise"),
-            (Matcher::contains("ESMTP"), "answered otherwise: expected contains \"ESMTP\""),
+            (Matcher::contains("ESMTP"), "answered otherwise: expected a string that contains \"ESMTP\""),
         ] {
             let result = check(at(server).expect(expect.clone()).quiet(SHORT * 2)).await;
             let message = format!("{expect}: {}", result.message);
