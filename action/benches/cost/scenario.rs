@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Every scenario that is a comparison; `flat` is one of its own.
-pub(crate) const NAMES: [&str; 9] = [
+pub(crate) const NAMES: [&str; 10] = [
     "http-1000",
     "http-10000",
     "tcp-1000",
