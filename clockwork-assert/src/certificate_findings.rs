@@ -285,7 +285,7 @@ impl<'a> Chain<'a> {
             (Defect::NameConstraint, _) => {
                 (6, format!("{who} does not allow the names of those below it (name constraints)"))
             }
-            (Defect::Malformed(how), _) => (8, format!("{who} breaks the rules for certificates: {how}")),
+            (Defect::Malformed(how), _) => (8, format!("{who} {how}")),
             (other, _) => (8, format!("{who} is not as it should be: {other:?}")),
         };
         Finding::fails(rank, text)

@@ -315,14 +315,23 @@ impl SslCertificateAssert {
         let who = chain.who(Step::Sent(0));
         let mut findings = Vec::new();
         let sent = &seen.handshake.chain[0];
-        let wrong: Vec<_> = std::iter::once(&seen.name)
-            .chain(&self.subject_alt_names)
-            .filter(|name| {
-                let literal =
-                    name.starts_with("*.") && own.names.iter().any(|own| own.eq_ignore_ascii_case(name));
-                !literal && is_for(sent, name) != Some(true)
-            })
-            .collect();
+        let (mut wrong, mut unknown) = (Vec::new(), false);
+        for name in std::iter::once(&seen.name).chain(&self.subject_alt_names) {
+            if name.starts_with("*.") {
+                let listed = own.names.iter().any(|own| own.eq_ignore_ascii_case(name));
+                wrong.extend((!listed).then_some(name));
+                continue;
+            }
+            match is_for(sent, name) {
+                Some(true) => {}
+                Some(false) => wrong.push(name),
+                None if own.names.is_empty() => wrong.push(name),
+                None => unknown = true,
+            }
+        }
+        if unknown {
+            findings.push(Finding::unknown(format!("the names of {who} cannot be compared")));
+        }
         if !wrong.is_empty() {
             let quoted = |names: &mut dyn Iterator<Item = &String>| {
                 names.take(8).map(|name| quote(name)).collect::<Vec<_>>().join(", ")

@@ -12,6 +12,8 @@ pub(crate) enum Check {
     Http { address: String, path: String, body: String },
     /// A connection that must be accepted.
     Tcp { address: String },
+    /// A TLS handshake with a server whose certificate this CA's file vouches for.
+    Tls { address: String, ca_file: String },
     /// A file's mode, owner, content by [`FILE_PATTERN`], and digest.
     File { path: String, mode: u32, owner: String, sha256: String },
     /// A file that must be there.
@@ -38,6 +40,7 @@ impl Check {
         match self {
             Self::Http { address, path, body } => format!("http\t{address}\t{path}\t{body}"),
             Self::Tcp { address } => format!("tcp\t{address}"),
+            Self::Tls { address, ca_file } => format!("tls\t{address}\t{ca_file}"),
             Self::File { path, mode, owner, sha256 } => format!("file\t{path}\t{mode:o}\t{owner}\t{sha256}"),
             Self::Exists { path } => format!("exists\t{path}"),
             Self::Process { name, runs } => format!("process\t{name}\t{runs}"),
@@ -53,6 +56,7 @@ impl Check {
         Some(match word()?.as_str() {
             "http" => Self::Http { address: word()?, path: word()?, body: word()? },
             "tcp" => Self::Tcp { address: word()? },
+            "tls" => Self::Tls { address: word()?, ca_file: word()? },
             "file" => Self::File {
                 path: word()?,
                 mode: u32::from_str_radix(&word()?, 8).ok()?,
@@ -79,6 +83,13 @@ impl Check {
             Self::Tcp { address } => {
                 let (host, port) = address.rsplit_once(':').unwrap_or((address, "0"));
                 line(format_args!("PortAccessibleAssert: {{ host: \"{host}\", port: {port} }}"));
+            }
+            Self::Tls { address, ca_file } => {
+                let (host, port) = address.rsplit_once(':').unwrap_or((address, "0"));
+                let name = crate::server::TLS_NAME;
+                line(format_args!(
+                    "SslCertificateAssert: {{ host: \"{host}\", port: {port}, server_name: {name}, ca_file: \"{ca_file}\" }}"
+                ));
             }
             Self::File { path, mode, owner, sha256 } => {
                 line(format_args!(

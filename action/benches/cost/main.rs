@@ -13,6 +13,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to whoever runs it")]
 
+mod certificates;
 mod check;
 mod containers;
 mod crowd;
@@ -30,7 +31,7 @@ fn main() -> anyhow::Result<ExitCode> {
     let mut arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let part = arguments.first().cloned().unwrap_or_default();
     match part.as_str() {
-        server::PART => server::serve(arguments.get(1))?,
+        server::PART => server::serve(&arguments[1..])?,
         crowd::PART => crowd::hold()?,
         floor::PART => return floor::run(arguments.get(1), arguments.get(2)),
         measure::PART => measure::run_child(&arguments[1..])?,

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 use crate::{
+    certificates,
     check::Check,
     containers::{self, Containers},
     crowd::Crowd,
@@ -22,10 +23,11 @@ use crate::{
 };
 
 /// Every scenario that is a comparison; `flat` is one of its own.
-pub(crate) const NAMES: [&str; 9] = [
+pub(crate) const NAMES: [&str; 10] = [
     "http-1000",
     "http-10000",
     "tcp-1000",
+    "tls-200",
     "files-1000",
     "containers-100",
     "mixed-30",
@@ -37,6 +39,8 @@ pub(crate) const NAMES: [&str; 9] = [
 /// How many ports accept plain connections, each on [`TCP_ADDRESSES`] addresses.
 const TCP_PORTS: usize = 50;
 const TCP_ADDRESSES: usize = 20;
+/// How many ports speak TLS, on as many addresses each.
+const TLS_PORTS: usize = 10;
 /// As large as configuration files are.
 const FILE_BYTES: usize = 4096;
 /// Established connections, both ends of them.
@@ -70,6 +74,7 @@ pub(crate) struct Scenario {
 #[derive(Debug)]
 pub(crate) struct World {
     directory: TempDir,
+    certificates: certificates::Files,
     server: Server,
     process: Child,
     containers: Option<Containers>,
@@ -81,10 +86,13 @@ pub(crate) struct World {
 impl World {
     /// With a server, a process to look for, and no files or containers yet.
     pub(crate) fn new() -> anyhow::Result<Self> {
+        let directory = tempfile::Builder::new().prefix("clockwork-cost-").tempdir()?;
+        let certificates = certificates::write(directory.path())?;
         let process = Command::new(PROCESS).arg("86400").stdin(Stdio::null()).spawn().context(PROCESS)?;
         Ok(Self {
-            directory: tempfile::Builder::new().prefix("clockwork-cost-").tempdir()?,
-            server: Server::start(TCP_PORTS)?,
+            server: Server::start(TCP_PORTS, TLS_PORTS, &certificates)?,
+            directory,
+            certificates,
             process,
             containers: None,
             crowd: None,
@@ -114,6 +122,14 @@ impl World {
         let addresses = (1..=TCP_ADDRESSES)
             .flat_map(|host| self.server.tcp.iter().map(move |port| format!("127.0.0.{host}:{port}")));
         addresses.take(count).map(|address| Check::Tcp { address }).collect()
+    }
+
+    /// Distinct pairs of address and port.
+    fn tls(&self, count: usize) -> Vec<Check> {
+        let addresses = (1..=TCP_ADDRESSES)
+            .flat_map(|host| self.server.tls.iter().map(move |port| format!("127.0.0.{host}:{port}")));
+        let check = |address| Check::Tls { address, ca_file: self.certificates.root.clone() };
+        addresses.take(count).map(check).collect()
     }
 
     /// Distinct files.
@@ -171,6 +187,7 @@ impl World {
             "http-1000" => (21, http, self.http(1_000)),
             "http-10000" => (9, Limits { peak_mib: peak.peak_mib, ..http }, self.http(10_000)),
             "tcp-1000" => (21, wall(1.3), self.tcp(1_000)),
+            "tls-200" => (21, wall(1.3), self.tls(200)),
             "files-1000" => (21, wall(1.6), self.files(1_000)?),
             "containers-100" => (21, wall(2.0), self.containers(100)?),
             "sockets-20000" => (21, listeners, vec![self.closed_port()?]),

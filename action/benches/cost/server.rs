@@ -5,16 +5,24 @@ use std::{
     env,
     io::{BufRead, BufReader, Read},
     process::{Child, ChildStdin, Command, Stdio},
+    sync::Arc,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail, ensure};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
+use tokio_rustls::TlsAcceptor;
+
+use crate::certificates::Files;
 
 /// The argument that makes this binary the server.
 pub(crate) const PART: &str = "--serve";
+
+/// The name in the TLS server's certificate.
+pub(crate) const TLS_NAME: &str = "localhost";
 
 /// A running server. It ends when this is dropped, or when the process that holds this ends.
 #[derive(Debug)]
@@ -25,13 +33,21 @@ pub(crate) struct Server {
     pub(crate) http: u16,
     /// Where connections are accepted, on every address of the machine.
     pub(crate) tcp: Vec<u16>,
+    /// Where TLS is spoken, on every address of the machine.
+    pub(crate) tls: Vec<u16>,
 }
 
 impl Server {
-    /// Starts one that accepts on as many plain ports as this.
-    pub(crate) fn start(tcp_ports: usize) -> anyhow::Result<Self> {
+    /// Starts one that accepts on as many plain ports, and as many TLS ports with these certificates.
+    pub(crate) fn start(tcp_ports: usize, tls_ports: usize, certificates: &Files) -> anyhow::Result<Self> {
         let mut child = Command::new(env::current_exe()?)
-            .args([PART, &tcp_ports.to_string()])
+            .args([
+                PART,
+                &tcp_ports.to_string(),
+                &tls_ports.to_string(),
+                &certificates.chain,
+                &certificates.key,
+            ])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -41,8 +57,10 @@ impl Server {
         BufReader::new(output).read_line(&mut line)?;
         let mut ports = line.split_whitespace().map(str::parse::<u16>);
         let http = ports.next().context("the server did not say its port")??;
-        let tcp = ports.collect::<Result<_, _>>()?;
-        Ok(Self { input: child.stdin.take(), child, http, tcp })
+        let mut tcp = ports.collect::<Result<Vec<_>, _>>()?;
+        ensure!(tcp.len() == tcp_ports + tls_ports, "the server did not say all its ports");
+        let tls = tcp.split_off(tcp_ports);
+        Ok(Self { input: child.stdin.take(), child, http, tcp, tls })
     }
 }
 
@@ -53,9 +71,13 @@ impl Drop for Server {
     }
 }
 
-/// Serves until standard input ends. Prints the HTTP port, then the plain ones.
-pub(crate) fn serve(tcp_ports: Option<&String>) -> anyhow::Result<()> {
-    let tcp_ports: usize = tcp_ports.context("how many plain ports?")?.parse()?;
+/// Serves until standard input ends. Prints the HTTP port, then the plain ones, then those of TLS.
+pub(crate) fn serve(arguments: &[String]) -> anyhow::Result<()> {
+    let [tcp_ports, tls_ports, chain, key] = arguments else {
+        bail!("how many ports, and which certificate?")
+    };
+    let (tcp_ports, tls_ports): (usize, usize) = (tcp_ports.parse()?, tls_ports.parse()?);
+    let acceptor = acceptor(chain, key)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     runtime.block_on(async {
         let http = TcpListener::bind("127.0.0.1:0").await?;
@@ -64,6 +86,11 @@ pub(crate) fn serve(tcp_ports: Option<&String>) -> anyhow::Result<()> {
             let listener = TcpListener::bind("0.0.0.0:0").await?;
             ports.push(listener.local_addr()?.port());
             tokio::spawn(accept_and_close(listener));
+        }
+        for _ in 0..tls_ports {
+            let listener = TcpListener::bind("0.0.0.0:0").await?;
+            ports.push(listener.local_addr()?.port());
+            tokio::spawn(accept_tls(listener, acceptor.clone()));
         }
         tokio::spawn(accept_http(http));
         println!("{}", ports.iter().map(u16::to_string).collect::<Vec<_>>().join(" "));
@@ -75,6 +102,27 @@ pub(crate) fn serve(tcp_ports: Option<&String>) -> anyhow::Result<()> {
 async fn accept_and_close(listener: TcpListener) {
     while let Ok((stream, _)) = listener.accept().await {
         drop(stream);
+    }
+}
+
+fn acceptor(chain: &str, key: &str) -> anyhow::Result<TlsAcceptor> {
+    let chain = CertificateDer::pem_file_iter(chain)?.collect::<Result<Vec<_>, _>>()?;
+    let key = PrivateKeyDer::from_pem_file(key)?;
+    let builder =
+        rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions()?.with_no_client_auth();
+    Ok(TlsAcceptor::from(Arc::new(builder.with_single_cert(chain, key)?)))
+}
+
+/// Shakes hands, and waits for the other side to end.
+async fn accept_tls(listener: TcpListener, acceptor: TlsAcceptor) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let acceptor = acceptor.clone();
+        tokio::spawn(async move {
+            stream.set_nodelay(true)?;
+            let mut stream = acceptor.accept(stream).await?;
+            stream.read(&mut [0; 64]).await
+        });
     }
 }
 

@@ -160,4 +160,38 @@ assertions:
     severity: warning",
         says: &["took ‹512 ms› at the ‹95th› percentile (fastest of ‹20› samples: ‹98 ms›)"],
     },
+    Example {
+        kind: "SslCertificateAssert",
+        manifest: "
+resources:
+  shop:
+    kind: EndpointResource
+    url: https://shop.example/
+    assertions:
+      - SslCertificateAssert: { min_days_valid: 14, min_tls: 1.2, issuer: { contains: Let's Encrypt } }
+  mail:
+    kind: EndpointResource
+    host: mail.example
+    port: 25
+    assertions:
+      - SslCertificateAssert: { starttls: smtp, ca_file: /etc/ssl/company-ca.pem, crl_file: /etc/ssl/company.crl }",
+        says: &[
+            "‹certificate 2 of 3 (\"CN=between\")› expired ‹13 days› ago (‹2026-01-18T12:00:00Z›)",
+            "‹the certificate \"CN=shop\"› expires in ‹11 days› (‹2026-02-11T12:00:00Z›), and has to be valid for ‹14› days at least",
+            "‹certificate 1 of 2 (\"CN=shop\")› is not for ‹\"shop.example\"› but for ‹\"www.shop.example\"›",
+            "‹the certificate \"CN=shop\"› is signed by ‹\"CN=between\"›, which the server does not send and which is not among ‹the roots of this machine›: an intermediate certificate is missing, or the CA is not known here",
+            "the server accepts ‹TLS 1.0›, which is older than ‹TLS 1.2›",
+        ],
+    },
+    Example {
+        kind: "TcpResponseAssert",
+        manifest: "
+assertions:
+  - TcpResponseAssert: { host: cache.internal, port: 6379, send: \"PING\\r\\n\", expect: \"+PONG\\r\\n\" }
+  - TcpResponseAssert: { host: mail.internal, port: 25, expect: { starts_with: \"220 \" } }",
+        says: &[
+            "‹cache.internal:6379› answered otherwise: ‹expected \"+PONG\\r\\n\", got \"-NOAUTH\\r\\n\"›",
+            "‹mail.internal:25› closed the connection without a greeting",
+        ],
+    },
 ];

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod command;
+mod certificates;
 mod containers;
 mod deployed_revision;
 mod disk_usage;
@@ -23,3 +24,4 @@ mod process;
 mod response_time;
 mod run;
 mod server;
+mod tcp_response;

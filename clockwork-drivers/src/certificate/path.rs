@@ -81,7 +81,7 @@ pub enum Defect {
     CaAsServer,
     /// It does not allow the names of those below it.
     NameConstraint,
-    /// It breaks the rules for certificates: how.
+    /// It breaks the rules for certificates: how, in words that follow its name.
     Malformed(String),
 }
 
@@ -156,6 +156,10 @@ impl<'a> Search<'a> {
             self.validity(0, own, &mut faults);
             if own.for_servers == Some(false) {
                 faults.push((0, Defect::NotForServers));
+            }
+            // That is all that webpki would be asked: it builds no path of one step.
+            if let Err(error) = EndEntityCert::try_from(&own.der) {
+                faults.push((0, Defect::Malformed(words(&error))));
             }
         }
         Path { steps, faults }
@@ -293,7 +297,7 @@ impl<'a> Search<'a> {
         for at in 0..steps.len() - 1 {
             let Some(certificate) = self.certificate(steps[at]) else { continue };
             if let Err(error) = EndEntityCert::try_from(&certificate.der) {
-                faults.push((at, Defect::Malformed(quote(&error.to_string()))));
+                faults.push((at, Defect::Malformed(words(&error))));
             }
             let spki = match steps[at + 1] {
                 Step::Sent(_) => self.certificate(steps[at + 1]).map(|issuer| issuer.spki.clone()),
@@ -317,10 +321,22 @@ impl<'a> Search<'a> {
                 faults.push((at, Defect::NameConstraint));
             }
             // Nothing passes that webpki refuses, also where it is not seen here why.
-            error if faults.is_empty() => faults.push((0, Defect::Malformed(quote(&error.to_string())))),
+            error if faults.is_empty() => faults.push((0, Defect::Malformed(words(error)))),
             _ => {}
         }
     }
+}
+
+fn words(error: &webpki::Error) -> String {
+    let known = match error {
+        webpki::Error::UnsupportedCriticalExtension => "has a critical extension that is not known",
+        webpki::Error::UnsupportedCertVersion => "is of an old version, which no client takes for a server's",
+        webpki::Error::SignatureAlgorithmMismatch => "names two different algorithms for its signature",
+        webpki::Error::InvalidSerialNumber => "has a serial number that is none",
+        webpki::Error::InvalidCertValidity => "ends before it begins",
+        other => return format!("breaks the rules for certificates: {}", quote(&other.to_string())),
+    };
+    known.to_owned()
 }
 
 /// Whether a certificate is for this name, as RFC 9525 says: one of its alternative names, never its common name; a

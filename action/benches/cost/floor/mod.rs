@@ -6,6 +6,7 @@ mod files;
 mod http;
 mod processes;
 mod sockets;
+mod tls;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -62,6 +63,7 @@ struct Work {
     files: files::Expected,
     processes: OnceCell<HashSet<String>>,
     containers: OnceCell<HashMap<String, String>>,
+    tls: OnceCell<tls::Client>,
 }
 
 impl Work {
@@ -72,6 +74,7 @@ impl Work {
             next: AtomicUsize::new(0),
             processes: OnceCell::new(),
             containers: OnceCell::new(),
+            tls: OnceCell::new(),
         })
     }
 }
@@ -97,6 +100,10 @@ async fn holds(
         Check::Tcp { address } => {
             drop(TcpStream::connect(address).await?);
             Ok(())
+        }
+        Check::Tls { address, ca_file } => {
+            let client = work.tls.get_or_try_init(async || tls::Client::new(ca_file)).await?;
+            client.check(address).await
         }
         Check::File { .. } | Check::Exists { .. } => {
             let work = Arc::clone(work);

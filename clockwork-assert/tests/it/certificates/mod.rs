@@ -1,0 +1,8 @@
+//! Certificates of every kind of badness, each served by a real TLS server, and every verdict compared with OpenSSL's.
+
+mod forge;
+mod server;
+mod starttls;
+mod versions;
+mod zoo;
+mod zoo_cases;
