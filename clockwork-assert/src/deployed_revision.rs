@@ -182,9 +182,9 @@ impl DeployedRevisionAssert {
                     detail["status"] = (*status).into();
                     detail["revision"] = shortened(revision);
                     match self.expected.check(Some(revision)) {
-                        Ok(()) => right.push((address, shown(revision))),
+                        Ok(()) => right.push((address, json_path::shown(revision))),
                         Err(mismatch) if mismatch.judged => {
-                            let had = format!("{address} has {}", shown(revision));
+                            let had = format!("{address} has {}", json_path::shown(revision));
                             wrong.push(if (200..300).contains(status) {
                                 had
                             } else {
@@ -233,13 +233,6 @@ impl DeployedRevisionAssert {
             .actual(wrong.into_iter().chain(unknown).collect::<Vec<_>>().join("; "))
         };
         verdict.expected(expected).detail("addresses", details)
-    }
-}
-
-fn shown(revision: &Value) -> String {
-    match revision {
-        Value::String(text) => quote(text),
-        other => quote(&other.to_string()).trim_matches('"').to_owned(),
     }
 }
 
