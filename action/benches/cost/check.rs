@@ -12,6 +12,8 @@ pub(crate) enum Check {
     Http { address: String, path: String, body: String },
     /// A connection that must be accepted.
     Tcp { address: String },
+    /// A name that must have this address, asked of this server.
+    Dns { resolver: String, name: String, address: String },
     /// A file's mode, owner, content by [`FILE_PATTERN`], and digest.
     File { path: String, mode: u32, owner: String, sha256: String },
     /// A file that must be there.
@@ -38,6 +40,7 @@ impl Check {
         match self {
             Self::Http { address, path, body } => format!("http\t{address}\t{path}\t{body}"),
             Self::Tcp { address } => format!("tcp\t{address}"),
+            Self::Dns { resolver, name, address } => format!("dns\t{resolver}\t{name}\t{address}"),
             Self::File { path, mode, owner, sha256 } => format!("file\t{path}\t{mode:o}\t{owner}\t{sha256}"),
             Self::Exists { path } => format!("exists\t{path}"),
             Self::Process { name, runs } => format!("process\t{name}\t{runs}"),
@@ -53,6 +56,7 @@ impl Check {
         Some(match word()?.as_str() {
             "http" => Self::Http { address: word()?, path: word()?, body: word()? },
             "tcp" => Self::Tcp { address: word()? },
+            "dns" => Self::Dns { resolver: word()?, name: word()?, address: word()? },
             "file" => Self::File {
                 path: word()?,
                 mode: u32::from_str_radix(&word()?, 8).ok()?,
@@ -80,6 +84,9 @@ impl Check {
                 let (host, port) = address.rsplit_once(':').unwrap_or((address, "0"));
                 line(format_args!("PortAccessibleAssert: {{ host: \"{host}\", port: {port} }}"));
             }
+            Self::Dns { resolver, name, address } => line(format_args!(
+                "DnsResolveAssert: {{ hostname: \"{name}\", record_type: A, expected_ip: \"{address}\", resolver: \"{resolver}\" }}"
+            )),
             Self::File { path, mode, owner, sha256 } => {
                 line(format_args!(
                     "FilePermissionsAssert: {{ path: \"{path}\", mode: \"{mode:04o}\", owner: \"{owner}\" }}"

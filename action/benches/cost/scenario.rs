@@ -26,6 +26,7 @@ pub(crate) const NAMES: [&str; 9] = [
     "http-1000",
     "http-10000",
     "tcp-1000",
+    "dns-1000",
     "files-1000",
     "containers-100",
     "mixed-30",
@@ -116,6 +117,17 @@ impl World {
         addresses.take(count).map(|address| Check::Tcp { address }).collect()
     }
 
+    /// Distinct names of one server.
+    fn dns(&self, count: u16) -> Vec<Check> {
+        let resolver = format!("127.0.0.1:{}", self.server.dns);
+        let check = |number: u16| Check::Dns {
+            resolver: resolver.clone(),
+            name: format!("{number}.bench.test"),
+            address: server::address(number).to_string(),
+        };
+        (0..count).map(check).collect()
+    }
+
     /// Distinct files.
     fn files(&mut self, count: usize) -> anyhow::Result<Vec<Check>> {
         let folder = self.directory.path().join("files");
@@ -171,6 +183,7 @@ impl World {
             "http-1000" => (21, http, self.http(1_000)),
             "http-10000" => (9, Limits { peak_mib: peak.peak_mib, ..http }, self.http(10_000)),
             "tcp-1000" => (21, wall(1.3), self.tcp(1_000)),
+            "dns-1000" => (21, wall(1.5), self.dns(1_000)),
             "files-1000" => (21, wall(1.6), self.files(1_000)?),
             "containers-100" => (21, wall(2.0), self.containers(100)?),
             "sockets-20000" => (21, listeners, vec![self.closed_port()?]),

@@ -2,6 +2,7 @@
 //! retries; every answer is still checked, so that it cannot be fast by not looking.
 
 mod containers;
+mod dns;
 mod files;
 mod http;
 mod processes;
@@ -98,6 +99,7 @@ async fn holds(
             drop(TcpStream::connect(address).await?);
             Ok(())
         }
+        Check::Dns { resolver, name, address } => dns::check(resolver, name, address).await,
         Check::File { .. } | Check::Exists { .. } => {
             let work = Arc::clone(work);
             tokio::task::spawn_blocking(move || work.files.check(&work.checks[index])).await?
