@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clockwork_core::{CheckError, Context, Invalid, text};
+use clockwork_core::{CheckError, Context, Invalid, Vantage, text};
 use clockwork_drivers::file::{DocumentFormat, FileDocumentProbe, Found, show_path};
 use jsonschema::{Retrieve, Uri, Validator, error::ValidationErrorKind};
 use serde_json::Value;
@@ -56,8 +56,8 @@ pub(crate) async fn read(field: &Value, cx: &Context) -> Result<Value, CheckErro
     };
     let shown = show_path(&path);
     let unreadable = |why: &str| CheckError::unobservable(format!("json_schema: {shown} {why}"));
-    // It is Clockwork's to read, not the target's to have.
-    let seen = cx.observe(FileDocumentProbe { path, format }).await;
+    // It is Clockwork's to read, and not the target's to have: always here, and never inside a container.
+    let seen = cx.from_vantage(Vantage::Host).observe(FileDocumentProbe { path, format }).await;
     let seen = seen.map_err(|error| unreadable(&format!("cannot be read: {error}")))?;
     match &*seen {
         Found::There(document) => match &document.value {
