@@ -37,7 +37,6 @@ mod migrations_applied;
 mod no_open_ports;
 mod one_or_many;
 mod open_ports;
-mod one_or_many;
 mod payload;
 mod port_accessible;
 mod process_not_running;
