@@ -18,7 +18,7 @@ use clockwork_drivers::{
     http::{HttpObservation, HttpProbe, HttpRequest, ResolveTo},
     resolve::ResolveProbe,
 };
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use crate::{
@@ -57,6 +57,9 @@ http_kind! {
         addresses: Option<OneOrMany<ResolveTo>> = None,
     }
 }
+
+/// How many addresses are asked at the same time: a name may have hundreds.
+const AT_ONCE: usize = 16;
 
 /// What one address said.
 struct Seen {
@@ -182,9 +185,9 @@ impl DeployedRevisionAssert {
                     detail["status"] = (*status).into();
                     detail["revision"] = shortened(revision);
                     match self.expected.check(Some(revision)) {
-                        Ok(()) => right.push((address, shown(revision))),
+                        Ok(()) => right.push((address, json_path::shown(revision))),
                         Err(mismatch) if mismatch.judged => {
-                            let had = format!("{address} has {}", shown(revision));
+                            let had = format!("{address} has {}", json_path::shown(revision));
                             wrong.push(if (200..300).contains(status) {
                                 had
                             } else {
@@ -233,13 +236,6 @@ impl DeployedRevisionAssert {
             .actual(wrong.into_iter().chain(unknown).collect::<Vec<_>>().join("; "))
         };
         verdict.expected(expected).detail("addresses", details)
-    }
-}
-
-fn shown(revision: &Value) -> String {
-    match revision {
-        Value::String(text) => quote(text),
-        other => quote(&other.to_string()).trim_matches('"').to_owned(),
     }
 }
 
@@ -299,7 +295,7 @@ impl Assertion for DeployedRevisionAssert {
             let answer = answer.and_then(|seen| Ok((seen.status(), self.find(&seen)?)));
             Seen { address, answer }
         });
-        let seen = join_all(asked).await;
+        let seen: Vec<Seen> = stream::iter(asked).buffered(AT_ONCE).collect().await;
         let blind = |seen: &&Seen| matches!(&seen.answer, Err(error) if error.fault() == Fault::Observer);
         if let Some(Seen { address, answer: Err(error) }) = seen.iter().find(blind) {
             let only = seen.len() == 1;

@@ -51,7 +51,8 @@ http_kind! {
         /// Read as JSON: JSONPath → the value, or a matcher. `server.port` is short for `$.server.port`.
         #[serde(default)]
         json: Option<Paths> = None,
-        /// Read as JSON: the JSON Schema that it has to be valid against, or the path of a file with one.
+        /// Read as JSON: the JSON Schema that it has to be valid against, or the path of a file with one
+        /// (relative to the working directory).
         #[serde(default)]
         json_schema: Option<Value> = None,
     }

@@ -78,6 +78,18 @@ pub(crate) fn one<'a>(document: &'a Value, path: &str) -> Result<Option<&'a Valu
     Ok(parsed.query(document).first())
 }
 
+/// A value in a message: text in quotation marks, anything else as JSON, bounded.
+pub(crate) fn shown(value: &Value) -> String {
+    match value {
+        Value::String(string) => text::quote(string),
+        other => {
+            let quoted = text::quote(&other.to_string()).replace("\\\"", "\"");
+            let inner = quoted.strip_prefix('"').unwrap_or(&quoted);
+            inner.strip_suffix('"').unwrap_or(inner).to_owned()
+        }
+    }
+}
+
 fn parse(path: &str) -> Result<JsonPath, serde_json_path::ParseError> {
     match path.chars().next() {
         Some('$') => JsonPath::parse(path),

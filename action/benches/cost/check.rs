@@ -14,6 +14,8 @@ pub(crate) enum Check {
     Tcp { address: String },
     /// A TLS handshake with a server whose certificate this CA's file vouches for.
     Tls { address: String, ca_file: String },
+    /// A name that must have this address, asked of this server.
+    Dns { resolver: String, name: String, address: String },
     /// A file's mode, owner, content by [`FILE_PATTERN`], and digest.
     File { path: String, mode: u32, owner: String, sha256: String },
     /// A file that must be there.
@@ -41,6 +43,7 @@ impl Check {
             Self::Http { address, path, body } => format!("http\t{address}\t{path}\t{body}"),
             Self::Tcp { address } => format!("tcp\t{address}"),
             Self::Tls { address, ca_file } => format!("tls\t{address}\t{ca_file}"),
+            Self::Dns { resolver, name, address } => format!("dns\t{resolver}\t{name}\t{address}"),
             Self::File { path, mode, owner, sha256 } => format!("file\t{path}\t{mode:o}\t{owner}\t{sha256}"),
             Self::Exists { path } => format!("exists\t{path}"),
             Self::Process { name, runs } => format!("process\t{name}\t{runs}"),
@@ -57,6 +60,7 @@ impl Check {
             "http" => Self::Http { address: word()?, path: word()?, body: word()? },
             "tcp" => Self::Tcp { address: word()? },
             "tls" => Self::Tls { address: word()?, ca_file: word()? },
+            "dns" => Self::Dns { resolver: word()?, name: word()?, address: word()? },
             "file" => Self::File {
                 path: word()?,
                 mode: u32::from_str_radix(&word()?, 8).ok()?,
@@ -91,6 +95,9 @@ impl Check {
                     "SslCertificateAssert: {{ host: \"{host}\", port: {port}, server_name: {name}, ca_file: \"{ca_file}\" }}"
                 ));
             }
+            Self::Dns { resolver, name, address } => line(format_args!(
+                "DnsResolveAssert: {{ hostname: \"{name}\", record_type: A, expected_ip: \"{address}\", resolver: \"{resolver}\" }}"
+            )),
             Self::File { path, mode, owner, sha256 } => {
                 line(format_args!(
                     "FilePermissionsAssert: {{ path: \"{path}\", mode: \"{mode:04o}\", owner: \"{owner}\" }}"

@@ -23,11 +23,12 @@ use crate::{
 };
 
 /// Every scenario that is a comparison; `flat` is one of its own.
-pub(crate) const NAMES: [&str; 10] = [
+pub(crate) const NAMES: [&str; 11] = [
     "http-1000",
     "http-10000",
     "tcp-1000",
     "tls-200",
+    "dns-1000",
     "files-1000",
     "containers-100",
     "mixed-30",
@@ -132,6 +133,17 @@ impl World {
         addresses.take(count).map(check).collect()
     }
 
+    /// Distinct names of one server.
+    fn dns(&self, count: u16) -> Vec<Check> {
+        let resolver = format!("127.0.0.1:{}", self.server.dns);
+        let check = |number: u16| Check::Dns {
+            resolver: resolver.clone(),
+            name: format!("{number}.bench.test"),
+            address: server::address(number).to_string(),
+        };
+        (0..count).map(check).collect()
+    }
+
     /// Distinct files.
     fn files(&mut self, count: usize) -> anyhow::Result<Vec<Check>> {
         let folder = self.directory.path().join("files");
@@ -188,6 +200,7 @@ impl World {
             "http-10000" => (9, Limits { peak_mib: peak.peak_mib, ..http }, self.http(10_000)),
             "tcp-1000" => (21, wall(1.3), self.tcp(1_000)),
             "tls-200" => (21, wall(1.3), self.tls(200)),
+            "dns-1000" => (21, wall(1.5), self.dns(1_000)),
             "files-1000" => (21, wall(1.6), self.files(1_000)?),
             "containers-100" => (21, wall(2.0), self.containers(100)?),
             "sockets-20000" => (21, listeners, vec![self.closed_port()?]),

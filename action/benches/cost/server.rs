@@ -4,6 +4,7 @@
 use std::{
     env,
     io::{BufRead, BufReader, Read},
+    net::Ipv4Addr,
     process::{Child, ChildStdin, Command, Stdio},
     sync::Arc,
 };
@@ -12,7 +13,7 @@ use anyhow::{Context as _, bail, ensure};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpStream, UdpSocket},
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -31,6 +32,8 @@ pub(crate) struct Server {
     input: Option<ChildStdin>,
     /// Where `GET /check/N` is answered.
     pub(crate) http: u16,
+    /// Where names are answered for, over UDP.
+    pub(crate) dns: u16,
     /// Where connections are accepted, on every address of the machine.
     pub(crate) tcp: Vec<u16>,
     /// Where TLS is spoken, on every address of the machine.
@@ -57,10 +60,11 @@ impl Server {
         BufReader::new(output).read_line(&mut line)?;
         let mut ports = line.split_whitespace().map(str::parse::<u16>);
         let http = ports.next().context("the server did not say its port")??;
+        let dns = ports.next().context("the server did not say its port for names")??;
         let mut tcp = ports.collect::<Result<Vec<_>, _>>()?;
         ensure!(tcp.len() == tcp_ports + tls_ports, "the server did not say all its ports");
         let tls = tcp.split_off(tcp_ports);
-        Ok(Self { input: child.stdin.take(), child, http, tcp, tls })
+        Ok(Self { input: child.stdin.take(), child, http, dns, tcp, tls })
     }
 }
 
@@ -71,7 +75,7 @@ impl Drop for Server {
     }
 }
 
-/// Serves until standard input ends. Prints the HTTP port, then the plain ones, then those of TLS.
+/// Serves until standard input ends. Prints the HTTP port, that for names, then the plain ones, then those of TLS.
 pub(crate) fn serve(arguments: &[String]) -> anyhow::Result<()> {
     let [tcp_ports, tls_ports, chain, key] = arguments else {
         bail!("how many ports, and which certificate?")
@@ -81,7 +85,8 @@ pub(crate) fn serve(arguments: &[String]) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     runtime.block_on(async {
         let http = TcpListener::bind("127.0.0.1:0").await?;
-        let mut ports = vec![http.local_addr()?.port()];
+        let dns = UdpSocket::bind("127.0.0.1:0").await?;
+        let mut ports = vec![http.local_addr()?.port(), dns.local_addr()?.port()];
         for _ in 0..tcp_ports {
             let listener = TcpListener::bind("0.0.0.0:0").await?;
             ports.push(listener.local_addr()?.port());
@@ -93,6 +98,7 @@ pub(crate) fn serve(arguments: &[String]) -> anyhow::Result<()> {
             tokio::spawn(accept_tls(listener, acceptor.clone()));
         }
         tokio::spawn(accept_http(http));
+        tokio::spawn(answer_names(dns));
         println!("{}", ports.iter().map(u16::to_string).collect::<Vec<_>>().join(" "));
         let end = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
         end.await?.map(drop).map_err(Into::into)
@@ -129,6 +135,33 @@ async fn accept_tls(listener: TcpListener, acceptor: TlsAcceptor) {
 async fn accept_http(listener: TcpListener) {
     while let Ok((stream, _)) = listener.accept().await {
         tokio::spawn(answer(stream));
+    }
+}
+
+/// What a name of this number is answered with.
+pub(crate) fn address(number: u16) -> Ipv4Addr {
+    let [high, low] = number.to_be_bytes();
+    Ipv4Addr::new(10, 0, high, low)
+}
+
+/// Answers questions for the address of `{number}.bench.test`.
+async fn answer_names(socket: UdpSocket) -> std::io::Result<()> {
+    let mut message = [0; 512];
+    loop {
+        let (length, peer) = socket.recv_from(&mut message).await?;
+        // The first label is the number; the question ends five bytes after the zero that ends the name.
+        let Some(end) = message[12..length].iter().position(|byte| *byte == 0).map(|at| 12 + at + 5) else {
+            continue;
+        };
+        let label = &message[13..13 + usize::from(message[12])];
+        let Some(number) = std::str::from_utf8(label).ok().and_then(|label| label.parse().ok()) else {
+            continue;
+        };
+        message[2..12].copy_from_slice(&[0x84, 0, 0, 1, 0, 1, 0, 0, 0, 0]);
+        let record = [0xc0, 12, 0, 1, 0, 1, 0, 0, 1, 44, 0, 4];
+        message[end..end + 12].copy_from_slice(&record);
+        message[end + 12..end + 16].copy_from_slice(&address(number).octets());
+        socket.send_to(&message[..end + 16], peer).await?;
     }
 }
 

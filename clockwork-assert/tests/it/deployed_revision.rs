@@ -52,7 +52,7 @@ fn addresses<const N: usize>(texts: [&str; N]) -> OneOrMany<ResolveTo> {
 
 const ALL: [&str; 3] = ["127.0.0.1", "127.0.0.2", "127.0.0.3"];
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_one_stale_replica_is_named() {
     let (port, servers) = replicas(["1.4.2", "1.4.1", "1.4.2"]).await;
     let url = format!("http://shop.test:{port}/version");

@@ -44,6 +44,17 @@ assertions:
         says: &["used ‹187.3› % of a core over ‹5 s›"],
     },
     Example {
+        kind: "DeployedRevisionAssert",
+        manifest: "
+assertions:
+  - DeployedRevisionAssert: { url: \"https://shop.example/version\", json: version, expected: 1.4.2 }
+  - DeployedRevisionAssert: { url: \"https://shop.example/\", header: x-revision, expected: { starts_with: 9f2c1e7 }, addresses: [10.0.0.7, 10.0.0.8] }",
+        says: &[
+            "expected ‹\"1.4.2\"›, but ‹10.0.0.7:443 has \"1.4.1\"; ›right at ‹10.0.0.8:443›",
+            "‹10.0.0.8:443› tells no revision: its answer (‹200›) ‹has no header \"x-revision\"›",
+        ],
+    },
+    Example {
         kind: "DiskUsageAssert",
         manifest: "
 assertions:
@@ -113,6 +124,37 @@ assertions:
             "‹status: expected \"up\", got \"degraded\"›",
             "‹localhost:8080› does not speak HTTP: its answer begins with ‹\"SSH-2.0\"›",
         ],
+    },
+    Example {
+        kind: "HttpBodyAssert",
+        manifest: "
+assertions:
+  - HttpBodyAssert: { url: \"http://localhost:8080/\", contains: Welcome }
+  - HttpBodyAssert: { url: \"http://localhost:8080/users\", json: { \"$[*].role\": { contains: admin } }, json_schema: users.schema.json }",
+        says: &[
+            "the body does not contain ‹\"Welcome\"›: ‹\"Bad gateway\"› (answered ‹502 Bad Gateway›)",
+            "the body is not as `json_schema` says: ‹/0/id: it is not of type \"integer\", got \"7\"›",
+            "the body is larger than the ‹1048576› bytes that are read of it",
+        ],
+    },
+    Example {
+        kind: "HttpHeaderAssert",
+        manifest: "
+assertions:
+  - HttpHeaderAssert: { url: \"https://shop.example/\", header: strict-transport-security, value: { contains: max-age= } }
+  - HttpHeaderAssert: { url: \"https://shop.example/\", header: x-powered-by, absent: true }",
+        says: &[
+            "the answer ‹of https://shop.example/ (200 OK)› has no header ‹\"strict-transport-security\"›",
+            "the answer ‹of https://shop.example/ (200 OK)› has the header ‹\"x-powered-by\"›: ‹\"PHP/5.6\"›",
+        ],
+    },
+    Example {
+        kind: "HttpStatusAssert",
+        manifest: "
+assertions:
+  - HttpStatusAssert: { url: \"http://localhost:8080/\", expected_status: 2xx }
+  - HttpStatusAssert: { url: \"http://localhost:8080/admin\", expected_status: [401, 403] }",
+        says: &["answered ‹503 Service Unavailable›: ‹\"down\\n\"›", "redirects go round in a circle: ‹http://localhost:8080/a → …›"],
     },
     Example {
         kind: "LogContainsAssert",

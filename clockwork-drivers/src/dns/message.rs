@@ -90,6 +90,8 @@ pub(super) struct Reply {
     pub(super) code: u16,
     pub(super) truncated: bool,
     pub(super) authoritative: bool,
+    /// Whether the server asks others for this client.
+    pub(super) recursive: bool,
     /// The records of the type that was asked for, and the aliases, in the order in which they came.
     pub(super) answers: Vec<Answer>,
     /// Whether the authority section holds the beginning of a zone, and name servers.
@@ -117,6 +119,7 @@ impl Reply {
             code: flags & 0x0f,
             truncated: flags & 0x0200 != 0,
             authoritative: flags & 0x0400 != 0,
+            recursive: flags & 0x0080 != 0,
             answers: Vec::new(),
             zone: false,
             name_servers: false,

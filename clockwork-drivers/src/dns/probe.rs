@@ -195,7 +195,10 @@ impl Chain {
         match reply.code {
             0 if reply.zone => Some(DnsOutcome::NoData),
             0 if self.names.len() > before => None,
-            0 if reply.name_servers && !reply.authoritative => Some(DnsOutcome::Referral),
+            // Nothing, from one that neither has the zone nor asks who has: it does not know.
+            0 if !reply.authoritative && (reply.name_servers || !reply.recursive) => {
+                Some(DnsOutcome::Referral)
+            }
             0 => Some(DnsOutcome::NoData),
             3 => Some(DnsOutcome::NoSuchName),
             code => Some(DnsOutcome::Code(code)),

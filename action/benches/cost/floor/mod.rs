@@ -2,6 +2,7 @@
 //! retries; every answer is still checked, so that it cannot be fast by not looking.
 
 mod containers;
+mod dns;
 mod files;
 mod http;
 mod processes;
@@ -105,6 +106,7 @@ async fn holds(
             let client = work.tls.get_or_try_init(async || tls::Client::new(ca_file)).await?;
             client.check(address).await
         }
+        Check::Dns { resolver, name, address } => dns::check(resolver, name, address).await,
         Check::File { .. } | Check::Exists { .. } => {
             let work = Arc::clone(work);
             tokio::task::spawn_blocking(move || work.files.check(&work.checks[index])).await?

@@ -139,6 +139,17 @@ async fn every_answer_has_its_verdict_and_its_message() {
             r#"SERVER does not know "a.test" itself and does not ask others for this client (a referral for A); give a resolver that does, or the zone's own server"#,
         ),
         (
+            "knows nothing, and asks nobody",
+            |asked| {
+                let mut empty = answer(asked.query, 0, &[], &[]);
+                empty[3] = 0;
+                vec![empty]
+            },
+            Failed,
+            Errored,
+            r#"SERVER does not know "a.test" itself and does not ask others for this client (a referral for A); give a resolver that does, or the zone's own server"#,
+        ),
+        (
             "goes round in a circle",
             |asked| {
                 vec![answer(

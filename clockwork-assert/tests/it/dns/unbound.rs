@@ -1,7 +1,7 @@
 //! unbound, serving a zone file.
 
 use std::{
-    net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
+    net::{SocketAddr, TcpListener, UdpSocket},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -16,17 +16,17 @@ pub(super) struct Unbound {
 }
 
 impl Unbound {
-    /// Serves this zone file as `zone.test`; besides, `refused.test` is refused, and `dead.test` is looked up at a server
-    /// that is not there.
+    /// Serves this zone file as `zone.test`; besides, `refused.test` is refused, and of `dead.test` it
+    /// knows no server.
     pub(super) fn start(zone: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("zone");
         std::fs::write(&file, zone).unwrap();
         // The port may be taken in between, and then unbound ends at once.
         for _ in 0..5 {
-            let (address, dead) = (free_port(), free_port());
+            let address = free_port();
             let config = directory.path().join("unbound.conf");
-            std::fs::write(&config, configuration(address, dead, file.to_str().unwrap())).unwrap();
+            std::fs::write(&config, configuration(address, file.to_str().unwrap())).unwrap();
             let child = Command::new("setpriv")
                 .args(["--pdeathsig", "KILL", "unbound", "-d", "-c"])
                 .arg(&config)
@@ -46,7 +46,12 @@ impl Unbound {
     fn comes_up(&mut self) -> bool {
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(10) && self.child.try_wait().unwrap().is_none() {
-            if TcpStream::connect(self.address).is_ok() {
+            // Any answer will do.
+            let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+            socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+            let question = [0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 4, b't', b'e', b's', b't', 0, 0, 1, 0, 1];
+            let asked = socket.connect(self.address).and_then(|()| socket.send(&question));
+            if asked.is_ok() && socket.recv(&mut [0; 512]).is_ok() {
                 return true;
             }
             std::thread::sleep(Duration::from_millis(20));
@@ -93,8 +98,8 @@ fn free_port() -> SocketAddr {
     }
 }
 
-fn configuration(address: SocketAddr, dead: SocketAddr, zone: &str) -> String {
-    let (port, dead) = (address.port(), dead.port());
+fn configuration(address: SocketAddr, zone: &str) -> String {
+    let port = address.port();
     format!(
         r#"server:
   interface: 127.0.0.1@{port}
@@ -116,9 +121,8 @@ auth-zone:
   zonefile: "{zone}"
   for-downstream: yes
   for-upstream: yes
-forward-zone:
+stub-zone:
   name: "dead.test"
-  forward-addr: 127.0.0.1@{dead}
 remote-control:
   control-enable: no
 "#
