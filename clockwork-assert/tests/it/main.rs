@@ -5,6 +5,7 @@
 mod command;
 mod containers;
 mod deployed_revision;
+mod databases;
 mod disk_usage;
 mod dns;
 mod file;
