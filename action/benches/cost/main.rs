@@ -16,6 +16,7 @@
 mod check;
 mod containers;
 mod crowd;
+mod database;
 mod driver;
 mod flat;
 mod floor;

@@ -6,6 +6,7 @@ mod files;
 mod http;
 mod processes;
 mod sockets;
+mod sql;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -62,6 +63,7 @@ struct Work {
     files: files::Expected,
     processes: OnceCell<HashSet<String>>,
     containers: OnceCell<HashMap<String, String>>,
+    database: OnceCell<sql::Connection>,
 }
 
 impl Work {
@@ -72,6 +74,7 @@ impl Work {
             next: AtomicUsize::new(0),
             processes: OnceCell::new(),
             containers: OnceCell::new(),
+            database: OnceCell::new(),
         })
     }
 }
@@ -113,6 +116,10 @@ async fn holds(
         Check::ClosedPort { port } => {
             let port = *port;
             tokio::task::spawn_blocking(move || sockets::closed(port)).await?
+        }
+        Check::Sql { port, password_file, number } => {
+            let connection = work.database.get_or_try_init(|| sql::connect(*port, password_file)).await?;
+            sql::check(connection, *number).await
         }
         Check::Container { name } => {
             let states = work.containers.get_or_try_init(containers::states).await?;
