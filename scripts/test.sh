@@ -51,19 +51,29 @@ witnesses=(
     dig=bind9-dnsutils
     mosquitto=mosquitto
     nats-server=nats-server
+    initdb=postgresql
+    mariadb=mariadb-client
+    mariadbd=mariadb-server
     openssl=openssl
     ps=procps
+    psql=postgresql-client
     python3=python3
     redis-server=redis-server
     setpriv=util-linux
+    setpriv=util-linux
+    sqlite3=sqlite3
     ss=iproute2
     unbound=unbound
 )
 
 bring_packages() {
-    local need wanted=()
+    local need wanted=() path=$PATH:/usr/sbin:/sbin directory
+    # Debian keeps the servers of PostgreSQL, of which there may be several, off the path.
+    for directory in /usr/lib/postgresql/*/bin; do
+        path+=:$directory
+    done
     for need in "${witnesses[@]}"; do
-        PATH=$PATH:/usr/sbin:/sbin command -v "${need%%=*}" >/dev/null || wanted+=("${need#*=}")
+        PATH=$path command -v "${need%%=*}" >/dev/null || wanted+=("${need#*=}")
     done
     command -v cc >/dev/null || wanted+=(libc6-dev)
     [[ ${#wanted[@]} -gt 0 ]] || return 0

@@ -26,6 +26,8 @@ pub(crate) enum Check {
     ClosedPort { port: u16 },
     /// A container that must run.
     Container { name: String },
+    /// A statement of PostgreSQL that must bring this number ([`sql`]).
+    Sql { port: u16, password_file: String, number: u32 },
 }
 
 impl Check {
@@ -49,6 +51,7 @@ impl Check {
             Self::Process { name, runs } => format!("process\t{name}\t{runs}"),
             Self::ClosedPort { port } => format!("closed\t{port}"),
             Self::Container { name } => format!("container\t{name}"),
+            Self::Sql { port, password_file, number } => format!("sql\t{port}\t{password_file}\t{number}"),
         }
     }
 
@@ -71,6 +74,11 @@ impl Check {
             "process" => Self::Process { name: word()?, runs: word()? == "true" },
             "closed" => Self::ClosedPort { port: word()?.parse().ok()? },
             "container" => Self::Container { name: word()? },
+            "sql" => Self::Sql {
+                port: word()?.parse().ok()?,
+                password_file: word()?,
+                number: word()?.parse().ok()?,
+            },
             _ => return None,
         })
     }
@@ -117,8 +125,19 @@ impl Check {
             Self::Container { name } => {
                 line(format_args!("ContainerRunningAssert: {{ container: \"{name}\" }}"));
             }
+            Self::Sql { port, password_file, number } => line(format_args!(
+                "QuerySuccessAssert: {{ sql_query: \"{}\", params: [{number}], value: {number}, connection: {{ \
+                 engine: postgresql, host: 127.0.0.1, port: {port}, database: postgres, user: postgres, \
+                 password: {{ file: \"{password_file}\" }} }} }}",
+                sql("$1::int")
+            )),
         }
     }
+}
+
+/// A statement that brings the number that stands in it.
+pub(crate) fn sql(number: &str) -> String {
+    format!("SELECT count(*) FROM generate_series(1, {number})")
 }
 
 /// The manifest that asserts all of them, a hundred to a resource.

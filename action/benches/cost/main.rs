@@ -17,6 +17,7 @@ mod certificates;
 mod check;
 mod containers;
 mod crowd;
+mod database;
 mod driver;
 mod flat;
 mod floor;

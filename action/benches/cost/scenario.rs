@@ -18,12 +18,13 @@ use crate::{
     check::Check,
     containers::{self, Containers},
     crowd::Crowd,
+    database::{self, Database},
     floor::hex,
     server::{self, Server},
 };
 
 /// Every scenario that is a comparison; `flat` is one of its own.
-pub(crate) const NAMES: [&str; 11] = [
+pub(crate) const NAMES: [&str; 12] = [
     "http-1000",
     "http-10000",
     "tcp-1000",
@@ -33,6 +34,7 @@ pub(crate) const NAMES: [&str; 11] = [
     "containers-100",
     "mixed-30",
     "sockets-20000",
+    "sql-100",
     "start",
     "memory-10000",
 ];
@@ -80,6 +82,7 @@ pub(crate) struct World {
     process: Child,
     containers: Option<Containers>,
     crowd: Option<Crowd>,
+    database: Option<Database>,
     user: String,
     files: Vec<Check>,
 }
@@ -97,6 +100,7 @@ impl World {
             process,
             containers: None,
             crowd: None,
+            database: None,
             user: User::from_uid(Uid::effective())?.context("this user has no name")?.name,
             files: Vec::new(),
         })
@@ -187,6 +191,11 @@ impl World {
         {
             return Ok(Err(why));
         }
+        if name == "sql-100"
+            && let Some(why) = database::unavailable()
+        {
+            return Ok(Err(why));
+        }
         if name == "sockets-20000" && Command::new("ss").arg("-V").output().is_err() {
             return Ok(Err(String::from("there is no `ss` to compare with")));
         }
@@ -203,6 +212,7 @@ impl World {
             "dns-1000" => (21, wall(1.5), self.dns(1_000)),
             "files-1000" => (21, wall(1.6), self.files(1_000)?),
             "containers-100" => (21, wall(2.0), self.containers(100)?),
+            "sql-100" => (21, wall(1.3), self.sql(100)?),
             "sockets-20000" => (21, listeners, vec![self.closed_port()?]),
             "mixed-30" => (41, wall(1.5), self.mixed()?),
             "start" => (101, start, vec![self.exists()?]),
@@ -216,6 +226,18 @@ impl World {
         let path = self.directory.path().join("there");
         fs::write(&path, "")?;
         Ok(Check::Exists { path: path.to_str().context("the directory's name is not UTF-8")?.to_owned() })
+    }
+
+    /// Statements of one database.
+    fn sql(&mut self, count: u32) -> anyhow::Result<Vec<Check>> {
+        let database = match &mut self.database {
+            Some(database) => database,
+            none => none.insert(Database::start()?),
+        };
+        let (port, file) = (database.port, database.password_file());
+        let password_file = file.to_str().context("the directory's name is not UTF-8")?;
+        let check = |number| Check::Sql { port, password_file: password_file.to_owned(), number };
+        Ok((1..=count).map(check).collect())
     }
 
     /// A port at which nothing listens, beside twenty thousand established sockets.

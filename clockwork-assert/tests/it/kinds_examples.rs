@@ -52,6 +52,22 @@ assertions:
         says: &[
             "expected ‹\"1.4.2\"›, but ‹10.0.0.7:443 has \"1.4.1\"; ›right at ‹10.0.0.8:443›",
             "‹10.0.0.8:443› tells no revision: its answer (‹200›) ‹has no header \"x-revision\"›",
+        kind: "DatabaseConnectionAssert",
+        manifest: "
+resources:
+  shop-db:
+    kind: ContainerResource
+    image: postgres:16
+    connection: { engine: postgresql, host: localhost, database: shop, user: admin, password: { env: DB_PASSWORD } }
+    assertions:
+      - DatabaseConnectionAssert
+assertions:
+  - DatabaseConnectionAssert: { host: db.internal, database: shop, credentials: { user: admin, password_env: DB_PASSWORD }, tls: verify-full }
+    within: 30s",
+        says: &[
+            "‹db.internal:5432› refuses the user or the password: ‹\"password authentication failed for user \\\"admin\\\"\" (28P01)›",
+            "‹db.internal:5432› takes nobody now: ‹\"the database system is starting up\" (57P03)›",
+            "‹db.internal:5432› does not speak PostgreSQL: its answer begins with ‹\"HTTP/1.1 400 Bad Request\"›",
         ],
     },
     Example {
@@ -171,6 +187,18 @@ assertions:
         says: &["uses ‹613.2 MB›", "uses ‹5.0 MB›, ‹3› processes together"],
     },
     Example {
+        kind: "MigrationsAppliedAssert",
+        manifest: "
+assertions:
+  - MigrationsAppliedAssert: { table: _sqlx_migrations, directory: migrations, connection: { engine: postgresql, database: shop } }
+  - MigrationsAppliedAssert: { table: django_migrations, version: shop.0007_prices, connection: { engine: sqlite, path: shop.db } }",
+        says: &[
+            "‹sqlx: ›migration ‹\"20240301\"› ‹›is pending",
+            "‹sqlx: ›migration ‹\"20240215\"› ‹›has not run, and newer ones have‹› (up to ‹\"20240301\"›)",
+            "‹sqlx: ›migration ‹\"20240101\"› ‹›ran with another content than its file has now",
+        ],
+    },
+    Example {
         kind: "PortAccessibleAssert",
         manifest: "
 assertions:
@@ -192,6 +220,22 @@ assertions:
         says: &[
             "1 ‹process named nginx of user www-data› is running: ‹nginx (pid 71)›; expected at least ‹2›",
             "no ‹process named nginx of user www-data› is running‹›; expected at least ‹2›",
+        ],
+    },
+    Example {
+        kind: "QuerySuccessAssert",
+        manifest: "
+assertions:
+  - QuerySuccessAssert:
+      sql_query: SELECT count(*) FROM orders WHERE status = $1 AND placed < now() - interval '1 hour'
+      params: [stuck]
+      value: { lte: 5 }
+      max_ms: 200
+      connection: { engine: postgresql, database: shop, user: reader, password_env: DB_PASSWORD }",
+        says: &[
+            "value: ‹expected <= 5, got 12›",
+            "took ‹512 ms›, at most ‹200› ms are allowed",
+            "the statement writes, and the server refused it: ‹\"cannot execute DELETE in a read-only transaction\" (25006)›",
         ],
     },
     Example {
@@ -234,6 +278,20 @@ assertions:
         says: &[
             "‹cache.internal:6379› answered otherwise: ‹expected \"+PONG\\r\\n\", got \"-NOAUTH\\r\\n\"›",
             "‹mail.internal:25› closed the connection without a greeting",
+        kind: "RowCountAssert",
+        manifest: "
+assertions:
+  - RowCountAssert: { table: users, min: 1, where: deleted_at IS NULL, connection: { engine: mysql, database: shop, user: reader } }",
+        says: &["‹\"users\"› has ‹0 rows› for which the condition holds, expected ‹at least 1 rows›"],
+    },
+    Example {
+        kind: "TableExistsAssert",
+        manifest: "
+assertions:
+  - TableExistsAssert: { table: app.users, columns: { id: bigint, email: varchar(255) }, connection: { engine: postgresql, database: shop } }",
+        says: &[
+            "there is no table ‹\"users\"› (‹search_path: public›)‹›; there is ‹\"app.users\"›",
+            "‹\"app.users\": ›column ‹\"id\"› is ‹\"integer\"›, expected ‹\"bigint\"›",
         ],
     },
 ];

@@ -6,6 +6,7 @@ mod command;
 mod certificates;
 mod containers;
 mod deployed_revision;
+mod databases;
 mod disk_usage;
 mod dns;
 mod file;

@@ -134,7 +134,7 @@ WHERE c.oid = pg_catalog.to_regclass($1) ORDER BY a.attnum";
 
 const POSTGRES_NEAR: &str = "\
 SELECT pg_catalog.array_to_string(pg_catalog.current_schemas(false), ', '), \
-       pg_catalog.format('%I.%I', n.nspname, c.relname) \
+       CASE WHEN c.oid IS NOT NULL THEN pg_catalog.format('%I.%I', n.nspname, c.relname) END \
 FROM (SELECT 1) one \
 LEFT JOIN (pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace) \
   ON pg_catalog.lower(c.relname) = pg_catalog.lower($1) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') \

@@ -3,7 +3,7 @@
 //! | engine | feature | what keeps a statement from writing |
 //! | --- | --- | --- |
 //! | PostgreSQL | `postgres` | `BEGIN READ ONLY` in the same batch, one statement by protocol, `ROLLBACK` |
-//! | MySQL, MariaDB | `mysql` | `START TRANSACTION READ ONLY`, one statement by protocol, `ROLLBACK` |
+//! | MySQL, MariaDB | `mysql` | `SET SESSION TRANSACTION READ ONLY`, `START TRANSACTION READ ONLY`, one statement by protocol, `ROLLBACK` |
 //! | SQLite | `sqlite` | the file is opened for reading, and `PRAGMA query_only` |
 //!
 //! What no transaction can refuse, because it is no writing to tables: functions with effects outside of it. In

@@ -8,6 +8,7 @@ mod http;
 mod processes;
 mod sockets;
 mod tls;
+mod sql;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -65,6 +66,7 @@ struct Work {
     processes: OnceCell<HashSet<String>>,
     containers: OnceCell<HashMap<String, String>>,
     tls: OnceCell<tls::Client>,
+    database: OnceCell<sql::Connection>,
 }
 
 impl Work {
@@ -76,6 +78,7 @@ impl Work {
             processes: OnceCell::new(),
             containers: OnceCell::new(),
             tls: OnceCell::new(),
+            database: OnceCell::new(),
         })
     }
 }
@@ -122,6 +125,10 @@ async fn holds(
         Check::ClosedPort { port } => {
             let port = *port;
             tokio::task::spawn_blocking(move || sockets::closed(port)).await?
+        }
+        Check::Sql { port, password_file, number } => {
+            let connection = work.database.get_or_try_init(|| sql::connect(*port, password_file)).await?;
+            sql::check(connection, *number).await
         }
         Check::Container { name } => {
             let states = work.containers.get_or_try_init(containers::states).await?;

@@ -116,6 +116,7 @@ pub(super) async fn connect(
     connection: &Connection,
     cx: &Context,
 ) -> Result<Result<Connected, SqlFailure>, CheckError> {
+    cx.phase(format!("waiting for it to let user {} in", clockwork_core::text::quote(connection.user())));
     let open = Open { connection: connection.clone(), nth: 0 };
     Ok((*cx.observe(open).await?).clone())
 }
@@ -197,7 +198,9 @@ async fn ask(opened: &mut Opened, statement: &Statement) -> Result<Rows, SqlFail
     let whom = Whom { place: &connected.place, said };
     let limits = limits(statement, *maria);
     let mode = if statement.read_only { "READ ONLY" } else { "READ WRITE" };
-    for own in [limits, format!("START TRANSACTION {mode}")] {
+    // CREATE, ALTER and DROP end the transaction before they begin: what follows it has to be held to reading too.
+    let session = format!("SET SESSION TRANSACTION {mode}");
+    for own in [limits, session, format!("START TRANSACTION {mode}")] {
         conn.query_drop(own).await.map_err(|error| whom.sort(&error))?;
     }
     let answer = answer(conn, statement).await;

@@ -95,6 +95,7 @@ pub(super) async fn connect(
     connection: &Connection,
     cx: &Context,
 ) -> Result<Result<Server, SqlFailure>, CheckError> {
+    cx.phase(format!("waiting for it to let user {} in", clockwork_core::text::quote(connection.user())));
     // Asked anew in every round: that an old connection still works does not prove that a new one is let in.
     let opened = cx.observe(Open { connection: connection.clone(), nth: 0 }).await?;
     Ok(match &*opened {
