@@ -33,7 +33,7 @@ pub(super) struct Parts {
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) authorization: Option<HeaderValue>,
     pub(super) body: Bytes,
-    pub(super) content_type: Option<&'static str>,
+    pub(super) content_type: Option<HeaderValue>,
     pub(super) follow_redirects: bool,
     pub(super) version: Option<HttpVersion>,
     pub(super) resolve_to: Option<ResolveTo>,
@@ -173,7 +173,7 @@ impl HttpRequest {
     pub fn json(self, value: &serde_json::Value) -> Self {
         self.change(|parts| {
             parts.body = value.to_string().into();
-            parts.content_type = Some("application/json");
+            parts.content_type = Some(HeaderValue::from_static("application/json"));
         })
     }
 
@@ -192,7 +192,7 @@ impl HttpRequest {
         let form = form.finish();
         Ok(self.change(|parts| {
             parts.body = form.into();
-            parts.content_type = Some("application/x-www-form-urlencoded");
+            parts.content_type = Some(HeaderValue::from_static("application/x-www-form-urlencoded"));
         }))
     }
 
