@@ -1,18 +1,17 @@
 //! [`Hop`]: one URL on the way from a request to its answer; redirects lead from one to the next.
 
-use clockwork_core::{CheckError, text::quote_bytes};
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use http_body_util::Full;
-use url::Url;
-
 use super::{
     fields::HttpVersion,
     h2::Message,
     observation::{Headers, Redirect},
     pool::Key,
-    request::{Parts, authority, carries_credentials, path_and_query},
+    request::{Parts, carries_credentials},
+    web_url::WebUrl,
 };
 use crate::{resolve, tls::TlsSettings};
+use clockwork_core::{CheckError, text::quote_bytes};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http_body_util::Full;
 
 /// How many redirects are followed.
 const MAX_REDIRECTS: usize = 10;
@@ -21,7 +20,7 @@ const MAX_REDIRECTS: usize = 10;
 pub(super) struct Hop<'a> {
     request: &'a Parts,
     /// Where a redirect leads; the request's own URL, if there was none.
-    redirected: Option<Url>,
+    redirected: Option<WebUrl>,
     method: Method,
     with_body: bool,
     /// Whether this is still the origin that the request's credentials are meant for. Once left, they are gone.
@@ -34,20 +33,20 @@ impl<'a> Hop<'a> {
         Self { request, redirected: None, method, with_body: !request.body.is_empty(), trusted: true }
     }
 
-    pub(super) fn url(&self) -> &Url {
+    pub(super) fn url(&self) -> &WebUrl {
         self.redirected.as_ref().unwrap_or(&self.request.url)
     }
 
     pub(super) fn host(&self) -> &str {
-        self.url().host_str().unwrap_or_default()
+        self.url().host()
     }
 
     pub(super) fn port(&self) -> u16 {
-        self.url().port_or_known_default().unwrap_or_default()
+        self.url().port()
     }
 
     pub(super) fn is_https(&self) -> bool {
-        self.url().scheme() == "https"
+        self.url().is_https()
     }
 
     pub(super) fn version(&self) -> Option<HttpVersion> {
@@ -85,8 +84,7 @@ impl<'a> Hop<'a> {
     /// `resolve_to` stands for one name's address; with a port, for one host and port.
     fn is_meant_by(&self, with_port: bool) -> bool {
         let (asked, url) = (&self.request.url, self.url());
-        asked.host_str() == url.host_str()
-            && (!with_port || asked.port_or_known_default() == url.port_or_known_default())
+        asked.host() == url.host() && (!with_port || asked.port() == url.port())
     }
 
     fn tls(&self) -> TlsSettings {
@@ -119,7 +117,7 @@ impl<'a> Hop<'a> {
     /// Writes down what goes out over HTTP/1.
     pub(super) fn write(&self, out: &mut Vec<u8>) -> Result<(), CheckError> {
         let url = self.url();
-        for part in [self.method.as_str(), " ", path_and_query(url), " HTTP/1.1\r\n"] {
+        for part in [self.method.as_str(), " ", url.path_and_query(), " HTTP/1.1\r\n"] {
             out.extend_from_slice(part.as_bytes());
         }
         let mut line = |name: &str, value: &[u8]| {
@@ -128,7 +126,7 @@ impl<'a> Hop<'a> {
             }
         };
         if !self.says(&header::HOST) {
-            line("host", authority(url).as_bytes());
+            line("host", url.authority().as_bytes());
         }
         let (mut length, mut chunked) = (None, None);
         for (name, value) in self.fields() {
@@ -237,6 +235,7 @@ impl<'a> Hop<'a> {
         let _ = url.set_username("");
         let _ = url.set_password(None);
         url.set_fragment(None);
+        let url = WebUrl::of(&url).ok_or_else(|| wrong("which has no host"))?;
         // 303 says GET, and so does everybody after a POST that was answered with 301 or 302.
         let becomes_get = match status.as_u16() {
             303 => self.method != Method::HEAD,
@@ -256,24 +255,18 @@ impl<'a> Hop<'a> {
             let story = story(self, so_far, &url);
             return Err(CheckError::target(format!("more than {MAX_REDIRECTS} redirects: {story}")));
         }
-        let trusted = self.trusted && same_origin(&url, self.url());
+        let trusted = self.trusted && url.has_same_origin(self.url());
         let with_body = self.with_body && !becomes_get;
         Ok(Some(Self { request: self.request, redirected: Some(url), method, with_body, trusted }))
     }
 }
 
 /// `a → b → a`.
-fn story(last: &Hop<'_>, so_far: &[Redirect], url: &Url) -> String {
+fn story(last: &Hop<'_>, so_far: &[Redirect], url: &WebUrl) -> String {
     let mut story = String::new();
     for redirect in so_far {
         story.push_str(&redirect.url);
         story.push_str(" → ");
     }
     clockwork_core::text::bounded(format!("{story}{} → {url}", last.url()), 1024)
-}
-
-fn same_origin(a: &Url, b: &Url) -> bool {
-    a.scheme() == b.scheme()
-        && a.host_str() == b.host_str()
-        && a.port_or_known_default() == b.port_or_known_default()
 }

@@ -31,6 +31,7 @@ mod pool;
 mod probe;
 mod request;
 mod stream;
+mod web_url;
 
 use std::sync::Arc;
 

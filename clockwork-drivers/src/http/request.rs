@@ -10,9 +10,12 @@ use std::{
 use bytes::Bytes;
 use clockwork_core::{CheckError, ExposeSecret, SecretString, text::quote};
 use http::{HeaderName, HeaderValue, Method, header};
-use url::{Position, Url, form_urlencoded};
+use url::{Url, form_urlencoded};
 
-use super::fields::{BasicAuth, HttpVersion, ResolveTo, Text, basic};
+use super::{
+    fields::{BasicAuth, HttpVersion, ResolveTo, Text, basic},
+    web_url::WebUrl,
+};
 use crate::tls::TlsSettings;
 
 /// How much of a body is kept, unless a request says otherwise.
@@ -27,8 +30,7 @@ pub struct HttpRequest(Arc<Parts>);
 
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Parts {
-    /// Without user, password and fragment.
-    pub(super) url: Url,
+    pub(super) url: WebUrl,
     pub(super) method: Method,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) authorization: Option<HeaderValue>,
@@ -68,7 +70,10 @@ impl HttpRequest {
     /// # Errors
     /// When it is no absolute `http` or `https` URL.
     pub fn new(url: &str) -> Result<Self, InvalidRequest> {
-        Self::from_url(parse(url)?)
+        match WebUrl::plain(url) {
+            Some(url) => Ok(Self::asking(url, None)),
+            None => Self::from_url(parse(url)?),
+        }
     }
 
     /// As [`HttpRequest::new`], for a URL that may be relative to `base`, as a link on that page would be.
@@ -76,6 +81,9 @@ impl HttpRequest {
     /// # Errors
     /// When it is no such URL.
     pub fn relative(base: &str, url: &str) -> Result<Self, InvalidRequest> {
+        if let Some(url) = WebUrl::plain(url) {
+            return Ok(Self::asking(url, None));
+        }
         match Url::parse(url) {
             Err(url::ParseError::RelativeUrlWithoutBase) => {
                 let joined = parse(base)?.join(url).map_err(|error| {
@@ -99,7 +107,13 @@ impl HttpRequest {
             let _ = url.set_password(None);
         }
         url.set_fragment(None);
-        Ok(Self(Arc::new(Parts {
+        let shown = || quote(url.as_str());
+        let url = WebUrl::of(&url).ok_or_else(|| invalid("url", format!("{} has no host", shown())))?;
+        Ok(Self::asking(url, authorization))
+    }
+
+    fn asking(url: WebUrl, authorization: Option<HeaderValue>) -> Self {
+        Self(Arc::new(Parts {
             url,
             method: Method::GET,
             headers: Vec::new(),
@@ -111,7 +125,7 @@ impl HttpRequest {
             resolve_to: None,
             max_body: MAX_BODY,
             tls: TlsSettings::default(),
-        })))
+        }))
     }
 
     pub(super) fn parts(&self) -> &Parts {
@@ -259,20 +273,18 @@ impl HttpRequest {
     /// The host and the port that are asked. An IPv6 address has its brackets.
     pub fn host_and_port(&self) -> (String, u16) {
         let url = &self.0.url;
-        (url.host_str().unwrap_or_default().to_owned(), url.port_or_known_default().unwrap_or_default())
+        (url.host().to_owned(), url.port())
     }
 
     pub(super) fn target(&self) -> String {
-        let url = &self.0.url;
-        let host = url.host_str().unwrap_or_default();
-        format!("{host}:{}", url.port_or_known_default().unwrap_or_default())
+        format!("{}:{}", self.0.url.host(), self.0.url.port())
     }
 }
 
 /// By what tells most requests apart: they are hashed several times a check.
 impl Hash for HttpRequest {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.url.hash(state);
+        self.0.url.as_str().hash(state);
     }
 }
 
@@ -375,14 +387,4 @@ pub(super) fn carries_credentials(name: &HeaderName) -> bool {
         header::USER_AGENT,
     ];
     !HARMLESS.contains(name)
-}
-
-/// What stands in the request line of HTTP/1.
-pub(super) fn path_and_query(url: &Url) -> &str {
-    &url[Position::BeforePath..Position::AfterQuery]
-}
-
-/// The host, and the port where it is not the scheme's own.
-pub(super) fn authority(url: &Url) -> &str {
-    &url[Position::BeforeHost..Position::AfterPort]
 }
