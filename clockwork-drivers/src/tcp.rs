@@ -6,7 +6,7 @@
 
 use std::{fmt, io, net::SocketAddr, time::Duration};
 
-use clockwork_core::{CheckError, Context, Probe};
+use clockwork_core::{CheckError, Context, Phase, Probe};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::net::TcpStream;
 
@@ -182,13 +182,16 @@ pub(crate) async fn connect(
     }
 }
 
-fn progress(tried: &[Tried], waiting: &[SocketAddr]) -> String {
+fn progress(tried: &[Tried], waiting: &[SocketAddr]) -> Phase {
+    if let ([], [address]) = (tried, waiting) {
+        return Phase::with_address("waiting for ", *address, " to accept a connection");
+    }
     let waiting: Vec<_> = waiting.iter().map(SocketAddr::to_string).collect();
     let waiting = waiting.join(" and ");
     if tried.is_empty() {
-        format!("waiting for {waiting} to accept a connection")
+        format!("waiting for {waiting} to accept a connection").into()
     } else {
-        format!("{}, waiting for {waiting} to accept one", story(tried))
+        format!("{}, waiting for {waiting} to accept one", story(tried)).into()
     }
 }
 

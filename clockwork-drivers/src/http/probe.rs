@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use clockwork_core::{CheckError, Context, Probe};
+use clockwork_core::{CheckError, Context, Phase, Probe};
 use rustls_pki_types::ServerName;
 use tokio::{net::TcpStream, time::Instant};
 use tokio_rustls::TlsConnector;
@@ -94,11 +94,12 @@ struct Answer {
 async fn ask(hop: &Hop<'_>, fresh: bool, cx: &Context) -> Result<Answer, CheckError> {
     let key = hop.key();
     let pool = (!fresh && hop.may_reuse()).then(|| cx.shared::<Pool>());
+    let now = Instant::now();
     if let Some(pool) = &pool
-        && let Some(connection) = at_rest(pool, &key).await
+        && let Some(connection) = at_rest(pool, &key, now).await
     {
         let mut phases = Phases::default();
-        match ask_over(connection, hop, &mut phases, cx).await? {
+        match ask_over(connection, hop, now, &mut phases, cx).await? {
             Ok(asked) => return Ok(finish(asked, hop, Some(pool), key, true, phases).await),
             // The server had given the connection up. That says nothing about how it answers: ask again, anew.
             Err((broken, _)) if broken.may_be_stale() => {}
@@ -107,16 +108,17 @@ async fn ask(hop: &Hop<'_>, fresh: bool, cx: &Context) -> Result<Answer, CheckEr
     }
     let mut phases = Phases::default();
     let connection = open(hop, &key, fresh, &mut phases, cx).await?;
-    match ask_over(connection, hop, &mut phases, cx).await? {
+    let made = connection.made;
+    match ask_over(connection, hop, made, &mut phases, cx).await? {
         Ok(asked) => Ok(finish(asked, hop, pool.as_deref(), key, false, phases).await),
         Err((broken, remote)) => Err(explain(&broken, &whom(hop, remote))),
     }
 }
 
 /// A connection that has rested and is still there.
-async fn at_rest(pool: &Pool, key: &Key) -> Option<Connection> {
+async fn at_rest(pool: &Pool, key: &Key, now: Instant) -> Option<Connection> {
     loop {
-        let mut connection = pool.take(key)?;
+        let mut connection = pool.take(key, now)?;
         if connection.is_there().await {
             return Some(connection);
         }
@@ -128,11 +130,11 @@ type Asked = Result<(Reply, Connection), (Broken, SocketAddr)>;
 async fn ask_over(
     mut connection: Connection,
     hop: &Hop<'_>,
+    began: Instant,
     phases: &mut Phases,
     cx: &Context,
 ) -> Result<Asked, CheckError> {
-    cx.phase(format!("waiting for {} to answer", connection.remote));
-    let began = Instant::now();
+    cx.phase(Phase::with_address("waiting for ", connection.remote, " to answer"));
     match connection.ask(hop).await? {
         Ok(reply) => {
             phases.first_byte = reply.first_byte - began;
@@ -157,7 +159,7 @@ async fn finish(
         && !hop.asks_to_close()
         && connection.is_reusable().await
     {
-        pool.put(key, connection);
+        pool.put(key, connection, reply.end);
     }
     Answer { reply, remote, reused, phases }
 }
@@ -199,7 +201,7 @@ async fn open(
             (Stream::Plain(stream), version)
         }
         Some(config) => {
-            cx.phase(format!("waiting for {remote} to complete the TLS handshake"));
+            cx.phase(Phase::with_address("waiting for ", remote, " to complete the TLS handshake"));
             let secured = handshake(stream, TlsConnector::from(config), hop, remote).await?;
             phases.tls = connected.elapsed();
             secured

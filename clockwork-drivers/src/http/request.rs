@@ -96,6 +96,21 @@ impl HttpRequest {
         }
     }
 
+    /// Whether [`HttpRequest::new`] takes this URL, or [`HttpRequest::relative`], where there is a base.
+    ///
+    /// # Errors
+    /// As theirs.
+    pub fn validate_url(base: Option<&str>, url: &str) -> Result<(), InvalidRequest> {
+        if WebUrl::plain(url).is_some() {
+            return Ok(());
+        }
+        match base {
+            Some(base) => Self::relative(base, url),
+            None => Self::new(url),
+        }
+        .map(drop)
+    }
+
     fn from_url(mut url: Url) -> Result<Self, InvalidRequest> {
         let mut authorization = None;
         if !url.username().is_empty() || url.password().is_some() {
@@ -148,13 +163,19 @@ impl HttpRequest {
     /// # Errors
     /// When the name or the value cannot stand in a header, or the secret cannot be read.
     pub fn header(self, name: &str, value: &Text) -> Result<Self, CheckError> {
-        let name = HeaderName::try_from(name)
-            .map_err(|_| invalid("headers", format!("{} cannot be a header's name", quote(name))))?;
-        let mut value = header_value(&name, value)?;
-        if carries_credentials(&name) {
-            value.set_sensitive(true);
+        let header = header(name, value)?;
+        Ok(self.change(|parts| parts.headers.push(header)))
+    }
+
+    /// Whether [`HttpRequest::header`] takes this name and this value, which is not read if it is a secret.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn validate_header(name: &str, value: &Text) -> Result<(), CheckError> {
+        match value {
+            Text::Plain(_) => header(name, value).map(drop),
+            Text::Secret(_) => header(name, &Text::from("")).map(drop),
         }
-        Ok(self.change(|parts| parts.headers.push((name, value))))
     }
 
     /// Sends this user and password (Basic authentication).
@@ -329,6 +350,9 @@ fn parse(text: &str) -> Result<Url, InvalidRequest> {
 /// assert_eq!(without_userinfo("http://me:secret@localhost/a@b"), "http://localhost/a@b");
 /// ```
 pub fn without_userinfo(url: &str) -> std::borrow::Cow<'_, str> {
+    if !url.contains('@') {
+        return url.into();
+    }
     let Some(start) = url.find("//").map(|at| at + 2) else { return url.into() };
     let end = url[start..].find(['/', '?', '#', '\\']).map_or(url.len(), |at| start + at);
     match url[start..end].rfind('@') {
@@ -357,14 +381,19 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn header_value(name: &HeaderName, value: &Text) -> Result<HeaderValue, CheckError> {
-    match value {
+fn header(name: &str, value: &Text) -> Result<(HeaderName, HeaderValue), CheckError> {
+    let name = HeaderName::try_from(name)
+        .map_err(|_| invalid("headers", format!("{} cannot be a header's name", quote(name))))?;
+    let mut value = match value {
         Text::Plain(text) => HeaderValue::from_str(text).map_err(|_| {
             invalid("headers", format!("the value of `{name}` has a character that no header can have"))
-                .into()
-        }),
-        Text::Secret(_) => Ok(sensitive("headers", &value.reveal()?)?),
+        })?,
+        Text::Secret(_) => sensitive("headers", &value.reveal()?)?,
+    };
+    if carries_credentials(&name) {
+        value.set_sensitive(true);
     }
+    Ok((name, value))
 }
 
 /// A value that is shown nowhere.

@@ -107,15 +107,38 @@ fn plain_port(text: &str) -> Option<u16> {
 
 /// A name that no rule changes, or an IPv4 address.
 fn is_plain_host(host: &str) -> bool {
-    let labels_are = host.split('.').all(|label| {
-        !label.is_empty()
-            && !label.starts_with("xn--")
-            && label.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-    });
-    let ends_in_number =
-        host.rsplit('.').next().is_some_and(|last| last.starts_with(|c: char| c.is_ascii_digit()));
-    labels_are && (!ends_in_number || host.parse::<Ipv4Addr>().is_ok())
+    let (mut before, mut last_label_at) = (b'.', 0);
+    for (at, byte) in host.bytes().enumerate() {
+        match byte {
+            // No label is empty.
+            b'.' if before == b'.' => return false,
+            b'.' => last_label_at = at + 1,
+            b'a'..=b'z' | b'0'..=b'9' => {}
+            // `xn--` begins a label that stands for another.
+            b'-' if before != b'-' => {}
+            _ => return false,
+        }
+        before = byte;
+    }
+    let ends_in_number = host.as_bytes().get(last_label_at).is_some_and(u8::is_ascii_digit);
+    before != b'.' && (!ends_in_number || host.parse::<Ipv4Addr>().is_ok())
 }
+
+/// The bytes of a path or a query that are never encoded.
+const UNCHANGED: [bool; 256] = {
+    let (bytes, mut unchanged) = (b"/.-_~?=&+,;:@!$*()", [false; 256]);
+    let mut at = 0;
+    while at < 256 {
+        unchanged[at] = (at as u8).is_ascii_alphanumeric();
+        at += 1;
+    }
+    at = 0;
+    while at < bytes.len() {
+        unchanged[bytes[at] as usize] = true;
+        at += 1;
+    }
+    unchanged
+};
 
 /// A path, maybe with a query, in which nothing has to be encoded and no segment means another.
 fn is_plain_path(path: &str) -> bool {
@@ -123,9 +146,7 @@ fn is_plain_path(path: &str) -> bool {
     path.bytes().all(|byte| {
         let dots = before == b'/' && byte == b'.';
         before = byte;
-        !dots
-            && matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' | b'~' | b'?'
-                | b'=' | b'&' | b'+' | b',' | b';' | b':' | b'@' | b'!' | b'$' | b'*' | b'(' | b')')
+        !dots && UNCHANGED[usize::from(byte)]
     })
 }
 
