@@ -232,3 +232,7 @@ fn lost() -> CheckError {
     CheckError::unobservable("the look at it, which another check had begun, ended in a panic")
         .hint("this is a bug in its probe")
 }
+
+#[cfg(test)]
+#[path = "flight_tests.rs"]
+mod tests;
