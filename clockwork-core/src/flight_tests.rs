@@ -42,7 +42,8 @@ async fn whoever_goes_on_gets_the_answer() {
         7
     });
     // The first one begins it, and is never polled again; the last one leaves in the middle.
-    let (mut first, second, third, mut last) = (flight.board(), flight.board(), flight.board(), flight.board());
+    let (mut first, second, third, mut last) =
+        (flight.board(), flight.board(), flight.board(), flight.board());
     assert!(poll_immediate(&mut first).await.is_none());
     assert!(poll_immediate(&mut last).await.is_none());
     assert!(matches!(last.leave(), Left::Others));
