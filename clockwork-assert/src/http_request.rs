@@ -283,23 +283,26 @@ impl<'a> RequestFields<'a> {
         self.url.map(|url| without_userinfo(url).into_owned()).unwrap_or_default()
     }
 
-    fn bare(&self, owner: Option<&dyn Resource>) -> Result<HttpRequest, Invalid> {
+    /// The URL, and what it may be relative to.
+    fn address<'r>(&'r self, owner: Option<&'r dyn Resource>) -> Result<(Option<&'r str>, &'r str), Invalid> {
         let base = owner.and_then(|owner| owner.downcast_ref::<EndpointResource>()?.base_url());
-        let request = match (self.url, base) {
-            (Some(url), Some(base)) => HttpRequest::relative(base, url),
-            (Some(url), None) | (None, Some(url)) => HttpRequest::new(url),
+        match (self.url, base) {
+            (Some(url), base) => Ok((base, url)),
+            (None, Some(url)) => Ok((None, url)),
             (None, None) => {
                 let missing = "is missing: give one, or declare this on an EndpointResource that has a url";
-                return Err(Invalid::field("url", missing));
+                Err(Invalid::field("url", missing))
             }
-        };
-        request.map_err(|error| Invalid::field(error.field, error.message))
+        }
     }
 
     /// The request, with its secrets read.
     pub(crate) fn request(&self, owner: Option<&dyn Resource>) -> Result<HttpRequest, CheckError> {
         let invalid = |Invalid { field, message }| CheckError::unobservable(format!("{field}: {message}"));
-        let mut request = self.bare(owner).map_err(invalid)?;
+        let mut request = match self.address(owner).map_err(invalid)? {
+            (Some(base), url) => HttpRequest::relative(base, url)?,
+            (None, url) => HttpRequest::new(url)?,
+        };
         if *self.method != Method::GET {
             request = request.method(self.method.clone());
         }
@@ -348,16 +351,14 @@ impl<'a> RequestFields<'a> {
     /// What is wrong with the fields, taken together. Reads no secret.
     pub(crate) fn validate(&self, owner: Option<&dyn Resource>) -> Vec<Invalid> {
         let mut problems = Vec::new();
-        match self.bare(owner) {
-            Err(problem) => problems.push(problem),
-            Ok(request) => {
-                for (name, value) in self.headers {
-                    // The value of a secret is read when it is sent, and not to validate a manifest.
-                    let value = if let Text::Secret(_) = value { &Text::from("secret") } else { value };
-                    if let Err(error) = request.clone().header(name, value) {
-                        problems.push(Invalid::whole(error.message()));
-                    }
-                }
+        let url = self.address(owner).and_then(|(base, url)| {
+            HttpRequest::validate_url(base, url).map_err(|error| Invalid::field(error.field, error.message))
+        });
+        problems.extend(url.err());
+        for (name, value) in self.headers {
+            // The value of a secret is read when it is sent, and not to validate a manifest.
+            if let Err(error) = HttpRequest::validate_header(name, value) {
+                problems.push(Invalid::whole(error.message()));
             }
         }
         let given = [self.body.is_some(), self.json.is_some(), self.form.is_some()];

@@ -94,14 +94,12 @@ fn judge_tcp(seen: &TcpObservation, place: &str) -> Verdict {
     let addresses: Value = addresses
         .map(|tried| json!({ "address": tried.address.to_string(), "outcome": tried.outcome.as_str() }))
         .collect();
+    let story = seen.story();
     let verdict = match seen.accepted {
-        Some(_) => Verdict::passed().message(seen.story()),
+        Some(_) => Verdict::passed().message(story.clone()),
         None => Verdict::failed(seen.refusal(place)),
     };
-    verdict
-        .expected(format!("{place} accepts a connection"))
-        .actual(seen.story())
-        .detail("addresses", addresses)
+    verdict.expected(format!("{place} accepts a connection")).actual(story).detail("addresses", addresses)
 }
 
 fn judge_udp(seen: &UdpObservation, place: &str) -> Result<Verdict, CheckError> {

@@ -16,7 +16,8 @@ use crate::{
     CheckError, Clock, Driver, Fault, Observation, Probe, Resource, ResourceName, Vantage,
     engine::Drivers,
     graph::Graph,
-    probe::{self, Phase, Shelf},
+    phase::{Phase, SaysPhase},
+    probe::{self, Shelf},
 };
 
 /// What one attempt of one check has in hand. Cheap to clone.
@@ -27,7 +28,7 @@ pub struct Context {
     vantage: Vantage,
     fresh_since: Instant,
     deadline: Option<Instant>,
-    phase: Option<Arc<Phase>>,
+    phase: Option<Arc<dyn SaysPhase>>,
 }
 
 /// What all checks of one run share.
@@ -129,9 +130,9 @@ impl Context {
     }
 
     /// For probes: says what the look is doing right now, for the message when time runs out.
-    pub fn phase(&self, phase: impl Into<String>) {
-        if let Some(slot) = &self.phase {
-            slot.set(phase);
+    pub fn phase(&self, phase: impl Into<Phase>) {
+        if let Some(look) = &self.phase {
+            look.slot().set(phase.into());
         }
     }
 
@@ -147,8 +148,8 @@ impl Context {
     }
 
     /// For a look that several may wait for: their deadlines are their own.
-    pub(crate) fn for_look(&self, phase: Arc<Phase>) -> Self {
-        Self { deadline: None, phase: Some(phase), ..self.clone() }
+    pub(crate) fn for_look(&self, look: Arc<dyn SaysPhase>) -> Self {
+        Self { deadline: None, phase: Some(look), ..self.clone() }
     }
 
     /// Waits until fewer than the limit look at this probe's target. The look holds what this returns.

@@ -3,19 +3,19 @@
 
 use std::{
     any::{Any, TypeId},
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     future::Future,
-    hash::Hash,
-    sync::{Arc, Mutex, PoisonError},
+    hash::{BuildHasher, Hash, Hasher, RandomState},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, Shared},
-};
 use tokio::time::Instant;
 
-use crate::{CheckError, Context, Fault, ResourceName};
+use crate::{
+    CheckError, Context, Fault, ResourceName,
+    flight::{Answer, Flight, Left, Passenger},
+    phase::{PhaseSlot, SaysPhase},
+};
 
 /// One question to the world: the type says which, the fields are its arguments.
 ///
@@ -73,127 +73,143 @@ impl Vantage {
     }
 }
 
-/// What a look is doing right now, so that whoever runs out of time can say what it waited for.
-#[derive(Debug, Default)]
-pub(crate) struct Phase(Mutex<String>);
-
-impl Phase {
-    pub(crate) fn set(&self, phase: impl Into<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = phase.into();
-    }
-
-    pub(crate) fn get(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-type Answer<P> = Result<Arc<<P as Probe>::Observation>, CheckError>;
-type Flight<P> = Shared<BoxFuture<'static, Answer<P>>>;
-type Key<P> = Arc<(Vantage, P)>;
-
 /// How many bytes of observations one run keeps per kind of probe. Beyond it the oldest are forgotten, and asked for
 /// again if anybody still needs them.
 const KEPT: usize = 4 << 20;
 
-struct Entry<P: Probe> {
-    began: Instant,
-    flight: Flight<P>,
-    phase: Arc<Phase>,
+/// The looks of one kind of probe in one run.
+struct Store<P: Probe> {
+    hasher: RandomState,
+    looks: Mutex<Looks<P>>,
 }
 
-/// The looks of one kind of probe in one run.
-struct Store<P: Probe>(Mutex<Looks<P>>);
-
 struct Looks<P: Probe> {
-    entries: HashMap<Key<P>, Entry<P>>,
-    /// Which observation began when and weighs how much, oldest first.
-    kept: VecDeque<(Key<P>, Instant, usize)>,
+    all: HashSet<Arc<Flight<P>>, Prehashed>,
+    /// Which are done and weigh how much, oldest first.
+    kept: VecDeque<(Arc<Flight<P>>, usize)>,
     weight: usize,
 }
 
 impl<P: Probe> Default for Store<P> {
     fn default() -> Self {
-        Self(Mutex::new(Looks { entries: HashMap::new(), kept: VecDeque::new(), weight: 0 }))
+        let looks = Looks { all: HashSet::default(), kept: VecDeque::new(), weight: 0 };
+        Self { hasher: RandomState::new(), looks: Mutex::new(looks) }
     }
 }
 
 impl<P: Probe> Store<P> {
     /// The look that `cx` may share, or a new one: a look serves everybody who does not need a fresher one.
     fn share(self: &Arc<Self>, probe: P, cx: &Context) -> Waiter<P> {
-        let mut looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = Arc::new((cx.vantage().clone(), probe));
-        if let Some(entry) = looks.entries.get(&key)
-            && entry.began >= cx.fresh_since()
+        let hash = self.hasher.hash_one((cx.vantage(), &probe));
+        let flight = Flight::new(hash, cx.vantage().clone(), probe);
+        let mut looks = self.looks();
+        if let Some(under_way) = looks.all.get(&flight)
+            && under_way.began >= cx.fresh_since()
         {
-            let (flight, phase) = (entry.flight.clone(), Arc::clone(&entry.phase));
-            return Waiter { store: Arc::clone(self), key, flight, phase };
+            return Waiter { store: Arc::clone(self), passenger: under_way.board() };
         }
-        let began = Instant::now();
-        let phase = Arc::<Phase>::default();
         let look = {
-            let (store, key, cx) = (Arc::clone(self), Arc::clone(&key), cx.for_look(Arc::clone(&phase)));
+            let (store, flight) = (Arc::clone(self), Arc::clone(&flight));
+            let cx = cx.for_look(Arc::clone(&flight) as Arc<dyn SaysPhase>);
             async move {
-                let _turn = cx.turn(&key.1).await;
-                let answer = key.1.look(&cx).await.map(Arc::new);
-                store.keep(key, began, answer.as_ref().map_or(256, |seen| P::weight(seen)));
+                let _turn = cx.turn(&flight.probe).await;
+                let answer = flight.probe.look(&cx).await.map(Arc::new);
+                store.keep(flight, answer.as_ref().map_or(256, |seen| P::weight(seen)));
                 answer
             }
         };
-        let flight = look.boxed().shared();
-        let entry = Entry { began, flight: flight.clone(), phase: Arc::clone(&phase) };
-        let older = looks.entries.insert(Arc::clone(&key), entry);
+        flight.start(Box::pin(look));
+        let waiter = Waiter { store: Arc::clone(self), passenger: flight.board() };
+        let older = looks.all.replace(flight);
         drop(looks); // before what the older look holds goes
         drop(older);
-        Waiter { store: Arc::clone(self), key, flight, phase }
+        waiter
     }
 
-    fn keep(&self, key: Key<P>, began: Instant, weight: usize) {
-        let mut looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let weight = weight + 2 * size_of::<P>() + 256;
+    fn keep(&self, flight: Arc<Flight<P>>, weight: usize) {
+        let mut looks = self.looks();
+        let weight = weight + size_of::<Flight<P>>() + 128;
         looks.weight += weight;
-        looks.kept.push_back((key, began, weight));
+        looks.kept.push_back((flight, weight));
         // The newest stays, however large: somebody is about to ask for it again.
         while looks.weight > KEPT
             && looks.kept.len() > 1
-            && let Some((oldest, began, weight)) = looks.kept.pop_front()
+            && let Some((oldest, weight)) = looks.kept.pop_front()
         {
             looks.weight -= weight;
-            // A later look at the same thing has an account of its own.
-            if looks.entries.get(&oldest).is_some_and(|entry| entry.began == began) {
-                looks.entries.remove(&oldest);
-            }
+            looks.forget(&oldest);
         }
+    }
+
+    fn looks(&self) -> MutexGuard<'_, Looks<P>> {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One who waits for a look. When the last one leaves before the answer is there, the look ends: nobody polls it any
-/// more, and what it holds (a connection, a turn at its target) must not be held for nobody.
+impl<P: Probe> Looks<P> {
+    /// Forgets this look, and not a later one at the same thing, which has an account of its own.
+    fn forget(&mut self, flight: &Arc<Flight<P>>) -> Option<Arc<Flight<P>>> {
+        let known = self.all.get(flight).is_some_and(|known| Arc::ptr_eq(known, flight));
+        if known { self.all.take(flight) } else { None }
+    }
+}
+
+/// One who waits for a look. The last one who leaves before the answer is there takes it out of the store.
 struct Waiter<P: Probe> {
     store: Arc<Store<P>>,
-    key: Key<P>,
-    flight: Flight<P>,
-    phase: Arc<Phase>,
+    passenger: Passenger<P>,
 }
 
 impl<P: Probe> Drop for Waiter<P> {
     fn drop(&mut self) {
-        if self.flight.peek().is_some() {
+        if self.passenger.has_arrived() {
             return;
         }
-        let mut looks = self.store.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let abandoned = looks.entries.get(&self.key).is_some_and(|entry| {
-            entry.flight.ptr_eq(&self.flight)
-                && entry.flight.strong_count().is_some_and(|holders| holders <= 2)
-        });
-        let entry = if abandoned { looks.entries.remove(&self.key) } else { None };
+        let mut looks = self.store.looks();
+        let (look, flight) = match self.passenger.leave() {
+            Left::Others => return,
+            Left::Nobody(look) => (look, looks.forget(&self.passenger.flight)),
+        };
         drop(looks); // before what the look holds goes
-        drop(entry);
+        drop((look, flight));
+    }
+}
+
+/// Takes the one number that a key is hashed with as its hash: it is one already.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Prehashed;
+
+/// See [`Prehashed`].
+#[derive(Debug, Default)]
+pub(crate) struct Given(u64);
+
+impl BuildHasher for Prehashed {
+    type Hasher = Given;
+
+    fn build_hasher(&self) -> Given {
+        Given::default()
+    }
+}
+
+impl Hasher for Given {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 
 /// One value of each type: the stores, and what probes share for the length of a run (connections, clients).
 #[derive(Default)]
-pub(crate) struct Shelf(Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>);
+pub(crate) struct Shelf(Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>, Prehashed>>);
 
 impl Shelf {
     pub(crate) fn get<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
@@ -214,15 +230,17 @@ impl Shelf {
 pub(crate) async fn observe<P: Probe>(probe: P, cx: &Context) -> Answer<P> {
     refuse_to_look_elsewhere(&probe, cx)?;
     let store: Arc<Store<P>> = cx.shared();
-    let waiter = store.share(probe, cx);
-    within_deadline(&waiter.key.1, cx, &waiter.phase, waiter.flight.clone()).await
+    let mut waiter = store.share(probe, cx);
+    drop(store);
+    let flight = Arc::clone(&waiter.passenger.flight);
+    within_deadline(&flight.probe, cx, flight.slot(), &mut waiter.passenger).await
 }
 
 /// Asks for this caller alone.
 pub(crate) async fn measure<P: Probe>(probe: P, cx: &Context) -> Answer<P> {
     refuse_to_look_elsewhere(&probe, cx)?;
-    let phase = Arc::<Phase>::default();
-    let look_cx = cx.for_look(Arc::clone(&phase));
+    let phase = Arc::<PhaseSlot>::default();
+    let look_cx = cx.for_look(Arc::clone(&phase) as Arc<dyn SaysPhase>);
     let look = async {
         let _turn = look_cx.turn(&probe).await;
         probe.look(&look_cx).await.map(Arc::new)
@@ -243,7 +261,7 @@ fn refuse_to_look_elsewhere<P: Probe>(probe: &P, cx: &Context) -> Result<(), Che
 async fn within_deadline<P: Probe>(
     probe: &P,
     cx: &Context,
-    phase: &Phase,
+    phase: &PhaseSlot,
     look: impl Future<Output = Answer<P>>,
 ) -> Answer<P> {
     let Some(deadline) = cx.deadline() else { return look.await };
@@ -253,8 +271,8 @@ async fn within_deadline<P: Probe>(
         Err(_) => {
             let waited = crate::duration::show(deadline.saturating_duration_since(asked));
             let phase = match phase.get() {
-                phase if phase.is_empty() => probe.describe(),
-                phase => format!("{}, {phase}", probe.describe()),
+                None => probe.describe(),
+                Some(phase) => format!("{}, {phase}", probe.describe()),
             };
             Err(CheckError::timed_out(probe.silence(), format!("no answer within {waited} ({phase})")))
         }

@@ -4,9 +4,14 @@
 //! A name may have several addresses. They are tried in the resolver's order; when one does not answer at once, the
 //! next is tried beside it (RFC 8305), so that a host whose IPv6 is broken is still found over IPv4.
 
-use std::{fmt, io, net::SocketAddr, time::Duration};
+use std::{
+    fmt::{self, Write as _},
+    io,
+    net::SocketAddr,
+    time::Duration,
+};
 
-use clockwork_core::{CheckError, Context, Probe};
+use clockwork_core::{CheckError, Context, Phase, Probe};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::net::TcpStream;
 
@@ -106,7 +111,11 @@ impl Probe for TcpProbe {
     async fn look(&self, cx: &Context) -> Result<TcpObservation, CheckError> {
         let addresses = resolve(&self.host, self.port, false, cx).await?;
         let (stream, mut tried) = connect(&addresses, cx).await?;
-        let accepted = stream.and_then(|stream| stream.peer_addr().ok());
+        let accepted = match (stream, &*addresses) {
+            (Some(_), [only]) if !only.ip().is_unspecified() => Some(*only),
+            (Some(stream), _) => stream.peer_addr().ok(),
+            (None, _) => None,
+        };
         tried.extend(accepted.map(|address| Tried { address, outcome: Outcome::Accepted }));
         Ok(TcpObservation { host: self.host.clone(), accepted, tried })
     }
@@ -137,8 +146,12 @@ impl TcpObservation {
 }
 
 pub(crate) fn story(tried: &[Tried]) -> String {
-    let told: Vec<_> = tried.iter().map(Tried::to_string).collect();
-    told.join(", ")
+    let mut told = String::new();
+    for (number, one) in tried.iter().enumerate() {
+        let comma = if number == 0 { "" } else { ", " };
+        let _ = write!(told, "{comma}{one}"); // a String takes everything
+    }
+    told
 }
 
 /// A connection to the first of these addresses that accepts one, and what those did that answered before it.
@@ -151,6 +164,16 @@ pub(crate) async fn connect(
 ) -> Result<(Option<TcpStream>, Vec<Tried>), CheckError> {
     let network = Network::of(cx).await?;
     let mut tried = Vec::new();
+    if let [address] = *addresses {
+        cx.phase(progress(&[], addresses));
+        return match attempt(&network, address).await {
+            (_, Ok(stream)) => Ok((Some(stream), tried)),
+            (_, Err(error)) => {
+                tried.push(Tried { address, outcome: classify(address, error)? });
+                nobody_accepted(tried, cx)
+            }
+        };
+    }
     let mut rest = addresses.iter().copied();
     let mut waiting = Vec::with_capacity(addresses.len());
     let mut attempts = FuturesUnordered::new();
@@ -159,14 +182,7 @@ pub(crate) async fn connect(
             waiting.push(address);
             attempts.push(attempt(&network, address));
         } else if attempts.is_empty() {
-            // A container without IPv6 is a part of what is looked at, this machine is not.
-            let here = *cx.vantage() == clockwork_core::Vantage::Host;
-            return if here && tried.iter().all(|one: &Tried| one.outcome == Outcome::NoSuchNetwork) {
-                Err(CheckError::unobservable(story(&tried))
-                    .hint("enable that network on this machine, or give an address of the other kind"))
-            } else {
-                Ok((None, tried))
-            };
+            return nobody_accepted(tried, cx);
         }
         cx.phase(progress(&tried, &waiting));
         let more = rest.len() > 0;
@@ -184,13 +200,29 @@ pub(crate) async fn connect(
     }
 }
 
-fn progress(tried: &[Tried], waiting: &[SocketAddr]) -> String {
+fn nobody_accepted(
+    tried: Vec<Tried>,
+    cx: &Context,
+) -> Result<(Option<TcpStream>, Vec<Tried>), CheckError> {
+    // A container without IPv6 is a part of what is looked at, this machine is not.
+    let here = *cx.vantage() == clockwork_core::Vantage::Host;
+    if here && tried.iter().all(|one| one.outcome == Outcome::NoSuchNetwork) {
+        return Err(CheckError::unobservable(story(&tried))
+            .hint("enable that network on this machine, or give an address of the other kind"));
+    }
+    Ok((None, tried))
+}
+
+fn progress(tried: &[Tried], waiting: &[SocketAddr]) -> Phase {
+    if let ([], [address]) = (tried, waiting) {
+        return Phase::with_address("waiting for ", *address, " to accept a connection");
+    }
     let waiting: Vec<_> = waiting.iter().map(SocketAddr::to_string).collect();
     let waiting = waiting.join(" and ");
     if tried.is_empty() {
-        format!("waiting for {waiting} to accept a connection")
+        format!("waiting for {waiting} to accept a connection").into()
     } else {
-        format!("{}, waiting for {waiting} to accept one", story(tried))
+        format!("{}, waiting for {waiting} to accept one", story(tried)).into()
     }
 }
 
@@ -199,10 +231,13 @@ pub(crate) async fn attempt(network: &Network, address: SocketAddr) -> (SocketAd
     let stream = network.connect(address).await.and_then(|stream| {
         // A socket that connects to a port in the ephemeral range may be given that very port and meet itself (TCP's
         // simultaneous open). Nobody listens there.
-        match stream.local_addr()? == stream.peer_addr()? {
-            true => Err(io::ErrorKind::ConnectionRefused.into()),
-            false => Ok(stream),
-        }
+        let local = stream.local_addr()?;
+        let itself = local.port() == address.port() && {
+            // Who asks for 0.0.0.0 gets this machine.
+            let peer = if address.ip().is_unspecified() { stream.peer_addr()? } else { address };
+            local.ip() == peer.ip()
+        };
+        if itself { Err(io::ErrorKind::ConnectionRefused.into()) } else { Ok(stream) }
     });
     (address, stream)
 }

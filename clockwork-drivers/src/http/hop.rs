@@ -1,30 +1,26 @@
 //! [`Hop`]: one URL on the way from a request to its answer; redirects lead from one to the next.
 
-use clockwork_core::{CheckError, text::quote_bytes};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use http_body_util::Full;
-use url::Url;
-
 use super::{
-    connection::Message,
     fields::HttpVersion,
-    observation::Redirect,
+    h2::Message,
+    observation::{Headers, Redirect},
     pool::Key,
-    request::{Parts, authority, carries_credentials, path_and_query},
+    request::{Parts, carries_credentials},
+    web_url::WebUrl,
 };
 use crate::{resolve, tls::TlsSettings};
+use clockwork_core::{CheckError, text::quote_bytes};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http_body_util::Full;
 
 /// How many redirects are followed.
 const MAX_REDIRECTS: usize = 10;
-
-const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("clockwork/", env!("CARGO_PKG_VERSION")));
-const ANYTHING: HeaderValue = HeaderValue::from_static("*/*");
 
 /// One URL to ask, with what is left of the request by then.
 pub(super) struct Hop<'a> {
     request: &'a Parts,
     /// Where a redirect leads; the request's own URL, if there was none.
-    redirected: Option<Url>,
+    redirected: Option<WebUrl>,
     method: Method,
     with_body: bool,
     /// Whether this is still the origin that the request's credentials are meant for. Once left, they are gone.
@@ -37,20 +33,20 @@ impl<'a> Hop<'a> {
         Self { request, redirected: None, method, with_body: !request.body.is_empty(), trusted: true }
     }
 
-    pub(super) fn url(&self) -> &Url {
+    pub(super) fn url(&self) -> &WebUrl {
         self.redirected.as_ref().unwrap_or(&self.request.url)
     }
 
     pub(super) fn host(&self) -> &str {
-        self.url().host_str().unwrap_or_default()
+        self.url().host()
     }
 
     pub(super) fn port(&self) -> u16 {
-        self.url().port_or_known_default().unwrap_or_default()
+        self.url().port()
     }
 
     pub(super) fn is_https(&self) -> bool {
-        self.url().scheme() == "https"
+        self.url().is_https()
     }
 
     pub(super) fn version(&self) -> Option<HttpVersion> {
@@ -88,8 +84,7 @@ impl<'a> Hop<'a> {
     /// `resolve_to` stands for one name's address; with a port, for one host and port.
     fn is_meant_by(&self, with_port: bool) -> bool {
         let (asked, url) = (&self.request.url, self.url());
-        asked.host_str() == url.host_str()
-            && (!with_port || asked.port_or_known_default() == url.port_or_known_default())
+        asked.host() == url.host() && (!with_port || asked.port() == url.port())
     }
 
     fn tls(&self) -> TlsSettings {
@@ -107,76 +102,131 @@ impl<'a> Hop<'a> {
         settings
     }
 
-    /// The message that goes out.
-    pub(super) fn message(&self, version: http::Version) -> Result<Message, CheckError> {
+    pub(super) fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Whether the server is asked to close the connection afterwards.
+    pub(super) fn asks_to_close(&self) -> bool {
+        self.own().any(|(name, value)| {
+            let mut tokens = value.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+            name == header::CONNECTION && tokens.any(|token| token.eq_ignore_ascii_case(b"close"))
+        })
+    }
+
+    /// Writes down what goes out over HTTP/1.
+    pub(super) fn write(&self, out: &mut Vec<u8>) -> Result<(), CheckError> {
+        let url = self.url();
+        for part in [self.method.as_str(), " ", url.path_and_query(), " HTTP/1.1\r\n"] {
+            out.extend_from_slice(part.as_bytes());
+        }
+        let mut line = |name: &str, value: &[u8]| {
+            for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+                out.extend_from_slice(part);
+            }
+        };
+        if !self.says(&header::HOST) {
+            line("host", url.authority().as_bytes());
+        }
+        let (mut length, mut chunked) = (None, None);
+        for (name, value) in self.fields() {
+            if *name == header::TRANSFER_ENCODING {
+                if !self.with_body {
+                    continue; // there is nothing to encode
+                }
+                chunked = Some(value.as_bytes().to_ascii_lowercase().trim_ascii_end().ends_with(b"chunked"));
+            } else if *name == header::CONTENT_LENGTH {
+                length = Some(value);
+            }
+            line(name.as_str(), value.as_bytes());
+        }
+        if !self.with_body {
+            out.extend_from_slice(b"\r\n");
+            return Ok(());
+        }
+        let body = &self.request.body;
+        let size = body.len().to_string();
+        match (chunked, length) {
+            (None, None) => line("content-length", size.as_bytes()),
+            (None, Some(length)) if length.as_bytes() != size.as_bytes() => {
+                let what = format!("its header content-length is not that of its body, {size}");
+                return Err(CheckError::unobservable(format!("the request to {url} cannot be sent: {what}")));
+            }
+            (Some(_), Some(_)) => {
+                let what = "it has both content-length and transfer-encoding";
+                return Err(CheckError::unobservable(format!("the request to {url} cannot be sent: {what}")));
+            }
+            (Some(false), None) => line("transfer-encoding", b"chunked"),
+            (Some(true), None) | (None, Some(_)) => {}
+        }
+        out.extend_from_slice(b"\r\n");
+        match chunked {
+            Some(_) => {
+                out.extend_from_slice(format!("{:x}\r\n", body.len()).as_bytes());
+                out.extend_from_slice(body);
+                out.extend_from_slice(b"\r\n0\r\n\r\n");
+            }
+            None => out.extend_from_slice(body),
+        }
+        Ok(())
+    }
+
+    /// What goes out over HTTP/2.
+    pub(super) fn message(&self) -> Result<Message, CheckError> {
         let url = self.url();
         let body = if self.with_body { self.request.body.clone() } else { bytes::Bytes::new() };
         let mut message = Message::new(Full::new(body));
         *message.method_mut() = self.method.clone();
-        let unsendable =
-            |what: &str| CheckError::unobservable(format!("{url} cannot be sent as an HTTP {what}"));
-        let headers = self.headers();
-        if version == http::Version::HTTP_2 {
-            *message.uri_mut() = url.as_str().parse().map_err(|_| unsendable("URI"))?;
-            *message.version_mut() = version;
-        } else {
-            *message.uri_mut() = path_and_query(url).parse().map_err(|_| unsendable("path"))?;
-        }
-        *message.headers_mut() = headers;
-        if version != http::Version::HTTP_2 && !message.headers().contains_key(header::HOST) {
-            let host = HeaderValue::from_str(authority(url)).map_err(|_| unsendable("host"))?;
-            message.headers_mut().insert(header::HOST, host);
+        *message.version_mut() = http::Version::HTTP_2;
+        *message.uri_mut() = url
+            .as_str()
+            .parse()
+            .map_err(|_| CheckError::unobservable(format!("{url} cannot be sent as an HTTP URI")))?;
+        for (name, value) in self.fields() {
+            message.headers_mut().append(name, value.clone());
         }
         Ok(message)
     }
 
-    fn headers(&self) -> HeaderMap {
-        let request = self.request;
-        let mut headers = HeaderMap::with_capacity(8);
-        headers.insert(header::USER_AGENT, USER_AGENT);
-        headers.insert(header::ACCEPT, ANYTHING);
-        if let Some(kind) = request.content_type.filter(|_| self.with_body) {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-        }
-        if let Some(authorization) = request.authorization.as_ref().filter(|_| self.trusted) {
-            headers.insert(header::AUTHORIZATION, authorization.clone());
-        }
-        let mut own = HeaderMap::new();
-        for (name, value) in &request.headers {
-            if self.trusted || !carries_credentials(name) {
-                own.append(name.clone(), value.clone());
-            }
-        }
-        // The user's replace ours, and repeat where they do.
-        for name in own.keys() {
-            headers.remove(name);
-        }
-        if headers.is_empty() {
-            return own;
-        }
-        headers.extend(own);
-        headers
+    /// The headers: ours, where the user's do not replace them, and the user's.
+    fn fields(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        static NAMES: [HeaderName; 4] =
+            [header::USER_AGENT, header::ACCEPT, header::CONTENT_TYPE, header::AUTHORIZATION];
+        static USER_AGENT: HeaderValue =
+            HeaderValue::from_static(concat!("clockwork/", env!("CARGO_PKG_VERSION")));
+        static ANYTHING: HeaderValue = HeaderValue::from_static("*/*");
+        let kind = self.request.content_type.as_ref().filter(|_| self.with_body);
+        let authorization = self.request.authorization.as_ref().filter(|_| self.trusted);
+        let ours = [Some(&USER_AGENT), Some(&ANYTHING), kind, authorization];
+        let ours = NAMES.iter().zip(ours).filter_map(|(name, value)| Some((name, value?)));
+        ours.filter(|(name, _)| !self.says(name)).chain(self.own())
+    }
+
+    /// Whether the user gives this header.
+    fn says(&self, name: &HeaderName) -> bool {
+        self.own().any(|(own, _)| own == name)
+    }
+
+    /// The user's headers, as far as they are meant for this origin.
+    fn own(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        let meant = |name: &HeaderName| self.trusted || !carries_credentials(name);
+        self.request.headers.iter().filter(move |(name, _)| meant(name)).map(|(name, value)| (name, value))
     }
 
     /// Where this answer leads, if it does.
     pub(super) fn next(
         &self,
         status: StatusCode,
-        headers: &HeaderMap,
+        headers: &Headers,
         so_far: &[Redirect],
     ) -> Result<Option<Self>, CheckError> {
-        if !self.request.follow_redirects
-            || !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
-            || !headers.contains_key(header::LOCATION)
-        {
+        if !self.request.follow_redirects || !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
             return Ok(None);
         }
-        let location = &headers[header::LOCATION];
-        let shown =
-            quote_bytes(super::without_userinfo(&String::from_utf8_lossy(location.as_bytes())).as_bytes());
+        let Some(location) = headers.all("location").next() else { return Ok(None) };
+        let shown = quote_bytes(super::without_userinfo(&String::from_utf8_lossy(location)).as_bytes());
         let wrong = |what: &str| CheckError::target(format!("{} redirects to {shown}, {what}", self.url()));
-        let target =
-            std::str::from_utf8(location.as_bytes()).ok().and_then(|text| self.url().join(text).ok());
+        let target = std::str::from_utf8(location).ok().and_then(|text| self.url().join(text).ok());
         let mut url = target.ok_or_else(|| wrong("which is not a URL"))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(wrong("which is neither http nor https"));
@@ -185,6 +235,7 @@ impl<'a> Hop<'a> {
         let _ = url.set_username("");
         let _ = url.set_password(None);
         url.set_fragment(None);
+        let url = WebUrl::of(&url).ok_or_else(|| wrong("which has no host"))?;
         // 303 says GET, and so does everybody after a POST that was answered with 301 or 302.
         let becomes_get = match status.as_u16() {
             303 => self.method != Method::HEAD,
@@ -204,24 +255,18 @@ impl<'a> Hop<'a> {
             let story = story(self, so_far, &url);
             return Err(CheckError::target(format!("more than {MAX_REDIRECTS} redirects: {story}")));
         }
-        let trusted = self.trusted && same_origin(&url, self.url());
+        let trusted = self.trusted && url.has_same_origin(self.url());
         let with_body = self.with_body && !becomes_get;
         Ok(Some(Self { request: self.request, redirected: Some(url), method, with_body, trusted }))
     }
 }
 
 /// `a → b → a`.
-fn story(last: &Hop<'_>, so_far: &[Redirect], url: &Url) -> String {
+fn story(last: &Hop<'_>, so_far: &[Redirect], url: &WebUrl) -> String {
     let mut story = String::new();
     for redirect in so_far {
         story.push_str(&redirect.url);
         story.push_str(" → ");
     }
     clockwork_core::text::bounded(format!("{story}{} → {url}", last.url()), 1024)
-}
-
-fn same_origin(a: &Url, b: &Url) -> bool {
-    a.scheme() == b.scheme()
-        && a.host_str() == b.host_str()
-        && a.port_or_known_default() == b.port_or_known_default()
 }

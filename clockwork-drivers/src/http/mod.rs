@@ -18,15 +18,20 @@
 //! # let _ = Project::new("shop").assert(serves);
 //! ```
 
+mod body;
 mod broken;
 mod connection;
 pub mod fields;
+mod h1;
+mod h2;
+mod head;
 mod hop;
 mod observation;
 mod pool;
 mod probe;
 mod request;
-mod wire;
+mod stream;
+mod web_url;
 
 use std::sync::Arc;
 

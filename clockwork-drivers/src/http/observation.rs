@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use clockwork_core::{CheckError, text::quote_bytes};
-use http::{HeaderMap, HeaderName, StatusCode, Version};
+use http::{HeaderMap, StatusCode, Version};
 
 /// A complete answer to an [`super::HttpRequest`].
 #[derive(Debug, Clone)]
@@ -61,14 +61,57 @@ impl Phases {
     }
 }
 
-/// The headers, in the order in which they came, those that repeat included. They own what they hold: hyper's share the
-/// buffer that they were read into, and an observation is kept for longer than that.
+/// The headers, in the order in which they came, those that repeat included, the names in small letters.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Headers(Box<[(HeaderName, Box<[u8]>)]>);
+pub(super) struct Headers {
+    /// Name, value, name, value…
+    bytes: Vec<u8>,
+    /// Where each name and each value ends.
+    ends: Vec<(u32, u32)>,
+}
+
+impl Headers {
+    /// With room for so many, which have so many bytes. There may be less than 4 GiB of them.
+    pub(super) fn with_room(count: usize, bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), ends: Vec::with_capacity(count) }
+    }
+
+    pub(super) fn push(&mut self, name: &str, value: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(name.as_bytes());
+        self.bytes[start..].make_ascii_lowercase();
+        let name_end = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(value);
+        self.ends.push((name_end, self.bytes.len() as u32));
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let starts = std::iter::once(0).chain(self.ends.iter().map(|(_, end)| *end));
+        starts.zip(&self.ends).map(|(start, &(name, value))| {
+            (&self.bytes[start as usize..name as usize], &self.bytes[name as usize..value as usize])
+        })
+    }
+
+    /// Every header of this name, whatever its case.
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.iter()
+            .filter(move |(other, _)| other.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| value)
+    }
+
+    fn weight(&self) -> usize {
+        self.bytes.capacity() + size_of::<(u32, u32)>() * self.ends.capacity()
+    }
+}
 
 impl From<&HeaderMap> for Headers {
     fn from(map: &HeaderMap) -> Self {
-        Self(map.iter().map(|(name, value)| (name.clone(), value.as_bytes().into())).collect())
+        let bytes = map.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+        let mut headers = Self::with_room(map.len(), bytes);
+        for (name, value) in map {
+            headers.push(name.as_str(), value.as_bytes());
+        }
+        headers
     }
 }
 
@@ -76,14 +119,16 @@ impl HttpObservation {
     /// An answer that nobody gave, for the tests of those who judge answers.
     ///
     /// # Panics
-    /// When the status or a header is none.
+    /// When the status is none.
     pub fn of(status: u16, headers: &[(&'static str, &str)], body: &[u8]) -> Self {
-        let headers =
-            headers.iter().map(|(name, value)| (HeaderName::from_static(name), value.as_bytes().into()));
+        let mut all = Headers::default();
+        for (name, value) in headers {
+            all.push(name, value.as_bytes());
+        }
         Self {
             status: StatusCode::from_u16(status).expect("a status has three digits"),
             version: Version::HTTP_11,
-            headers: Headers(headers.collect()),
+            headers: all,
             body: body.into(),
             truncated: false,
             url: "http://localhost/".into(),
@@ -119,12 +164,13 @@ impl HttpObservation {
 
     /// Every header of this name, in the order in which they came.
     pub fn header_values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
-        self.headers().filter(move |(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        self.headers.all(name)
     }
 
     /// Every header, the name in small letters, in the order in which they came.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.headers.0.iter().map(|(name, value)| (name.as_str(), &**value))
+        // A name is ASCII: whatever parsed it has seen to that.
+        self.headers.iter().map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value))
     }
 
     /// The body, or its beginning: see [`HttpObservation::is_truncated`].
@@ -211,8 +257,7 @@ impl HttpObservation {
 
     /// About how many bytes this holds on to.
     pub(super) fn weight(&self) -> usize {
-        let headers: usize =
-            self.headers.0.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
-        size_of::<Self>() + self.body.len() + self.url.len() + headers + self.redirects.len() * 128
+        let texts = self.body.len() + self.url.len() + self.headers.weight();
+        size_of::<Self>() + texts + self.redirects.len() * 128
     }
 }

@@ -2,9 +2,12 @@
 
 use std::{
     collections::HashMap,
+    hash::{Hash, Hasher},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
+
+use tokio::time::Instant;
 
 use super::{
     connection::Connection,
@@ -17,7 +20,7 @@ use crate::tls::TlsSettings;
 const FRESH: Duration = Duration::from_secs(1);
 
 /// What has to be equal for a connection to serve another question.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Key {
     pub(super) host: Box<str>,
     pub(super) port: u16,
@@ -27,18 +30,25 @@ pub(super) struct Key {
     pub(super) tls: Option<TlsSettings>,
 }
 
+/// By what tells most of them apart.
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&*self.host, self.port).hash(state);
+    }
+}
+
 /// The resting connections of one run. There are never more than questions that were asked at the same time.
 #[derive(Default)]
 pub(super) struct Pool(Mutex<HashMap<Key, Vec<Connection>>>);
 
 impl Pool {
     /// The connection that was used last, which is the likeliest to be still there.
-    pub(super) fn take(&self, key: &Key) -> Option<Connection> {
+    pub(super) fn take(&self, key: &Key, now: Instant) -> Option<Connection> {
         let mut old = Vec::new(); // dropped after the lock is released
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let resting = all.get_mut(key)?;
         while let Some(connection) = resting.pop() {
-            if connection.made.elapsed() < FRESH {
+            if now - connection.made < FRESH {
                 return Some(connection);
             }
             old.push(connection);
@@ -47,8 +57,8 @@ impl Pool {
     }
 
     /// Lets a connection rest.
-    pub(super) fn put(&self, key: Key, connection: Connection) {
-        if connection.made.elapsed() < FRESH {
+    pub(super) fn put(&self, key: Key, connection: Connection, now: Instant) {
+        if now - connection.made < FRESH {
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             all.entry(key).or_default().push(connection);
         }

@@ -2,19 +2,19 @@
 
 use std::net::SocketAddr;
 
-use clockwork_core::{CheckError, Context, Probe};
+use clockwork_core::{CheckError, Context, Phase, Probe};
 use rustls_pki_types::ServerName;
 use tokio::{net::TcpStream, time::Instant};
 use tokio_rustls::TlsConnector;
 
 use super::{
     HttpObservation, HttpRequest, Phases, Redirect,
-    broken::explain,
-    connection::{Broken, Connection, Reply, Room},
+    broken::{Broken, explain},
+    connection::{Connection, Reply},
     fields::HttpVersion,
     hop::Hop,
     pool::{Key, Pool},
-    wire::Wired,
+    stream::Stream,
 };
 use crate::{resolve::resolve, tcp, tls};
 
@@ -49,16 +49,16 @@ impl Probe for HttpProbe {
         loop {
             let Answer { reply, remote, reused, phases: took } = ask(&hop, self.fresh, cx).await?;
             phases.add(&took);
-            let (status, headers) = (reply.head.status, &reply.head.headers);
-            if let Some(next) = hop.next(status, headers, &redirects)? {
+            let status = reply.status;
+            if let Some(next) = hop.next(status, &reply.headers, &redirects)? {
                 redirects.push(Redirect { url: hop.url().to_string(), status: status.as_u16() });
                 hop = next;
                 continue;
             }
             return Ok(HttpObservation {
                 status,
-                version: reply.head.version,
-                headers: headers.into(),
+                version: reply.version,
+                headers: reply.headers,
                 body: reply.body.into(),
                 truncated: reply.truncated,
                 url: hop.url().as_str().into(),
@@ -94,28 +94,33 @@ struct Answer {
 async fn ask(hop: &Hop<'_>, fresh: bool, cx: &Context) -> Result<Answer, CheckError> {
     let key = hop.key();
     let pool = (!fresh && hop.may_reuse()).then(|| cx.shared::<Pool>());
-    // What may not be asked twice gets all the room at once.
-    let mut room = if hop.may_reuse() { Room::Usual } else { Room::Wide };
+    let now = Instant::now();
     if let Some(pool) = &pool
-        && let Some(connection) = pool.take(&key)
+        && let Some(connection) = at_rest(pool, &key, now).await
     {
         let mut phases = Phases::default();
-        let version = connection.version();
-        match ask_over(connection, hop, &mut phases, cx).await? {
-            Ok(asked) => return Ok(finish(asked, Some(pool), key, true, phases).await),
+        match ask_over(connection, hop, now, &mut phases, cx).await? {
+            Ok(asked) => return Ok(finish(asked, hop, Some(pool), key, true, phases).await),
             // The server had given the connection up. That says nothing about how it answers: ask again, anew.
-            Err((broken, _)) if broken.may_be_stale(version) => {}
-            Err((broken, _)) if broken.needs_more_room() => room = Room::Wide,
+            Err((broken, _)) if broken.may_be_stale() => {}
             Err((broken, remote)) => return Err(explain(&broken, &whom(hop, remote))),
         }
     }
+    let mut phases = Phases::default();
+    let connection = open(hop, &key, fresh, &mut phases, cx).await?;
+    let made = connection.made;
+    match ask_over(connection, hop, made, &mut phases, cx).await? {
+        Ok(asked) => Ok(finish(asked, hop, pool.as_deref(), key, false, phases).await),
+        Err((broken, remote)) => Err(explain(&broken, &whom(hop, remote))),
+    }
+}
+
+/// A connection that has rested and is still there.
+async fn at_rest(pool: &Pool, key: &Key, now: Instant) -> Option<Connection> {
     loop {
-        let mut phases = Phases::default();
-        let connection = open(hop, &key, fresh, room, &mut phases, cx).await?;
-        match ask_over(connection, hop, &mut phases, cx).await? {
-            Ok(asked) => return Ok(finish(asked, pool.as_deref(), key, false, phases).await),
-            Err((broken, _)) if broken.needs_more_room() && room == Room::Usual => room = Room::Wide,
-            Err((broken, remote)) => return Err(explain(&broken, &whom(hop, remote))),
+        let mut connection = pool.take(key, now)?;
+        if connection.is_there().await {
+            return Some(connection);
         }
     }
 }
@@ -125,13 +130,12 @@ type Asked = Result<(Reply, Connection), (Broken, SocketAddr)>;
 async fn ask_over(
     mut connection: Connection,
     hop: &Hop<'_>,
+    began: Instant,
     phases: &mut Phases,
     cx: &Context,
 ) -> Result<Asked, CheckError> {
-    let message = hop.message(connection.version())?;
-    cx.phase(format!("waiting for {} to answer", connection.remote));
-    let began = Instant::now();
-    match connection.ask(message, hop.max_body()).await {
+    cx.phase(Phase::with_address("waiting for ", connection.remote, " to answer"));
+    match connection.ask(hop).await? {
         Ok(reply) => {
             phases.first_byte = reply.first_byte - began;
             phases.transfer = reply.end - reply.first_byte;
@@ -143,6 +147,7 @@ async fn ask_over(
 
 async fn finish(
     (reply, mut connection): (Reply, Connection),
+    hop: &Hop<'_>,
     pool: Option<&Pool>,
     key: Key,
     reused: bool,
@@ -151,9 +156,10 @@ async fn finish(
     let remote = connection.remote;
     if let Some(pool) = pool
         && !reply.truncated
+        && !hop.asks_to_close()
         && connection.is_reusable().await
     {
-        pool.put(key, connection);
+        pool.put(key, connection, reply.end);
     }
     Answer { reply, remote, reused, phases }
 }
@@ -163,7 +169,6 @@ async fn open(
     hop: &Hop<'_>,
     key: &Key,
     fresh: bool,
-    room: Room,
     phases: &mut Phases,
     cx: &Context,
 ) -> Result<Connection, CheckError> {
@@ -193,16 +198,16 @@ async fn open(
                 Some(HttpVersion::Http2) => http::Version::HTTP_2,
                 _ => http::Version::HTTP_11,
             };
-            (Wired::plain(stream), version)
+            (Stream::Plain(stream), version)
         }
         Some(config) => {
-            cx.phase(format!("waiting for {remote} to complete the TLS handshake"));
+            cx.phase(Phase::with_address("waiting for ", remote, " to complete the TLS handshake"));
             let secured = handshake(stream, TlsConnector::from(config), hop, remote).await?;
             phases.tls = connected.elapsed();
             secured
         }
     };
-    Connection::new(stream, remote, version, room).await.map_err(|error| {
+    Connection::new(stream, remote, version).await.map_err(|error| {
         let what = clockwork_core::text::quote(&error.to_string());
         CheckError::target(format!("{} broke the HTTP protocol: {what}", whom(hop, remote)))
     })
@@ -213,7 +218,7 @@ async fn handshake(
     connector: TlsConnector,
     hop: &Hop<'_>,
     remote: SocketAddr,
-) -> Result<(Wired, http::Version), CheckError> {
+) -> Result<(Stream, http::Version), CheckError> {
     let host = hop.host().trim_matches(['[', ']']).to_owned();
     let name = ServerName::try_from(host).map_err(|_| {
         CheckError::unobservable(format!("{} cannot be the name in a certificate", hop.host()))
@@ -236,7 +241,7 @@ async fn handshake(
         }
         _ => http::Version::HTTP_11,
     };
-    Ok((Wired::tls(stream), version))
+    Ok((Stream::Tls(Box::new(stream)), version))
 }
 
 /// Who it was, for messages: `localhost:8080 ([::1]:8080)`; the address alone, where it stands in the URL.

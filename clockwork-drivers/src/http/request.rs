@@ -10,9 +10,12 @@ use std::{
 use bytes::Bytes;
 use clockwork_core::{CheckError, ExposeSecret, SecretString, text::quote};
 use http::{HeaderName, HeaderValue, Method, header};
-use url::{Position, Url, form_urlencoded};
+use url::{Url, form_urlencoded};
 
-use super::fields::{BasicAuth, HttpVersion, ResolveTo, Text, basic};
+use super::{
+    fields::{BasicAuth, HttpVersion, ResolveTo, Text, basic},
+    web_url::WebUrl,
+};
 use crate::tls::TlsSettings;
 
 /// How much of a body is kept, unless a request says otherwise.
@@ -27,13 +30,12 @@ pub struct HttpRequest(Arc<Parts>);
 
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Parts {
-    /// Without user, password and fragment.
-    pub(super) url: Url,
+    pub(super) url: WebUrl,
     pub(super) method: Method,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) authorization: Option<HeaderValue>,
     pub(super) body: Bytes,
-    pub(super) content_type: Option<&'static str>,
+    pub(super) content_type: Option<HeaderValue>,
     pub(super) follow_redirects: bool,
     pub(super) version: Option<HttpVersion>,
     pub(super) resolve_to: Option<ResolveTo>,
@@ -68,7 +70,10 @@ impl HttpRequest {
     /// # Errors
     /// When it is no absolute `http` or `https` URL.
     pub fn new(url: &str) -> Result<Self, InvalidRequest> {
-        Self::from_url(parse(url)?)
+        match WebUrl::plain(url) {
+            Some(url) => Ok(Self::asking(url, None)),
+            None => Self::from_url(parse(url)?),
+        }
     }
 
     /// As [`HttpRequest::new`], for a URL that may be relative to `base`, as a link on that page would be.
@@ -76,6 +81,9 @@ impl HttpRequest {
     /// # Errors
     /// When it is no such URL.
     pub fn relative(base: &str, url: &str) -> Result<Self, InvalidRequest> {
+        if let Some(url) = WebUrl::plain(url) {
+            return Ok(Self::asking(url, None));
+        }
         match Url::parse(url) {
             Err(url::ParseError::RelativeUrlWithoutBase) => {
                 let joined = parse(base)?.join(url).map_err(|error| {
@@ -86,6 +94,21 @@ impl HttpRequest {
             }
             _ => Self::new(url),
         }
+    }
+
+    /// Whether [`HttpRequest::new`] takes this URL, or [`HttpRequest::relative`], where there is a base.
+    ///
+    /// # Errors
+    /// As theirs.
+    pub fn validate_url(base: Option<&str>, url: &str) -> Result<(), InvalidRequest> {
+        if WebUrl::plain(url).is_some() {
+            return Ok(());
+        }
+        match base {
+            Some(base) => Self::relative(base, url),
+            None => Self::new(url),
+        }
+        .map(drop)
     }
 
     fn from_url(mut url: Url) -> Result<Self, InvalidRequest> {
@@ -99,7 +122,13 @@ impl HttpRequest {
             let _ = url.set_password(None);
         }
         url.set_fragment(None);
-        Ok(Self(Arc::new(Parts {
+        let shown = || quote(url.as_str());
+        let url = WebUrl::of(&url).ok_or_else(|| invalid("url", format!("{} has no host", shown())))?;
+        Ok(Self::asking(url, authorization))
+    }
+
+    fn asking(url: WebUrl, authorization: Option<HeaderValue>) -> Self {
+        Self(Arc::new(Parts {
             url,
             method: Method::GET,
             headers: Vec::new(),
@@ -111,7 +140,7 @@ impl HttpRequest {
             resolve_to: None,
             max_body: MAX_BODY,
             tls: TlsSettings::default(),
-        })))
+        }))
     }
 
     pub(super) fn parts(&self) -> &Parts {
@@ -134,13 +163,19 @@ impl HttpRequest {
     /// # Errors
     /// When the name or the value cannot stand in a header, or the secret cannot be read.
     pub fn header(self, name: &str, value: &Text) -> Result<Self, CheckError> {
-        let name = HeaderName::try_from(name)
-            .map_err(|_| invalid("headers", format!("{} cannot be a header's name", quote(name))))?;
-        let mut value = header_value(&name, value)?;
-        if carries_credentials(&name) {
-            value.set_sensitive(true);
+        let header = header(name, value)?;
+        Ok(self.change(|parts| parts.headers.push(header)))
+    }
+
+    /// Whether [`HttpRequest::header`] takes this name and this value, which is not read if it is a secret.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn validate_header(name: &str, value: &Text) -> Result<(), CheckError> {
+        match value {
+            Text::Plain(_) => header(name, value).map(drop),
+            Text::Secret(_) => header(name, &Text::from("")).map(drop),
         }
-        Ok(self.change(|parts| parts.headers.push((name, value))))
     }
 
     /// Sends this user and password (Basic authentication).
@@ -173,7 +208,7 @@ impl HttpRequest {
     pub fn json(self, value: &serde_json::Value) -> Self {
         self.change(|parts| {
             parts.body = value.to_string().into();
-            parts.content_type = Some("application/json");
+            parts.content_type = Some(HeaderValue::from_static("application/json"));
         })
     }
 
@@ -192,7 +227,7 @@ impl HttpRequest {
         let form = form.finish();
         Ok(self.change(|parts| {
             parts.body = form.into();
-            parts.content_type = Some("application/x-www-form-urlencoded");
+            parts.content_type = Some(HeaderValue::from_static("application/x-www-form-urlencoded"));
         }))
     }
 
@@ -259,20 +294,18 @@ impl HttpRequest {
     /// The host and the port that are asked. An IPv6 address has its brackets.
     pub fn host_and_port(&self) -> (String, u16) {
         let url = &self.0.url;
-        (url.host_str().unwrap_or_default().to_owned(), url.port_or_known_default().unwrap_or_default())
+        (url.host().to_owned(), url.port())
     }
 
     pub(super) fn target(&self) -> String {
-        let url = &self.0.url;
-        let host = url.host_str().unwrap_or_default();
-        format!("{host}:{}", url.port_or_known_default().unwrap_or_default())
+        format!("{}:{}", self.0.url.host(), self.0.url.port())
     }
 }
 
 /// By what tells most requests apart: they are hashed several times a check.
 impl Hash for HttpRequest {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.url.hash(state);
+        self.0.url.as_str().hash(state);
     }
 }
 
@@ -317,6 +350,9 @@ fn parse(text: &str) -> Result<Url, InvalidRequest> {
 /// assert_eq!(without_userinfo("http://me:secret@localhost/a@b"), "http://localhost/a@b");
 /// ```
 pub fn without_userinfo(url: &str) -> std::borrow::Cow<'_, str> {
+    if !url.contains('@') {
+        return url.into();
+    }
     let Some(start) = url.find("//").map(|at| at + 2) else { return url.into() };
     let end = url[start..].find(['/', '?', '#', '\\']).map_or(url.len(), |at| start + at);
     match url[start..end].rfind('@') {
@@ -345,14 +381,19 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn header_value(name: &HeaderName, value: &Text) -> Result<HeaderValue, CheckError> {
-    match value {
+fn header(name: &str, value: &Text) -> Result<(HeaderName, HeaderValue), CheckError> {
+    let name = HeaderName::try_from(name)
+        .map_err(|_| invalid("headers", format!("{} cannot be a header's name", quote(name))))?;
+    let mut value = match value {
         Text::Plain(text) => HeaderValue::from_str(text).map_err(|_| {
             invalid("headers", format!("the value of `{name}` has a character that no header can have"))
-                .into()
-        }),
-        Text::Secret(_) => Ok(sensitive("headers", &value.reveal()?)?),
+        })?,
+        Text::Secret(_) => sensitive("headers", &value.reveal()?)?,
+    };
+    if carries_credentials(&name) {
+        value.set_sensitive(true);
     }
+    Ok((name, value))
 }
 
 /// A value that is shown nowhere.
@@ -375,14 +416,4 @@ pub(super) fn carries_credentials(name: &HeaderName) -> bool {
         header::USER_AGENT,
     ];
     !HARMLESS.contains(name)
-}
-
-/// What stands in the request line of HTTP/1.
-pub(super) fn path_and_query(url: &Url) -> &str {
-    &url[Position::BeforePath..Position::AfterQuery]
-}
-
-/// The host, and the port where it is not the scheme's own.
-pub(super) fn authority(url: &Url) -> &str {
-    &url[Position::BeforeHost..Position::AfterPort]
 }

@@ -1,0 +1,72 @@
+//! [`Phase`]: what a look is doing right now, so that whoever runs out of time can say what it waited for.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    net::SocketAddr,
+    sync::{Mutex, PoisonError},
+};
+
+/// What a look is doing right now. Most looks end well, and nobody reads it: what is put together of more than a text is
+/// put together when somebody does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Phase(Words);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Words {
+    Text(Cow<'static, str>),
+    WithAddress(&'static str, SocketAddr, &'static str),
+}
+
+impl Phase {
+    /// An address between two texts: `waiting for `, `127.0.0.1:80`, ` to answer`.
+    pub fn with_address(before: &'static str, address: SocketAddr, after: &'static str) -> Self {
+        Self(Words::WithAddress(before, address, after))
+    }
+}
+
+impl From<String> for Phase {
+    fn from(text: String) -> Self {
+        Self(Words::Text(text.into()))
+    }
+}
+
+impl From<&'static str> for Phase {
+    fn from(text: &'static str) -> Self {
+        Self(Words::Text(text.into()))
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Words::Text(text) => f.write_str(text),
+            Words::WithAddress(before, address, after) => write!(f, "{before}{address}{after}"),
+        }
+    }
+}
+
+/// Where a look says it, and where those who wait for it read it.
+#[derive(Debug, Default)]
+pub(crate) struct PhaseSlot(Mutex<Option<Phase>>);
+
+impl PhaseSlot {
+    pub(crate) fn set(&self, phase: Phase) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(phase);
+    }
+
+    pub(crate) fn get(&self) -> Option<Phase> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A look, as its context sees it.
+pub(crate) trait SaysPhase: Send + Sync {
+    fn slot(&self) -> &PhaseSlot;
+}
+
+impl SaysPhase for PhaseSlot {
+    fn slot(&self) -> &PhaseSlot {
+        self
+    }
+}
