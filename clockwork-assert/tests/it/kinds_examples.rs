@@ -52,6 +52,9 @@ assertions:
         says: &[
             "expected ‹\"1.4.2\"›, but ‹10.0.0.7:443 has \"1.4.1\"; ›right at ‹10.0.0.8:443›",
             "‹10.0.0.8:443› tells no revision: its answer (‹200›) ‹has no header \"x-revision\"›",
+        ],
+    },
+    Example {
         kind: "DatabaseConnectionAssert",
         manifest: "
 resources:
@@ -278,6 +281,9 @@ assertions:
         says: &[
             "‹cache.internal:6379› answered otherwise: ‹expected \"+PONG\\r\\n\", got \"-NOAUTH\\r\\n\"›",
             "‹mail.internal:25› closed the connection without a greeting",
+        ],
+    },
+    Example {
         kind: "RowCountAssert",
         manifest: "
 assertions:

@@ -2,11 +2,11 @@
 //! independent programs where there is one.
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
-mod command;
 mod certificates;
+mod command;
 mod containers;
-mod deployed_revision;
 mod databases;
+mod deployed_revision;
 mod disk_usage;
 mod dns;
 mod file;
