@@ -281,6 +281,10 @@ impl Assertion for DeployedRevisionAssert {
         problems
     }
 
+    fn supports_at(&self) -> bool {
+        true
+    }
+
     async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
         let request = self.request_fields().request(cx.resource())?;
         let port = request.host_and_port().1;

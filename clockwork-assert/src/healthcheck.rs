@@ -136,6 +136,10 @@ impl Assertion for HealthcheckAssert {
         problems
     }
 
+    fn supports_at(&self) -> bool {
+        true
+    }
+
     async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
         let request = self.request_fields().request(cx.resource())?;
         match cx.observe(HttpProbe::new(request)).await {

@@ -280,6 +280,10 @@ impl Assertion for HttpBodyAssert {
         problems
     }
 
+    fn supports_at(&self) -> bool {
+        true
+    }
+
     async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
         let schema = match &self.json_schema {
             Some(schema) => Some(json_schema::read(schema, cx).await?),

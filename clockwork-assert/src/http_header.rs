@@ -137,6 +137,10 @@ impl Assertion for HttpHeaderAssert {
         problems
     }
 
+    fn supports_at(&self) -> bool {
+        true
+    }
+
     async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
         let request = self.request_fields().request(cx.resource())?;
         let seen = cx.observe(HttpProbe::new(request)).await?;

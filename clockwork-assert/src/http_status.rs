@@ -73,6 +73,10 @@ impl Assertion for HttpStatusAssert {
         self.request_fields().validate(owner)
     }
 
+    fn supports_at(&self) -> bool {
+        true
+    }
+
     async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
         let request = self.request_fields().request(cx.resource())?;
         let seen = cx.observe(HttpProbe::new(request)).await?;

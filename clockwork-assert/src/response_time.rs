@@ -250,6 +250,10 @@ impl Assertion for ResponseTimeAssert {
         problems
     }
 
+    fn supports_at(&self) -> bool {
+        true
+    }
+
     async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
         let request = self.request_fields().request(cx.resource())?;
         let (mut ms, mut slowest): (Vec<f64>, Option<Sample>) = (Vec::new(), None);

@@ -497,6 +497,10 @@ impl Assertion for SslCertificateAssert {
         problems
     }
 
+    fn supports_at(&self) -> bool {
+        true
+    }
+
     async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
         let (host, port) =
             self.address(cx.resource()).map_err(|why| CheckError::unobservable(why.message))?;

@@ -367,6 +367,10 @@ impl Assertion for TcpResponseAssert {
         problems
     }
 
+    fn supports_at(&self) -> bool {
+        true
+    }
+
     async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
         let (host, port) =
             self.address(cx.resource()).ok_or_else(|| CheckError::unobservable("port: is missing"))?;

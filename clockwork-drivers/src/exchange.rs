@@ -164,6 +164,10 @@ impl Probe for ExchangeProbe {
         Ok(Exchange { remote, answer, end })
     }
 
+    fn looks_inside(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> String {
         let place = authority(&self.host, self.port);
         match self.send.is_empty() {

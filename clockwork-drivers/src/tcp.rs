@@ -200,10 +200,7 @@ pub(crate) async fn connect(
     }
 }
 
-fn nobody_accepted(
-    tried: Vec<Tried>,
-    cx: &Context,
-) -> Result<(Option<TcpStream>, Vec<Tried>), CheckError> {
+fn nobody_accepted(tried: Vec<Tried>, cx: &Context) -> Result<(Option<TcpStream>, Vec<Tried>), CheckError> {
     // A container without IPv6 is a part of what is looked at, this machine is not.
     let here = *cx.vantage() == clockwork_core::Vantage::Host;
     if here && tried.iter().all(|one| one.outcome == Outcome::NoSuchNetwork) {

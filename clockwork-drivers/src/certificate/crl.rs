@@ -288,6 +288,10 @@ impl Probe for CrlProbe {
         .await?
     }
 
+    fn looks_inside(&self) -> bool {
+        true // a file of the one who asks: the same from everywhere
+    }
+
     fn describe(&self) -> String {
         format!("reading crl_file {}", shown(&self.file))
     }

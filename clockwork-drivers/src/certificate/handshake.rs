@@ -147,6 +147,10 @@ impl Probe for HandshakeProbe {
         }
     }
 
+    fn looks_inside(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> String {
         let with = self
             .starttls

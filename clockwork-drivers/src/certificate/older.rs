@@ -66,6 +66,10 @@ impl Probe for OlderProbe {
         ask(&self.host, self.port, self.starttls, &self.server_name, self.newest, &whom, cx).await
     }
 
+    fn looks_inside(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> String {
         format!("offering {} at most to {}", name(self.newest), authority(&self.host, self.port))
     }

@@ -125,6 +125,10 @@ impl Probe for TrustProbe {
         .await?
     }
 
+    fn looks_inside(&self) -> bool {
+        true // a file of the one who asks: the same from everywhere
+    }
+
     fn describe(&self) -> String {
         String::from("reading whom to trust")
     }

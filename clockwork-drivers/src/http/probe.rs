@@ -70,6 +70,10 @@ impl Probe for HttpProbe {
         }
     }
 
+    fn looks_inside(&self) -> bool {
+        true
+    }
+
     fn describe(&self) -> String {
         self.request.to_string()
     }
@@ -93,7 +97,9 @@ struct Answer {
 /// Asks one URL, over a connection at rest or a new one.
 async fn ask(hop: &Hop<'_>, fresh: bool, cx: &Context) -> Result<Answer, CheckError> {
     let key = hop.key();
-    let pool = (!fresh && hop.may_reuse()).then(|| cx.shared::<Pool>());
+    // The pool knows the host's connections only.
+    let here = *cx.vantage() == clockwork_core::Vantage::Host;
+    let pool = (!fresh && here && hop.may_reuse()).then(|| cx.shared::<Pool>());
     let now = Instant::now();
     if let Some(pool) = &pool
         && let Some(connection) = at_rest(pool, &key, now).await

@@ -7,8 +7,8 @@ mod files;
 mod http;
 mod processes;
 mod sockets;
-mod tls;
 mod sql;
+mod tls;
 
 use std::{
     collections::{HashMap, HashSet},

@@ -1,7 +1,7 @@
 //! Looking from inside a container's network, compared with what its own programs see.
 
-use clockwork_assert::{DnsResolveAssert, PortAccessibleAssert};
-use clockwork_core::AssertionExt;
+use clockwork_assert::{DnsResolveAssert, HealthcheckAssert, PortAccessibleAssert, ResponseTimeAssert};
+use clockwork_core::{AssertionExt, Matcher};
 
 use super::*;
 
@@ -61,6 +61,10 @@ async fn ports_and_names_as_a_container_sees_them() {
         .assert(PortAccessibleAssert::new(80).at(&*near.0)) // its own localhost
         .assert(PortAccessibleAssert::new(80).at(&*near.0).not())
         .assert(resolves("database").expected_ip(address.parse::<std::net::IpAddr>().unwrap()).at(&*near.0))
+        .assert(HealthcheckAssert::new("http://database/").body(Matcher::equals("ok\n")).at(&*near.0))
+        .assert(HealthcheckAssert::new("http://database/").at(&*near.0))
+        .assert(ResponseTimeAssert::new("http://database/", 2000).at(&*near.0))
+        .assert(HealthcheckAssert::new("http://database/").at(&*far.0))
         .assert(open("database").at(&*far.0))
         .assert(open("database").at(&*far.0).not()) // a name without an address proves nothing
         .assert(open(&address).at(&*host.0)) // the host's network is the host's
@@ -76,6 +80,10 @@ async fn ports_and_names_as_a_container_sees_them() {
         ("failed", String::from("127.0.0.1:80 refused the connection")),
         ("passed", String::from("127.0.0.1:80 refused the connection")),
         ("passed", String::new()),
+        ("passed", String::new()),
+        ("passed", String::new()),
+        ("passed", String::new()),
+        ("failed", format!("\"database\" does not resolve to an address inside {}", far.0)),
         ("failed", format!("\"database\" does not resolve to an address inside {}", far.0)),
         ("errored", format!("\"database\" does not resolve to an address inside {}", far.0)),
         ("passed", format!("{address}:80 accepted the connection")),
