@@ -195,7 +195,7 @@ fn answer(
 ) -> rusqlite::Result<Result<Rows, SqlFailure>> {
     let began = Instant::now();
     let mut prepared = connection.prepare(&statement.sql)?;
-    let columns: Vec<String> = prepared.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = prepared.column_names().map(str::to_owned).collect();
     let width = prepared.column_count();
     let mut found = prepared.query(rusqlite::params_from_iter(&statement.params))?;
     let (mut rows, mut count, mut bytes, mut kept_bytes) = (Vec::new(), 0_u64, 0, 0);
