@@ -187,6 +187,36 @@ impl Engine {
         Ok(Some(()))
     }
 
+    /// Asks for a body of any length, and sends it piece by piece (none is empty), as fast as they are taken, until nobody
+    /// takes them any more. `None` where the engine says that there is no such thing.
+    #[cfg(feature = "vulnerability")]
+    pub(crate) async fn pour(
+        &self,
+        path: &str,
+        into: &tokio::sync::mpsc::Sender<Bytes>,
+    ) -> Result<Option<()>, CheckError> {
+        let _turn = self.turns.acquire().await;
+        let (mut connection, response) = self.send(&self.versioned(path)).await?;
+        let (parts, mut body) = response.into_parts();
+        if !parts.status.is_success() {
+            let body = self.collect(&mut connection, &mut body, 64 << 10).await?;
+            let answer = Answer { status: parts.status, headers: parts.headers, body };
+            return match answer.status {
+                StatusCode::NOT_FOUND => Ok(None),
+                _ => Err(self.refusal(path, &answer)),
+            };
+        }
+        while let Some(frame) = connection.drive(body.frame()).await {
+            let frame = frame.map_err(|error| self.broke(error))?;
+            let Ok(piece) = frame.into_data() else { continue };
+            if !piece.is_empty() && into.send(piece).await.is_err() {
+                return Ok(Some(())); // the connection goes with what is still on it
+            }
+        }
+        self.keep(connection);
+        Ok(Some(()))
+    }
+
     fn versioned(&self, path: &str) -> String {
         format!("/v{}.{}{path}", self.version.0, self.version.1)
     }

@@ -9,7 +9,7 @@
 //!
 //! What runs on this machine is measured without the engine ([`crate::usage`]).
 
-mod client;
+pub(crate) mod client;
 mod driver;
 mod endpoint;
 mod fields;
@@ -59,15 +59,25 @@ pub async fn first_process(cx: &Context, name: &ResourceName) -> Result<u32, Che
         let message = format!("cannot look from inside {name}: its container is {state}");
         return Err(CheckError::target(message).inconclusive());
     }
-    // A process id of another machine would name any process of this one.
-    let id = details.id.clone();
-    let groups =
-        tokio::task::spawn_blocking(move || std::fs::read_to_string(format!("/proc/{pid}/cgroup"))).await?;
-    if !groups.is_ok_and(|groups| crate::usage::cgroup::names_container(&groups, &id)) {
+    if process_here(details).await.is_none() {
         return Err(CheckError::unobservable(format!(
             "cannot look from inside {name}: its container runs on another machine, or hidden from this one"
         ))
         .hint("run clockwork where the container's engine runs, with its process table in sight"));
     }
     Ok(pid)
+}
+
+/// The process id, on this machine, of the container's first process; `None` where it does not run, or elsewhere.
+pub(crate) async fn process_here(details: &ContainerDetails) -> Option<u32> {
+    let pid = details.state.pid;
+    if pid == 0 {
+        return None;
+    }
+    // A process id of another machine would name any process of this one.
+    let id = details.id.clone();
+    let groups =
+        tokio::task::spawn_blocking(move || std::fs::read_to_string(format!("/proc/{pid}/cgroup"))).await;
+    let groups = groups.ok()?.ok()?;
+    crate::usage::cgroup::names_container(&groups, &id).then_some(pid)
 }
