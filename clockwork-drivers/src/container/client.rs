@@ -189,7 +189,7 @@ impl Engine {
 
     /// Asks for a body of any length, and sends it piece by piece (none is empty), as fast as they are taken, until nobody
     /// takes them any more. `None` where the engine says that there is no such thing.
-    #[cfg(feature = "vulnerability")]
+    #[cfg(any(feature = "file", feature = "vulnerability"))]
     pub(crate) async fn pour(
         &self,
         path: &str,

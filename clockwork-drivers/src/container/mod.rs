@@ -16,6 +16,8 @@ mod fields;
 mod inspect;
 mod list;
 mod logs;
+#[cfg(any(feature = "file", feature = "vulnerability"))]
+pub(crate) mod pieces;
 mod reference;
 mod resource;
 mod stats;

@@ -74,6 +74,7 @@ impl Probe for FilesystemUsageProbe {
     }
 
     async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
+        mounted(cx, &self.path).await?;
         let path = self.path.clone();
         in_line(cx, move |root| match filesystem(root, &path) {
             Ok(usage) => Ok(Ok(usage)),
@@ -89,6 +90,22 @@ impl Probe for FilesystemUsageProbe {
     fn silence(&self) -> Fault {
         Fault::Observer
     }
+}
+
+/// A file system is measured where it is mounted: what the engine tells of a container that does not run here has no sizes.
+async fn mounted(cx: &Context, path: &Path) -> Result<(), CheckError> {
+    #[cfg(feature = "container")]
+    if let Some(archive) = super::archive::instead(cx).await? {
+        let shown = show_path(path);
+        return Err(CheckError::unobservable(format!(
+            "cannot measure {shown} inside {}: its container {}",
+            cx.vantage().as_str(),
+            archive.why
+        ))
+        .hint("a file system is measured where it is mounted: the container has to run, on this machine"));
+    }
+    let _ = (cx, path);
+    Ok(())
 }
 
 fn filesystem(root: &Root, path: &Path) -> nix::Result<FilesystemUsage> {
@@ -138,6 +155,7 @@ impl Probe for DirectoryUsageProbe {
     }
 
     async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
+        mounted(cx, &self.path).await?;
         let path = self.path.clone();
         let abandon = Abandon::default();
         let (abandoned, progress) = (abandon.flag(), cx.clone());

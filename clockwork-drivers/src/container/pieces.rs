@@ -12,7 +12,7 @@ use bytes::{Buf, Bytes};
 use clockwork_core::{CheckError, Context};
 use tokio::sync::mpsc;
 
-use crate::container::client::Engine;
+use super::client::Engine;
 
 /// How many pieces wait to be read.
 const WAITING: usize = 16;
@@ -21,7 +21,7 @@ const WAITING: usize = 16;
 ///
 /// # Errors
 /// The engine's; or `broken`'s, of what `read` says is wrong with what was sent.
-pub(super) async fn download<T: Send + 'static>(
+pub(crate) async fn download<T: Send + 'static>(
     engine: &Engine,
     path: &str,
     cx: &Context,
@@ -53,7 +53,7 @@ pub(super) async fn download<T: Send + 'static>(
 
 /// Tells the blocking thread that nobody waits any more.
 #[derive(Default)]
-pub(super) struct Abandon(pub(super) Arc<AtomicBool>);
+pub(crate) struct Abandon(pub(crate) Arc<AtomicBool>);
 
 impl Drop for Abandon {
     fn drop(&mut self) {
@@ -62,7 +62,7 @@ impl Drop for Abandon {
 }
 
 /// The pieces, in order.
-pub(super) struct Pieces {
+pub(crate) struct Pieces {
     receiver: mpsc::Receiver<Bytes>,
     piece: Bytes,
     ended: bool,
