@@ -4,6 +4,8 @@
 //! | --- | --- | --- |
 //! | which containers are there, do they run, are they healthy | [`ContainerList`] | one call per round, whoever asks |
 //! | why does this one not run, what is its health check's output, how was it made | [`ContainerInspect`] | one call |
+//! | what does an image's name mean now | [`ImageInspect`] | one call |
+//! | how often was it started lately | [`ContainerStarts`] | one call |
 //! | what did it write | [`ContainerLogs`] | one call |
 //! | what does it use, where its control group is on another machine | [`ContainerStats`] | one call |
 //!
@@ -13,6 +15,7 @@ pub(crate) mod client;
 mod driver;
 mod endpoint;
 mod fields;
+mod image;
 mod inspect;
 mod list;
 mod logs;
@@ -20,17 +23,20 @@ mod logs;
 pub(crate) mod pieces;
 mod reference;
 mod resource;
+mod starts;
 mod stats;
 mod tls;
 
 pub use driver::{ContainerDriver, ContainerObservation};
 pub use endpoint::{EngineRef, Runtime};
 pub use fields::{Command, EnvValue, HealthCheck, HealthTest, PortMapping, Protocol, Restart, Text, Volume};
+pub use image::{ImageDetails, ImageInspect};
 pub use inspect::{ContainerDetails, ContainerInspect, HealthRun, StateDetails};
 pub use list::{ContainerList, ContainerState, ContainerSummary, Containers, Health};
 pub use logs::{ContainerLogs, Log};
 pub use reference::{ContainerRef, Listed, container_of, missing};
 pub use resource::{ContainerResource, DockerResource};
+pub use starts::ContainerStarts;
 pub use stats::{ContainerStats, Stats};
 
 use clockwork_core::{CheckError, Context, ResourceName};

@@ -53,6 +53,10 @@ pub struct FilesystemUsage {
     pub used: u64,
     /// The bytes that anybody but root can still take: `df`'s `Avail`. What is reserved is neither used nor this.
     pub available: u64,
+    /// How many files and directories it can hold; 0 where that is not limited (btrfs).
+    pub inodes: u64,
+    /// How many more anybody but root can make.
+    pub inodes_available: u64,
     /// Whether the path is where the filesystem is mounted.
     pub is_mount_point: bool,
 }
@@ -124,6 +128,8 @@ fn filesystem(root: &Root, path: &Path) -> nix::Result<FilesystemUsage> {
         total: sizes.blocks() * block,
         used: sizes.blocks().saturating_sub(sizes.blocks_free()) * block,
         available: sizes.blocks_available() * block,
+        inodes: sizes.files(),
+        inodes_available: sizes.files_available(),
         is_mount_point,
     })
 }
