@@ -84,7 +84,8 @@ fn short(id: &str) -> &str {
 
 fn judge_name(name: &str, container: &ContainerDetails, means: Option<&ImageDetails>) -> Verdict {
     let named = container.image_name();
-    let made = if named.is_empty() || named == name { String::new() } else { format!(", made as {}", quote(named)) };
+    let made =
+        if named.is_empty() || named == name { String::new() } else { format!(", made as {}", quote(named)) };
     let shown = quote(name);
     match means {
         Some(image) if image.id == container.image => {
@@ -146,7 +147,8 @@ impl Assertion for ContainerImageAssert {
     fn validate(&self, owner: Option<&dyn Resource>) -> Vec<Invalid> {
         let mut problems: Vec<_> =
             ContainerRef::validate(owner, self.container.as_deref(), true).into_iter().collect();
-        if self.image.as_deref().is_some_and(|image| image.is_empty() || image.contains(char::is_whitespace)) {
+        if self.image.as_deref().is_some_and(|image| image.is_empty() || image.contains(char::is_whitespace))
+        {
             problems.push(Invalid::field("image", "is no name of an image: write it as `nginx:1.27`"));
         }
         if self.digest.as_deref().is_some_and(|digest| digits(digest).is_none()) {
@@ -155,7 +157,9 @@ impl Assertion for ContainerImageAssert {
         }
         let declared = owner.and_then(container_of).and_then(|resource| resource.image_name());
         if self.image.is_none() && self.digest.is_none() && declared.is_none() && self.container.is_none() {
-            problems.push(Invalid::whole("give `image` or `digest`: the resource does not say what it is made of"));
+            problems.push(Invalid::whole(
+                "give `image` or `digest`: the resource does not say what it is made of",
+            ));
         }
         problems
     }
@@ -175,7 +179,9 @@ impl Assertion for ContainerImageAssert {
         let Some(details) = &*seen else { return gone() };
         let named = self.named(cx);
         if named.is_none() && self.digest.is_none() {
-            return Err(CheckError::unobservable("nothing says which image is meant; give `image` or `digest`"));
+            return Err(CheckError::unobservable(
+                "nothing says which image is meant; give `image` or `digest`",
+            ));
         }
         let mut verdicts = Vec::new();
         if let Some(name) = &named {
@@ -207,27 +213,36 @@ mod tests {
         let image = |digit: &str, digests: &[&str]| ImageDetails {
             id: id(digit),
             repo_tags: Vec::new(),
-            repo_digests: digests.iter().map(|digit| format!("registry.example.org/web@{}", id(digit))).collect(),
+            repo_digests: digests
+                .iter()
+                .map(|digit| format!("registry.example.org/web@{}", id(digit)))
+                .collect(),
         };
         for (name, means, told) in [
             ("web:1", Some(image("a", &[])), Ok("is \"web:1\", sha256:aaaaaaaaaaaa")),
             (
                 "web:1",
                 Some(image("b", &[])),
-                Err("is of an older \"web:1\": it is sha256:aaaaaaaaaaaa, and the name now means sha256:bbbbbbbbbbbb; \
-                     make the container anew"),
+                Err(
+                    "is of an older \"web:1\": it is sha256:aaaaaaaaaaaa, and the name now means sha256:bbbbbbbbbbbb; \
+                     make the container anew",
+                ),
             ),
             (
                 "web:2",
                 Some(image("b", &[])),
-                Err("is of another image: it is sha256:aaaaaaaaaaaa, made as \"web:1\", and \"web:2\" means \
-                     sha256:bbbbbbbbbbbb"),
+                Err(
+                    "is of another image: it is sha256:aaaaaaaaaaaa, made as \"web:1\", and \"web:2\" means \
+                     sha256:bbbbbbbbbbbb",
+                ),
             ),
             (
                 "web:1",
                 None,
-                Err("is of the image sha256:aaaaaaaaaaaa, and its engine has no image \"web:1\"; pull it, or correct the \
-                     name"),
+                Err(
+                    "is of the image sha256:aaaaaaaaaaaa, and its engine has no image \"web:1\"; pull it, or correct the \
+                     name",
+                ),
             ),
         ] {
             let verdict = judge_name(name, &container, means.as_ref());
@@ -240,8 +255,10 @@ mod tests {
             (
                 "d",
                 &[],
-                Err("is of the image sha256:aaaaaaaaaaaa (\"web:1\"), which no registry is known to have (it was built \
-                     here, or loaded)"),
+                Err(
+                    "is of the image sha256:aaaaaaaaaaaa (\"web:1\"), which no registry is known to have (it was built \
+                     here, or loaded)",
+                ),
             ),
         ] {
             let verdict = judge_digest(&id(digest), &container, Some(&image("a", digests)));

@@ -11,7 +11,8 @@
 use std::time::{Duration, SystemTime};
 
 use clockwork_core::{
-    Assertion, AssertionKind, ByteSize, CheckError, Context, Invalid, Resource, Verdict, async_trait, duration,
+    Assertion, AssertionKind, ByteSize, CheckError, Context, Invalid, Resource, Verdict, async_trait,
+    duration,
 };
 use clockwork_drivers::container::{
     ContainerDetails, ContainerInspect, ContainerRef, ContainerStarts, ContainerState, missing,
@@ -65,7 +66,8 @@ impl ContainerRestartsAssert {
     }
 
     fn expected(&self) -> String {
-        let within = self.within.map(|within| format!(" within {}", duration::show(within))).unwrap_or_default();
+        let within =
+            self.within.map(|within| format!(" within {}", duration::show(within))).unwrap_or_default();
         match self.max {
             1 => format!("<= 1 restart{within}"),
             max => format!("<= {max} restarts{within}"),
@@ -80,7 +82,12 @@ impl ContainerRestartsAssert {
     }
 
     /// `starts` are those in the window that the engine remembers, where they were asked for.
-    fn judge(&self, seen: &ContainerDetails, starts: Option<u64>, now: SystemTime) -> Result<Verdict, CheckError> {
+    fn judge(
+        &self,
+        seen: &ContainerDetails,
+        starts: Option<u64>,
+        now: SystemTime,
+    ) -> Result<Verdict, CheckError> {
         let count = seen.restart_count;
         let times = |count: u64| if count == 1 { String::from("once") } else { format!("{count} times") };
         let ended = match (seen.state(), seen.state.exit_code) {
@@ -89,7 +96,8 @@ impl ContainerRestartsAssert {
         };
         let verdict = if seen.state.oom_killed {
             let limit = seen.memory_limit().map(|limit| format!(" (limit {})", ByteSize(limit)));
-            let again = if count > 0 { format!("; it was started again {}", times(count)) } else { String::new() };
+            let again =
+                if count > 0 { format!("; it was started again {}", times(count)) } else { String::new() };
             Verdict::failed(format!(
                 "the kernel ended a process of it for want of memory{}{again}{ended}",
                 limit.unwrap_or_default()
@@ -97,7 +105,11 @@ impl ContainerRestartsAssert {
         } else if seen.state() == ContainerState::Restarting {
             Verdict::failed(format!("is in a crash loop: it was started again {}{ended}", times(count)))
         } else if count <= self.max {
-            let said = if count == 0 { String::from("was never started again") } else { format!("was started again {}", times(count)) };
+            let said = if count == 0 {
+                String::from("was never started again")
+            } else {
+                format!("was started again {}", times(count))
+            };
             Verdict::passed().message(said)
         } else {
             match self.within {
@@ -139,7 +151,8 @@ impl ContainerRestartsAssert {
 
 /// Whether the last start is in the window; one that nobody tells the time of may be.
 fn started_within(seen: &ContainerDetails, within: Duration, now: SystemTime) -> bool {
-    seen.started_at().is_none_or(|started| now.duration_since(started).is_ok_and(|ago| ago <= within) || started > now)
+    seen.started_at()
+        .is_none_or(|started| now.duration_since(started).is_ok_and(|ago| ago <= within) || started > now)
 }
 
 impl AssertionKind for ContainerRestartsAssert {
@@ -207,7 +220,7 @@ mod tests {
             serde_json::from_value(json!({ "RestartCount": count, "State": state })).unwrap()
         };
         let check = |max| ContainerRestartsAssert::new().max(max);
-        let minutes = |minutes| Duration::from_secs(minutes * 60);
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
         for (check, seen, starts, told) in [
             (check(0), seen(0, "running", false), None, Ok("was never started again")),
             (check(0), seen(1, "running", false), None, Err("was started again once")),
@@ -222,9 +235,16 @@ mod tests {
                 check(9),
                 seen(3, "restarting", false),
                 None,
-                Err("is in a crash loop: it was started again 3 times; it is restarting, its last exit code was 7"),
+                Err(
+                    "is in a crash loop: it was started again 3 times; it is restarting, its last exit code was 7",
+                ),
             ),
-            (check(9), seen(0, "running", true), None, Err("the kernel ended a process of it for want of memory")),
+            (
+                check(9),
+                seen(0, "running", true),
+                None,
+                Err("the kernel ended a process of it for want of memory"),
+            ),
             (
                 check(0).within(minutes(5)),
                 seen(3, "running", false),
@@ -255,8 +275,14 @@ mod tests {
             assert_eq!(said, told);
         }
         let open = check(2).within(minutes(15));
-        assert!(open.is_open(&seen(4, "running", false), now) && !open.is_open(&seen(2, "running", false), now));
+        assert!(
+            open.is_open(&seen(4, "running", false), now) && !open.is_open(&seen(2, "running", false), now)
+        );
         let error = open.judge(&seen(4, "running", false), Some(1), now).unwrap_err();
-        assert!(error.to_string().starts_with("cannot tell how often it was started again within the last 15m: 4 times in all"));
+        assert!(
+            error.to_string().starts_with(
+                "cannot tell how often it was started again within the last 15m: 4 times in all"
+            )
+        );
     }
 }

@@ -72,8 +72,10 @@ impl DiskSpaceAssert {
     fn judge(&self, path: &Path, seen: &FilesystemUsage) -> Result<Verdict, CheckError> {
         let shown = show_path(path);
         let no_size = || {
-            CheckError::unobservable(format!("the filesystem of {shown} has no size, so nothing is free on it"))
-                .hint("name a path on a disk")
+            CheckError::unobservable(format!(
+                "the filesystem of {shown} has no size, so nothing is free on it"
+            ))
+            .hint("name a path on a disk")
         };
         let percent = 100.0 - seen.percent().ok_or_else(no_size)?;
         #[expect(clippy::cast_precision_loss, reason = "a limit in GB needs no more than 52 bits")]
@@ -117,7 +119,11 @@ impl DiskSpaceAssert {
 /// Never shown as equal to the limit that it falls short of.
 fn short_of(value: f64, min: f64, unit: &str) -> String {
     let shown = format!("{value:.1}");
-    if value < min && shown == format!("{min:.1}") { format!("{value} {unit}") } else { format!("{shown} {unit}") }
+    if value < min && shown == format!("{min:.1}") {
+        format!("{value} {unit}")
+    } else {
+        format!("{shown} {unit}")
+    }
 }
 
 impl AssertionKind for DiskSpaceAssert {
@@ -205,7 +211,10 @@ mod tests {
             (check().inodes(5).min_gb_free(1), seen(0, GB, 0, 0), None),
         ] {
             let verdict = check.judge(Path::new("/d"), &seen).unwrap();
-            assert_eq!((verdict.has_passed(), Some(verdict.text()).filter(|_| told.is_some())), (told.is_none(), told));
+            assert_eq!(
+                (verdict.has_passed(), Some(verdict.text()).filter(|_| told.is_some())),
+                (told.is_none(), told)
+            );
         }
         assert!(check().min_gb_free(0).judge(Path::new("/proc"), &seen(0, 0, 0, 0)).is_err());
     }

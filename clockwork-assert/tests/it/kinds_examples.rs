@@ -26,6 +26,30 @@ resources:
         ],
     },
     Example {
+        kind: "ContainerImageAssert",
+        manifest: "
+resources:
+  web:
+    kind: ContainerResource
+    image: nginx:1.27
+    assertions:
+      - ContainerImageAssert: {}",
+        says: &[
+            "is of an older ‹\"nginx:1.27\"›: it is ‹sha256:4f1a2b3c4d5e›, and the name now means ‹sha256:9a8b7c6d5e4f›; make the container anew",
+        ],
+    },
+    Example {
+        kind: "ContainerRestartsAssert",
+        manifest: "
+assertions:
+  - ContainerRestartsAssert: { container: api, max: 2, within: 1h }",
+        says: &[
+            "was started again ‹4 times›‹› within the last ‹1h›, ‹7 times› in all",
+            "is in a crash loop: it was started again ‹5 times›",
+            "the kernel ended a process of it for want of memory‹ (limit 512 MiB)›",
+        ],
+    },
+    Example {
         kind: "ContainerRunningAssert",
         manifest: "
 assertions:
@@ -42,6 +66,23 @@ assertions:
   - CpuUsageAssert: { process: postgres, max_percent: 150, over: 5s }
     timeout: 10s",
         says: &["used ‹187.3› % of a core over ‹5 s›"],
+    },
+    Example {
+        kind: "DirectoryExistsAssert",
+        manifest: "
+assertions:
+  - DirectoryExistsAssert: { path: /var/lib/app }",
+        says: &["‹/var/lib/app› is missing", "‹/var/lib/app› is ‹a regular file›, not a directory"],
+    },
+    Example {
+        kind: "DiskSpaceAssert",
+        manifest: "
+assertions:
+  - DiskSpaceAssert: { path: /var, min_gb_free: 5, inodes: 10000 }",
+        says: &[
+            "the filesystem of ‹/var› has ‹3.2 GB› free (‹3.0 GiB› of ‹37.3 GiB›)",
+            "the filesystem of ‹/var› has no inode left: no file can be made on it, however many bytes are free",
+        ],
     },
     Example {
         kind: "DiskUsageAssert",
@@ -84,6 +125,16 @@ assertions:
 assertions:
   - FileExistsAssert: { path: /run/app.sock }",
         says: &["‹/run/app.sock› is missing", "‹/run/app.sock› is a directory, not a file"],
+    },
+    Example {
+        kind: "FileModifiedWithinAssert",
+        manifest: "
+assertions:
+  - FileModifiedWithinAssert: { path: /var/backups/shop.dump, max_age: 26h }",
+        says: &[
+            "‹/var/backups/shop.dump› was last modified ‹2d3h› ago, ‹1d1h› longer than it may be",
+            "‹/var/backups/shop.dump› was modified ‹1h› in the future: a clock is wrong, or its time was set by hand",
+        ],
     },
     Example {
         kind: "FilePermissionsAssert",

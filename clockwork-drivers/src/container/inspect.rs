@@ -260,7 +260,7 @@ impl ContainerDetails {
 }
 
 /// `2026-01-31T12:00:00.123456789Z`, or with an offset; the year 1 is how engines say never.
-fn instant(text: &str) -> Option<SystemTime> {
+pub(crate) fn instant(text: &str) -> Option<SystemTime> {
     let (date, time) = text.split_once('T')?;
     let zone = time.find(['Z', '+', '-'])?;
     let (time, zone) = time.split_at(zone);
@@ -352,7 +352,8 @@ mod tests {
             ("", None),
             ("yesterday", None),
         ] {
-            let since = instant(text).map(|at| at.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64());
+            let since =
+                instant(text).map(|at| at.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64());
             assert_eq!(since, seconds, "{text}");
         }
     }

@@ -16,7 +16,7 @@ mod driver;
 mod endpoint;
 mod fields;
 mod image;
-mod inspect;
+pub(crate) mod inspect;
 mod list;
 mod logs;
 #[cfg(any(feature = "file", feature = "vulnerability"))]

@@ -40,7 +40,12 @@ impl Probe for ContainerStarts {
         let since = until.saturating_sub(self.within);
         // {"container":["…"],"event":["start"]}
         let filters = segment(&format!(r#"{{"container":["{}"],"event":["start"]}}"#, self.id));
-        let path = format!("/events?since={}&until={}&filters={filters}", since.as_secs(), until.as_secs());
+        let path = format!(
+            "/events?since={}&until={}.{:09}&filters={filters}",
+            since.as_secs(),
+            until.as_secs(),
+            until.subsec_nanos()
+        );
         let (mut starts, mut line) = (0, Vec::new());
         let told = engine.stream(&path, |_, bytes| {
             for piece in bytes.split_inclusive(|&byte| byte == b'\n') {

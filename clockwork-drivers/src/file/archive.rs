@@ -1,15 +1,16 @@
 //! Files of a container that the kernel does not show: one that does not run (created, exited), runs on another machine,
 //! or whose processes we may not look into. The engine's archive call brings them, one path at a time.
 //!
-//! The engine resolves the links of a path's directories inside the container's root, and we the last one, so that no
-//! link leads out of it. Of a directory, the engine would send everything: we leave after the first header.
+//! The engine resolves links inside the container's root, so that none leads out of it; where a path climbs (`..`), we go
+//! step by step, so that it climbs from where a link leads. Of a directory, the engine would send everything: we leave
+//! after the first header.
 
 use std::{
     fs::File,
     io::{self, Read, Seek, Write},
     path::{Component, Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use clockwork_core::{CheckError, Context, Vantage, text::quote};
@@ -19,7 +20,9 @@ use super::{Absence, FileBytes, FileMeta, FileType, Found, Missing, place::paren
 use crate::container::{
     ContainerInspect, ContainerRef,
     client::{self, Engine},
-    container_of, pieces, process_here,
+    container_of,
+    inspect::instant,
+    pieces, process_here,
 };
 
 /// How many links are followed, as in the kernel.
@@ -36,15 +39,23 @@ pub(super) struct Archive {
     pub(super) why: String,
 }
 
-/// What is at a path, as an archive has it; links are not followed.
+/// What the engine tells of a path; links are not followed.
 #[derive(Debug, Clone)]
-struct Entry {
+struct Glance {
     file_type: FileType,
     mode: u32,
-    uid: u32,
-    gid: u32,
     size: u64,
     modified: SystemTime,
+    /// Where a link leads in the end, as the engine resolves it inside the container.
+    link: Option<PathBuf>,
+}
+
+/// What an archive tells beside that.
+#[derive(Debug, Clone)]
+struct Entry {
+    uid: u32,
+    gid: u32,
+    /// Where a link leads, as it is written.
     link: Option<PathBuf>,
 }
 
@@ -62,7 +73,8 @@ type Resolved<T> = Result<Result<T, Gone>, CheckError>;
 pub(super) async fn instead(cx: &Context) -> Result<Option<Archive>, CheckError> {
     let Vantage::Inside(name) = cx.vantage() else { return Ok(None) };
     // What is wrong with the vantage itself is told by who enters it.
-    let Some(resource) = cx.resource_named(name.as_str()).and_then(|resource| container_of(&**resource)) else {
+    let Some(resource) = cx.resource_named(name.as_str()).and_then(|resource| container_of(&**resource))
+    else {
         return Ok(None);
     };
     let reference = ContainerRef::from(resource);
@@ -90,30 +102,24 @@ async fn may_enter(pid: u32) -> bool {
 
 impl Archive {
     /// What is at a path: as `stat` and the walk along its links.
-    pub(super) async fn stat(&self, path: &Path, cx: &Context) -> Result<Result<FileMeta, Missing>, CheckError> {
-        let first = match self.walk(path, false, cx).await? {
-            Ok((_, entry)) => entry,
+    pub(super) async fn stat(
+        &self,
+        path: &Path,
+        cx: &Context,
+    ) -> Result<Result<FileMeta, Missing>, CheckError> {
+        let (real, seen) = match self.walk(path, true, cx).await? {
+            Ok(found) => found,
             Err(gone) => return self.missing(path, gone, cx).await.map(Err),
         };
-        let link = first.link.clone();
-        let mut parents = vec![parent(path)];
-        let mut entry = first;
-        if link.is_some() {
-            let (mut here, mut next) = (path.to_owned(), link.clone());
-            while let Some(target) = next
-                && parents.len() <= LINKS
-            {
-                here = parent(&here).join(target);
-                parents.push(parent(&here));
-                next = match self.walk(&here, false, cx).await? {
-                    Ok((_, entry)) => entry.link,
-                    Err(_) => None,
-                };
-            }
-            entry = match self.walk(path, true, cx).await? {
-                Ok((_, entry)) => entry,
-                Err(gone) => return self.missing(path, gone, cx).await.map(Err),
-            };
+        // The links of the last component, one by one, for the directories that hold them.
+        let (mut here, mut link, mut parents) = (path.to_owned(), None, vec![parent(path)]);
+        while parents.len() <= LINKS
+            && let Ok((at, Glance { link: Some(_), .. })) = self.walk(&here, false, cx).await?
+            && let Some(Entry { link: Some(target), .. }) = self.entry(&at, cx).await?
+        {
+            here = parent(&here).join(&target);
+            parents.push(parent(&here));
+            link.get_or_insert(target);
         }
         let mut open_parents = Vec::new();
         for directory in parents {
@@ -123,7 +129,11 @@ impl Archive {
                 open_parents.push((directory, seen.mode));
             }
         }
-        let Entry { file_type, mode, uid, gid, size, modified, .. } = entry;
+        // A glance does not tell whose it is.
+        let Some(Entry { uid, gid, .. }) = self.entry(&real, cx).await? else {
+            return self.missing(path, Gone::NotThere, cx).await.map(Err);
+        };
+        let Glance { file_type, mode, size, modified, .. } = seen;
         Ok(Ok(FileMeta { file_type, mode, uid, gid, size, modified, link, open_parents }))
     }
 
@@ -135,7 +145,9 @@ impl Archive {
         cx: &Context,
     ) -> Result<Found<FileBytes>, CheckError> {
         let real = match self.regular(path, cx).await? {
-            Found::There((_, size)) if size > limit as u64 => return Ok(Found::There(FileBytes::Larger(size))),
+            Found::There((_, size)) if size > limit as u64 => {
+                return Ok(Found::There(FileBytes::Larger(size)));
+            }
             Found::There((real, _)) => real,
             Found::NotRegular(what) => return Ok(Found::NotRegular(what)),
             Found::Missing(missing) => return Ok(Found::Missing(missing)),
@@ -157,8 +169,12 @@ impl Archive {
     pub(super) async fn copy(&self, path: &Path, cx: &Context) -> Result<Found<File>, CheckError> {
         let real = match self.regular(path, cx).await? {
             Found::There((_, size)) if size > COPIED => {
-                let what = format!("{} is too large to be copied out of its container: {size} bytes", show_path(path));
-                return Err(CheckError::unobservable(what).hint("start the container, so that it can be read in place"));
+                let what = format!(
+                    "{} is too large to be copied out of its container: {size} bytes",
+                    show_path(path)
+                );
+                return Err(CheckError::unobservable(what)
+                    .hint("start the container, so that it can be read in place"));
             }
             Found::There((real, _)) => real,
             Found::NotRegular(what) => return Ok(Found::NotRegular(what)),
@@ -183,74 +199,76 @@ impl Archive {
     /// Where a regular file really is, and its size.
     async fn regular(&self, path: &Path, cx: &Context) -> Result<Found<(PathBuf, u64)>, CheckError> {
         Ok(match self.walk(path, true, cx).await? {
-            Ok((real, entry)) if entry.file_type == FileType::Regular => Found::There((real, entry.size)),
-            Ok((_, entry)) => Found::NotRegular(entry.file_type),
+            Ok((real, seen)) if seen.file_type == FileType::Regular => Found::There((real, seen.size)),
+            Ok((_, seen)) => Found::NotRegular(seen.file_type),
             Err(gone) => Found::Missing(self.missing(path, gone, cx).await?),
         })
     }
 
     /// Follows a path, as the kernel would from the container's root; the last link only if that is wanted.
-    async fn walk(&self, path: &Path, follow: bool, cx: &Context) -> Resolved<(PathBuf, Entry)> {
-        let mut real = PathBuf::from("/");
-        let mut ahead: Vec<Step> = steps(path);
-        let mut links = 0;
-        // The engine follows the links of directories itself: so one call does, where nothing climbs.
-        if !ahead.contains(&Step::Up)
-            && let Ok(Some(entry)) = self.entry(&join(&real, &ahead), cx).await
-            && (entry.link.is_none() || (!follow && !ends_in_slash(path)))
-        {
-            let wrong = ends_in_slash(path) && entry.file_type != FileType::Directory;
-            return Ok(if wrong { Err(Gone::NotADirectory) } else { Ok((join(&real, &ahead), entry)) });
-        }
-        let mut here = match self.entry(&real, cx).await? {
-            Some(entry) => entry,
-            None => return Ok(Err(Gone::NotThere)),
+    async fn walk(&self, path: &Path, follow: bool, cx: &Context) -> Resolved<(PathBuf, Glance)> {
+        let follow = follow || ends_in_slash(path);
+        let mut ahead = steps(path);
+        let found = match self.at_once(&ahead, follow, cx).await {
+            Some(found) => found,
+            None => {
+                let mut real = PathBuf::from("/");
+                let mut here = match self.glance(&real, cx).await? {
+                    Some(seen) => seen,
+                    None => return Ok(Err(Gone::NotThere)),
+                };
+                while let Some(step) = ahead.pop() {
+                    if here.file_type != FileType::Directory {
+                        return Ok(Err(Gone::NotADirectory));
+                    }
+                    match step {
+                        Step::Up => _ = real.pop(),
+                        Step::Down(name) => real.push(name),
+                    }
+                    let mut seen = match self.glance(&real, cx).await {
+                        Ok(seen) => seen,
+                        // Where a link leads in a circle, the engine gives up.
+                        Err(refused) => match self.entry(&real, cx).await {
+                            Ok(Some(Entry { link: Some(_), .. })) if follow || !ahead.is_empty() => {
+                                return Ok(Err(Gone::Loop));
+                            }
+                            _ => return Err(refused),
+                        },
+                    };
+                    if let Some(Glance { link: Some(target), .. }) = &seen
+                        && (follow || !ahead.is_empty())
+                    {
+                        real = Path::new("/").join(target);
+                        seen = self.glance(&real, cx).await?;
+                    }
+                    match seen {
+                        Some(seen) => here = seen,
+                        None => return Ok(Err(Gone::NotThere)),
+                    }
+                }
+                (real, here)
+            }
         };
-        while let Some(step) = ahead.pop() {
-            if here.file_type != FileType::Directory {
-                return Ok(Err(Gone::NotADirectory));
-            }
-            match step {
-                Step::Up => {
-                    real.pop();
-                    here = Entry { file_type: FileType::Directory, ..here };
-                    if ahead.is_empty() {
-                        match self.entry(&real, cx).await? {
-                            Some(entry) => here = entry,
-                            None => return Ok(Err(Gone::NotThere)),
-                        }
-                    }
-                    continue;
-                }
-                Step::Down(name) => real.push(name),
-            }
-            let Some(entry) = self.entry(&real, cx).await? else { return Ok(Err(Gone::NotThere)) };
-            match entry.link {
-                Some(ref target) if follow || !ahead.is_empty() || ends_in_slash(path) => {
-                    links += 1;
-                    if links > LINKS {
-                        return Ok(Err(Gone::Loop));
-                    }
-                    real.pop();
-                    if target.has_root() {
-                        real = PathBuf::from("/");
-                    }
-                    ahead.extend(steps(target));
-                    here = Entry { file_type: FileType::Directory, ..entry };
-                    if ahead.is_empty() {
-                        match self.entry(&real, cx).await? {
-                            Some(entry) => here = entry,
-                            None => return Ok(Err(Gone::NotThere)),
-                        }
-                    }
-                }
-                _ => here = entry,
-            }
+        let wrong = ends_in_slash(path) && found.1.file_type != FileType::Directory;
+        Ok(if wrong { Err(Gone::NotADirectory) } else { Ok(found) })
+    }
+
+    /// The same in one question, or two, where nothing climbs and all is there. What is wrong otherwise (engines answer
+    /// variously where a directory is none) shows step by step.
+    async fn at_once(&self, ahead: &[Step], follow: bool, cx: &Context) -> Option<(PathBuf, Glance)> {
+        if ahead.contains(&Step::Up) {
+            return None;
         }
-        if ends_in_slash(path) && here.file_type != FileType::Directory {
-            return Ok(Err(Gone::NotADirectory));
+        let real = join(Path::new("/"), ahead);
+        let seen = self.glance(&real, cx).await.ok()??;
+        match &seen.link {
+            Some(target) if follow => {
+                let real = Path::new("/").join(target);
+                let seen = self.glance(&real, cx).await.ok()??;
+                seen.link.is_none().then_some((real, seen))
+            }
+            _ => Some((real, seen)),
         }
-        Ok(Ok((real, here)))
     }
 
     /// At which component a path ends, and why.
@@ -265,7 +283,11 @@ impl Archive {
                     return Ok(Missing { path: parent(&prefix), why: Absence::NotADirectory });
                 }
                 Err(Gone::NotThere) => match self.walk(&prefix, false, cx).await? {
-                    Ok((_, Entry { link: Some(target), .. })) => Absence::DanglingLink(target),
+                    Ok((at, Glance { link: Some(target), .. })) => {
+                        // As it is written, where that can be read.
+                        let written = self.entry(&at, cx).await?.and_then(|entry| entry.link);
+                        Absence::DanglingLink(written.unwrap_or(target))
+                    }
                     _ => Absence::NotThere,
                 },
             };
@@ -273,6 +295,22 @@ impl Archive {
         }
         let why = if gone == Gone::NotADirectory { Absence::NotADirectory } else { Absence::NotThere };
         Ok(Missing { path: path.components().collect(), why })
+    }
+
+    /// What the engine tells of a path without its content, which costs it a fiftieth of an archive.
+    async fn glance(&self, real: &Path, cx: &Context) -> Result<Option<Glance>, CheckError> {
+        cx.phase(format!("looking at {} through {}", show_path(real), self.engine.describe()));
+        let path = format!("/containers/{}/archive?path={}", self.id, escaped(real));
+        let Some(headers) = self.engine.head(&path).await? else { return Ok(None) };
+        let told =
+            headers.get("x-docker-container-path-stat").and_then(|value| Glance::read(value.as_bytes()));
+        told.map(Some).ok_or_else(|| {
+            CheckError::unobservable(format!(
+                "{} does not say what is at {}",
+                self.engine.describe(),
+                show_path(real)
+            ))
+        })
     }
 
     /// What is at a path whose directories are no links that climb.
@@ -316,32 +354,51 @@ fn complete(entry: &Whole<'_>, read: u64, limit: u64) -> io::Result<()> {
     if read < entry.size().min(limit) { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
 }
 
+impl Glance {
+    /// The header: JSON in base64, its mode with the bits of Go's `os.FileMode`.
+    fn read(header: &[u8]) -> Option<Self> {
+        use base64::Engine as _;
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Told {
+            size: i64,
+            mode: u32,
+            mtime: String,
+            #[serde(default)]
+            link_target: String,
+        }
+        let json = base64::engine::general_purpose::STANDARD.decode(header).ok()?;
+        let told: Told = serde_json::from_slice(&json).ok()?;
+        let bit = |bit: u32| told.mode >> bit & 1;
+        let file_type = match () {
+            () if bit(31) == 1 => FileType::Directory,
+            () if bit(27) == 1 => FileType::Link,
+            () if bit(25) == 1 => FileType::Fifo,
+            () if bit(24) == 1 => FileType::Socket,
+            () if bit(26) == 1 && bit(21) == 1 => FileType::CharacterDevice,
+            () if bit(26) == 1 => FileType::BlockDevice,
+            () if bit(19) == 1 => FileType::Unknown,
+            () => FileType::Regular,
+        };
+        Some(Self {
+            file_type,
+            mode: told.mode & 0o777 | bit(23) << 11 | bit(22) << 10 | bit(20) << 9,
+            size: u64::try_from(told.size).unwrap_or(0),
+            modified: instant(&told.mtime).unwrap_or(SystemTime::UNIX_EPOCH),
+            link: (file_type == FileType::Link).then(|| PathBuf::from(told.link_target)),
+        })
+    }
+}
+
 impl Entry {
     fn of(entry: &Whole<'_>) -> io::Result<Self> {
         use std::os::unix::ffi::OsStrExt;
         let header = entry.header();
-        let file_type = match header.entry_type() {
-            tar::EntryType::Regular | tar::EntryType::Continuous | tar::EntryType::GNUSparse | tar::EntryType::Link => {
-                FileType::Regular
-            }
-            tar::EntryType::Directory => FileType::Directory,
-            tar::EntryType::Symlink => FileType::Link,
-            tar::EntryType::Fifo => FileType::Fifo,
-            tar::EntryType::Char => FileType::CharacterDevice,
-            tar::EntryType::Block => FileType::BlockDevice,
-            _ => FileType::Unknown,
-        };
-        let target = entry.link_name_bytes().filter(|_| file_type == FileType::Link);
+        let target = entry.link_name_bytes().filter(|_| header.entry_type().is_symlink());
         let id = |id: io::Result<u64>| id.map(|id| u32::try_from(id).unwrap_or(u32::MAX));
         Ok(Self {
-            file_type,
-            mode: header.mode()? & 0o7777,
             uid: id(header.uid())?,
             gid: id(header.gid())?,
-            size: entry.size(),
-            modified: SystemTime::UNIX_EPOCH
-                .checked_add(Duration::from_secs(header.mtime()?))
-                .unwrap_or(SystemTime::UNIX_EPOCH),
             link: target.map(|target| PathBuf::from(std::ffi::OsStr::from_bytes(&target))),
         })
     }
@@ -388,7 +445,9 @@ fn escaped(path: &Path) -> String {
     let mut escaped = String::new();
     for byte in path.as_os_str().as_bytes() {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'/' => escaped.push(*byte as char),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'/' => {
+                escaped.push(*byte as char)
+            }
             _ => escaped.push_str(&format!("%{byte:02X}")),
         }
     }

@@ -3,9 +3,11 @@
 //! Where no engine answers, these tests are skipped, and say so; with `CI=true` they fail instead.
 
 mod engines;
+mod image;
 mod logs;
 mod network;
 mod proxy;
+mod restarts;
 mod states;
 mod usage;
 
