@@ -77,6 +77,11 @@ fn digits(digest: &str) -> Option<&str> {
     plain.then_some(digits)
 }
 
+/// Some engines leave out what every id begins with.
+fn bare(id: &str) -> &str {
+    id.strip_prefix("sha256:").unwrap_or(id)
+}
+
 /// `sha256:` and as many digits as `docker images` shows.
 fn short(id: &str) -> &str {
     id.get(..19).unwrap_or(id)
@@ -88,7 +93,7 @@ fn judge_name(name: &str, container: &ContainerDetails, means: Option<&ImageDeta
         if named.is_empty() || named == name { String::new() } else { format!(", made as {}", quote(named)) };
     let shown = quote(name);
     match means {
-        Some(image) if image.id == container.image => {
+        Some(image) if bare(&image.id) == bare(&container.image) => {
             Verdict::passed().message(format!("is {shown}, {}", short(&image.id))).actual(short(&image.id))
         }
         Some(image) if named == name => Verdict::failed(format!(
@@ -114,7 +119,7 @@ fn judge_name(name: &str, container: &ContainerDetails, means: Option<&ImageDeta
 fn judge_digest(digest: &str, container: &ContainerDetails, image: Option<&ImageDetails>) -> Verdict {
     let known = image.map(|image| image.repo_digests.as_slice()).unwrap_or_default();
     let is = |known: &String| known.rsplit_once('@').is_some_and(|(_, known)| known == digest);
-    if container.image == digest || known.iter().any(is) {
+    if bare(&container.image) == bare(digest) || known.iter().any(is) {
         return Verdict::passed().message(format!("is {}", short(digest))).actual(short(digest));
     }
     let known: Vec<_> = known.iter().take(3).map(|known| quote(known)).collect();

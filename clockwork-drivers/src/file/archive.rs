@@ -130,9 +130,7 @@ impl Archive {
             }
         }
         // A glance does not tell whose it is.
-        let Some(Entry { uid, gid, .. }) = self.entry(&real, cx).await? else {
-            return self.missing(path, Gone::NotThere, cx).await.map(Err);
-        };
+        let Entry { uid, gid, .. } = self.entry(&real, cx).await?.ok_or_else(|| vanished(path))?;
         let Glance { file_type, mode, size, modified, .. } = seen;
         Ok(Ok(FileMeta { file_type, mode, uid, gid, size, modified, link, open_parents }))
     }
@@ -159,7 +157,7 @@ impl Archive {
             Ok(bytes)
         };
         Ok(match self.download(&real, path, read, cx).await? {
-            None => Found::Missing(Missing { path: path.to_owned(), why: Absence::NotThere }),
+            None => return Err(vanished(path)),
             Some(bytes) if bytes.len() > limit => Found::There(FileBytes::Larger(bytes.len() as u64)),
             Some(bytes) => Found::There(FileBytes::Whole(bytes.into())),
         })
@@ -191,7 +189,7 @@ impl Archive {
             Ok(file)
         };
         Ok(match self.download(&real, path, read, cx).await? {
-            None => Found::Missing(Missing { path: path.to_owned(), why: Absence::NotThere }),
+            None => return Err(vanished(path)),
             Some(file) => Found::There(file),
         })
     }
@@ -213,10 +211,10 @@ impl Archive {
             Some(found) => found,
             None => {
                 let mut real = PathBuf::from("/");
-                let mut here = match self.glance(&real, cx).await? {
-                    Some(seen) => seen,
-                    None => return Ok(Err(Gone::NotThere)),
-                };
+                // A container that is gone has no root: its files are not missing, nobody can say.
+                let mut here = self.glance(&real, cx).await?.ok_or_else(|| {
+                    CheckError::target("cannot look inside the container: it is gone").retryable()
+                })?;
                 while let Some(step) = ahead.pop() {
                     if here.file_type != FileType::Directory {
                         return Ok(Err(Gone::NotADirectory));
@@ -348,6 +346,11 @@ impl Archive {
 }
 
 type Whole<'a> = tar::Entry<'a, io::Take<pieces::Pieces>>;
+
+/// What was there at the first look: whether the file or its container went, the next one will tell.
+fn vanished(path: &Path) -> CheckError {
+    CheckError::unobservable(format!("{} vanished while it was looked at", show_path(path))).retryable()
+}
 
 /// What came of a file that claims more is not the file.
 fn complete(entry: &Whole<'_>, read: u64, limit: u64) -> io::Result<()> {
