@@ -42,6 +42,8 @@ pub mod udp;
 #[cfg(feature = "process")]
 pub mod usage;
 pub mod vantage;
+#[cfg(feature = "vulnerability")]
+pub mod vulnerability;
 
 #[cfg(feature = "container")]
 pub use container::{ContainerResource, DockerResource};

@@ -1,11 +1,12 @@
 //! Files and processes of a container (`at:`), compared with what its own programs say. Needs an engine:
 //! `scripts/engine.sh` brings one.
 
-use std::process::Command;
+use std::{process::Command, time::Duration};
 
 use clockwork_assert::{
-    DiskUsageAssert, FileContentMatchesAssert, FileExistsAssert, FilePermissionsAssert, FileSizeAssert,
-    ModeLimit, ProcessNotRunningAssert, ProcessRunningAssert,
+    DirectoryExistsAssert, DiskSpaceAssert, DiskUsageAssert, FileContentMatchesAssert, FileExistsAssert,
+    FileModifiedWithinAssert, FilePermissionsAssert, FileSizeAssert, ModeLimit, ProcessNotRunningAssert,
+    ProcessRunningAssert,
 };
 use clockwork_core::{AssertionExt, Outcome, Pattern, Project};
 use clockwork_drivers::ContainerResource;
@@ -83,6 +84,105 @@ async fn files_and_processes_of_a_container() {
         told(result, outcome);
         assert_eq!(&*result.at, "box");
     }
+}
+
+/// A container that ended, one that was never started, and what of them needs a running one.
+#[tokio::test]
+async fn files_of_a_container_that_does_not_run() {
+    let script = "echo 'app:x:1234:77::/:/bin/sh' >> /etc/passwd; echo 'workers:x:77:' >> /etc/group
+        mkdir -p /srv/deep /open; chmod 777 /open; echo x > /open/file
+        echo 'port: 80' > /srv/app.yaml; chown 1234:77 /srv/app.yaml; chmod 4640 /srv/app.yaml
+        ln -s /srv/app.yaml /link; ln -s /no/where /dangling; ln -s loop /loop; ln -s /srv /directory
+        ln -s ../../../../srv/app.yaml /srv/deep/climbing; ln -s /srv/deep /elsewhere; mkfifo /fifo
+        (yes 0123456789 | head -c 3000000; echo THE END) > /large; sha256sum /large; exit 3";
+    let name = format!("cw-stopped-{}", std::process::id());
+    let container = Container(name.clone());
+    let told_inside = Command::new("docker")
+        .args(["run", "--name", &name, "clockwork/busybox:test", "sh", "-c", script])
+        .output()
+        .unwrap();
+    assert_eq!(told_inside.status.code(), Some(3), "{}", String::from_utf8_lossy(&told_inside.stderr));
+    let sha256 = String::from_utf8(told_inside.stdout).unwrap()[..64].to_owned();
+    let exists = |path: &str| FileExistsAssert::new(path).at("box");
+    let permissions = FilePermissionsAssert::new;
+    let mode = |mode: &str| mode.parse::<ModeLimit>().unwrap();
+    let content = |path: &str| FileContentMatchesAssert::new(path);
+    let regex = |text: &str| Pattern::new(text).unwrap();
+    let hour = Duration::from_secs(3600);
+    let (passed, failed, errored) = (Outcome::Passed, Outcome::Failed, Outcome::Errored);
+    let table = [
+        (passed, exists("/srv/app.yaml"), ""),
+        (passed, exists("srv/app.yaml"), ""),
+        (passed, exists("/link"), ""),
+        (passed, exists("/directory/app.yaml"), ""),
+        (passed, exists("/srv/deep/climbing"), "/srv/deep/climbing is a file of 9 bytes"),
+        // `..` of a directory that a link leads to is where that directory is.
+        (passed, exists("/elsewhere/../app.yaml"), ""),
+        (failed, exists("/elsewhere/../link"), "/elsewhere/../link is missing"),
+        (passed, exists("/../../srv/app.yaml"), ""),
+        (
+            failed,
+            exists("/dangling"),
+            "/dangling is missing: the link /dangling leads to /no/where, which is not there",
+        ),
+        (passed, FileExistsAssert::new("/dangling").at("box").not(), ""),
+        (failed, exists("/loop"), "/loop is missing: the link /loop leads in a circle"),
+        (failed, exists("/srv/gone/x"), "/srv/gone/x is missing: there is no /srv/gone"),
+        (failed, exists("/srv/app.yaml/x"), "/srv/app.yaml/x is missing: /srv/app.yaml is not a directory"),
+        (failed, exists("/etc/os-release"), ""), // the host's
+        (failed, exists("/srv"), "/srv is a directory, not a file"),
+        (passed, exists("/fifo"), "/fifo is a FIFO"),
+        (passed, DirectoryExistsAssert::new("/directory/").at("box"), ""),
+        (passed, DirectoryExistsAssert::new("/").at("box"), ""),
+        (failed, DirectoryExistsAssert::new("/link").at("box"), "/link is a regular file, not a directory"),
+        (passed, permissions("/link").mode(mode("4640")).owner("app").group("workers").at("box"), ""),
+        (passed, permissions("/link").owner(1234).at("box"), ""),
+        (failed, permissions("/link").owner("root").at("box"), ""),
+        (failed, permissions("/link").owner("nobody-has-this-name").at("box"), ""),
+        (passed, FileSizeAssert::new("/link").min_bytes(9).max_bytes(9).at("box"), ""),
+        (passed, content("/link").yaml("port", clockwork_core::Matcher::equals(80)).at("box"), ""),
+        (passed, content("/large").sha256(sha256).at("box"), ""),
+        (passed, content("/large").pattern(regex("THE END$")).at("box"), ""),
+        (passed, content("/large").contains("THE END").at("box"), ""),
+        (failed, content("/large").contains("NEVER").at("box"), ""),
+        (failed, content("/fifo").contains("x").at("box"), "/fifo is a FIFO, not a regular file"),
+        (passed, FileModifiedWithinAssert::new("/link", hour).at("box"), ""),
+        (
+            errored,
+            DiskUsageAssert::new("/srv").max_percent(100).at("box"),
+            "cannot measure /srv inside box: its container is exited",
+        ),
+        (errored, DiskUsageAssert::new("/srv").max_mb(100).at("box"), "cannot measure /srv inside box"),
+        (
+            errored,
+            DiskSpaceAssert::new("/srv").min_gb_free(0).at("box").not(),
+            "cannot measure /srv inside box",
+        ),
+        (
+            failed,
+            ProcessRunningAssert::new("sleep").at("box"),
+            "cannot look from inside box: its container is exited",
+        ),
+    ];
+    let mut project = Project::new("test").with(ContainerResource::new("box").container_name(&container.0));
+    let mut expected = Vec::new();
+    for (outcome, check, says) in table {
+        project = project.assert(check.timeout(Duration::from_secs(90)));
+        expected.push((outcome, says));
+    }
+    for (result, (outcome, says)) in run(project).await.iter().zip(expected) {
+        let message = told(result, outcome);
+        assert!(message.starts_with(says), "{message}");
+    }
+
+    let created = Container(format!("cw-created-{}", std::process::id()));
+    output("docker", &["create", "--name", &created.0, "clockwork/busybox:test", "sh"]);
+    let project = Project::new("test")
+        .with(ContainerResource::new("box").container_name(&created.0))
+        .assert(exists("/bin/sh").timeout(Duration::from_secs(90)))
+        .assert(exists("/bin/gone").timeout(Duration::from_secs(90)));
+    let outcomes: Vec<_> = run(project).await.iter().map(|result| result.verdict).collect();
+    assert_eq!(outcomes, [passed, failed]);
 }
 
 #[tokio::test]

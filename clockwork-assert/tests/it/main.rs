@@ -11,6 +11,7 @@ mod disk_usage;
 mod dns;
 mod file;
 mod file_content;
+mod file_kinds;
 mod healthcheck;
 mod http_kinds;
 mod http_request;

@@ -5,7 +5,7 @@
 use std::{os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use clockwork_assert::{
-    DiskUsageAssert, FileContentMatchesAssert, FileExistsAssert, FilePermissionsAssert, FileSizeAssert,
+    DirectoryExistsAssert, DiskUsageAssert, FileContentMatchesAssert, FileExistsAssert, FilePermissionsAssert, FileSizeAssert,
     NoOpenPortsAssert, ProcessNotRunningAssert, ProcessRunningAssert,
 };
 use clockwork_core::{AssertionExt, Outcome};
@@ -70,6 +70,8 @@ async fn files_of_others() {
         for result in [
             check(FileExistsAssert::new(&path)).await,
             check(FileExistsAssert::new(&path).not()).await,
+            check(DirectoryExistsAssert::new(&path)).await,
+            check(DirectoryExistsAssert::new(&path).not()).await,
             check(FileSizeAssert::new(&path).min_bytes(1)).await,
             check(FilePermissionsAssert::new(&path).owner("root").not()).await,
         ] {

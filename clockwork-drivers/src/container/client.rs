@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use clockwork_core::{CheckError, Context, text::quote_bytes};
-use http::{HeaderMap, Request, Response, StatusCode, header};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Empty};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
@@ -165,7 +165,7 @@ impl Engine {
         mut take: impl FnMut(&HeaderMap, &[u8]) -> bool + Send,
     ) -> Result<Option<()>, CheckError> {
         let _turn = self.turns.acquire().await;
-        let (mut connection, response) = self.send(&self.versioned(path)).await?;
+        let (mut connection, response) = self.send(Method::GET, &self.versioned(path)).await?;
         let (parts, mut body) = response.into_parts();
         if !parts.status.is_success() {
             let body = self.collect(&mut connection, &mut body, 64 << 10).await?;
@@ -187,13 +187,58 @@ impl Engine {
         Ok(Some(()))
     }
 
+    /// Asks for headers alone; `None` where the engine says that there is no such thing.
+    #[cfg(feature = "file")]
+    pub(crate) async fn head(&self, path: &str) -> Result<Option<HeaderMap>, CheckError> {
+        let _turn = self.turns.acquire().await;
+        let (mut connection, response) = self.send(Method::HEAD, &self.versioned(path)).await?;
+        let (parts, mut body) = response.into_parts();
+        let body = self.collect(&mut connection, &mut body, 64 << 10).await?;
+        self.keep(connection);
+        match parts.status {
+            StatusCode::NOT_FOUND => Ok(None),
+            status if status.is_success() => Ok(Some(parts.headers)),
+            status => Err(self.refusal(path, &Answer { status, headers: parts.headers, body })),
+        }
+    }
+
+    /// Asks for a body of any length, and sends it piece by piece (none is empty), as fast as they are taken, until nobody
+    /// takes them any more. `None` where the engine says that there is no such thing.
+    #[cfg(any(feature = "file", feature = "vulnerability"))]
+    pub(crate) async fn pour(
+        &self,
+        path: &str,
+        into: &tokio::sync::mpsc::Sender<Bytes>,
+    ) -> Result<Option<()>, CheckError> {
+        let _turn = self.turns.acquire().await;
+        let (mut connection, response) = self.send(Method::GET, &self.versioned(path)).await?;
+        let (parts, mut body) = response.into_parts();
+        if !parts.status.is_success() {
+            let body = self.collect(&mut connection, &mut body, 64 << 10).await?;
+            let answer = Answer { status: parts.status, headers: parts.headers, body };
+            return match answer.status {
+                StatusCode::NOT_FOUND => Ok(None),
+                _ => Err(self.refusal(path, &answer)),
+            };
+        }
+        while let Some(frame) = connection.drive(body.frame()).await {
+            let frame = frame.map_err(|error| self.broke(error))?;
+            let Ok(piece) = frame.into_data() else { continue };
+            if !piece.is_empty() && into.send(piece).await.is_err() {
+                return Ok(Some(())); // the connection goes with what is still on it
+            }
+        }
+        self.keep(connection);
+        Ok(Some(()))
+    }
+
     fn versioned(&self, path: &str) -> String {
         format!("/v{}.{}{path}", self.version.0, self.version.1)
     }
 
     async fn whole(&self, path: &str, limit: usize) -> Result<Answer, CheckError> {
         let _turn = self.turns.acquire().await;
-        let (mut connection, response) = self.send(path).await?;
+        let (mut connection, response) = self.send(Method::GET, path).await?;
         let (parts, mut body) = response.into_parts();
         let body = self.collect(&mut connection, &mut body, limit).await?;
         self.keep(connection);
@@ -221,11 +266,11 @@ impl Engine {
         Ok(whole.into())
     }
 
-    async fn send(&self, path: &str) -> Result<(Connection, Response<Incoming>), CheckError> {
+    async fn send(&self, method: Method, path: &str) -> Result<(Connection, Response<Incoming>), CheckError> {
         // An idle connection may have been closed by the engine meanwhile: then a new one is the answer.
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         if let Some(mut connection) = idle
-            && let Ok(response) = connection.ask(request(&self.endpoint, path)?).await
+            && let Ok(response) = connection.ask(request(&self.endpoint, &method, path)?).await
         {
             return Ok((connection, response));
         }
@@ -233,8 +278,10 @@ impl Engine {
         let (sender, driver) =
             http1::handshake(TokioIo::new(wire)).await.map_err(|error| self.broke(error))?;
         let mut connection = Connection { sender, driver };
-        let response =
-            connection.ask(request(&self.endpoint, path)?).await.map_err(|error| self.broke(error))?;
+        let response = connection
+            .ask(request(&self.endpoint, &method, path)?)
+            .await
+            .map_err(|error| self.broke(error))?;
         Ok((connection, response))
     }
 
@@ -296,12 +343,12 @@ async fn drive<T, D: Future + Unpin>(driver: &mut D, work: impl Future<Output = 
     }
 }
 
-fn request(endpoint: &Endpoint, path: &str) -> Result<Request<Empty<Bytes>>, CheckError> {
+fn request(endpoint: &Endpoint, method: &Method, path: &str) -> Result<Request<Empty<Bytes>>, CheckError> {
     let host = match &endpoint.address {
         Address::Unix(_) => "localhost",
         Address::Tcp { authority, .. } => authority,
     };
-    Ok(Request::get(path).header(header::HOST, host).body(Empty::new())?)
+    Ok(Request::builder().method(method).uri(path).header(header::HOST, host).body(Empty::new())?)
 }
 
 async fn connect(endpoint: &Endpoint) -> Result<Box<dyn Wire>, CheckError> {

@@ -1,6 +1,10 @@
 //! [`ContainerInspect`]: all that the engine knows of one container, for what the list does not tell.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use clockwork_core::{CheckError, Context, Fault, Probe};
 use serde::Deserialize;
@@ -30,6 +34,9 @@ pub struct ContainerDetails {
     /// With the leading slash.
     #[serde(deserialize_with = "or_default")]
     pub name: String,
+    /// The id of the image that it was made of.
+    #[serde(deserialize_with = "or_default")]
+    pub image: String,
     /// How often the restart policy started it again.
     #[serde(deserialize_with = "or_default")]
     pub restart_count: u64,
@@ -59,6 +66,9 @@ pub struct StateDetails {
     /// Whether the kernel ended a process of it for want of memory.
     #[serde(rename = "OOMKilled", deserialize_with = "or_default")]
     pub oom_killed: bool,
+    /// When it was last started, in the engine's words (RFC 3339).
+    #[serde(deserialize_with = "or_default")]
+    started_at: String,
     /// Why the engine could not start it.
     #[serde(deserialize_with = "or_default")]
     pub error: String,
@@ -192,6 +202,16 @@ impl ContainerDetails {
         ContainerState::read(&self.state.status)
     }
 
+    /// The name of the image that it was made of, as it was given then.
+    pub fn image_name(&self) -> &str {
+        &self.config.image
+    }
+
+    /// When it was last started, by the engine's clock; `None` where it never was.
+    pub fn started_at(&self) -> Option<SystemTime> {
+        instant(&self.state.started_at)
+    }
+
     /// What its health check says; `None` for a word that nobody knows yet.
     pub fn health(&self) -> Option<Health> {
         Health::read(&self.state.health.status)
@@ -244,6 +264,36 @@ impl ContainerDetails {
     }
 }
 
+/// `2026-01-31T12:00:00.123456789Z`, or with an offset; the year 1 is how engines say never.
+pub(crate) fn instant(text: &str) -> Option<SystemTime> {
+    let (date, time) = text.split_once('T')?;
+    let zone = time.find(['Z', '+', '-'])?;
+    let (time, zone) = time.split_at(zone);
+    let numbers = |text: &str, mark: char| {
+        let mut parts = text.split(mark).map(|part| part.parse::<i64>().ok());
+        Some((parts.next()??, parts.next()??, parts.next().unwrap_or(Some(0))?))
+    };
+    let (year, month, day) = numbers(date, '-')?;
+    let (clock, fraction) = time.split_once('.').unwrap_or((time, "0"));
+    let (hour, minute, second) = numbers(clock, ':')?;
+    let offset = match zone.split_at_checked(1)? {
+        ("Z", _) => 0,
+        (sign, zone) => {
+            let (hours, minutes, _) = numbers(zone, ':')?;
+            (hours * 3600 + minutes * 60) * if sign == "-" { -1 } else { 1 }
+        }
+    };
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) {
+        return None;
+    }
+    // Days since 1970, with the year beginning in March, so that the leap day is its last.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719_468;
+    let seconds = days * 86_400 + hour * 3600 + minute * 60 + second - offset;
+    let nanos = format!("{fraction:0<9}").get(..9)?.parse().ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::new(u64::try_from(seconds).ok()?, nanos))
+}
+
 impl Probe for ContainerInspect {
     type Observation = Option<ContainerDetails>;
 
@@ -294,6 +344,23 @@ mod tests {
         let without = r#"{"State":{"Status":"running","Health":{"Status":"","FailingStreak":0,"Log":null}}}"#;
         assert_eq!(details(without).health(), Some(Health::Undefined));
         assert_eq!(details(r#"{"State":{"Status":"running"}}"#).health(), Some(Health::Undefined));
+    }
+
+    #[test]
+    fn times_are_read_as_date_reads_them() {
+        for (text, seconds) in [
+            ("1970-01-01T00:00:00Z", Some(0.0)),
+            ("2026-11-23T20:02:19.532176058Z", Some(1_795_464_139.532_176_1)),
+            ("2024-02-29T23:59:59.5+02:00", Some(1_709_243_999.5)),
+            ("2000-03-01T00:00:00-01:30", Some(951_874_200.0)),
+            ("0001-01-01T00:00:00Z", None),
+            ("", None),
+            ("yesterday", None),
+        ] {
+            let since =
+                instant(text).map(|at| at.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs_f64());
+            assert_eq!(since, seconds, "{text}");
+        }
     }
 
     #[test]

@@ -4,31 +4,39 @@
 //! | --- | --- | --- |
 //! | which containers are there, do they run, are they healthy | [`ContainerList`] | one call per round, whoever asks |
 //! | why does this one not run, what is its health check's output, how was it made | [`ContainerInspect`] | one call |
+//! | what does an image's name mean now | [`ImageInspect`] | one call |
+//! | how often was it started lately | [`ContainerStarts`] | one call |
 //! | what did it write | [`ContainerLogs`] | one call |
 //! | what does it use, where its control group is on another machine | [`ContainerStats`] | one call |
 //!
 //! What runs on this machine is measured without the engine ([`crate::usage`]).
 
-mod client;
+pub(crate) mod client;
 mod driver;
 mod endpoint;
 mod fields;
-mod inspect;
+mod image;
+pub(crate) mod inspect;
 mod list;
 mod logs;
+#[cfg(any(feature = "file", feature = "vulnerability"))]
+pub(crate) mod pieces;
 mod reference;
 mod resource;
+mod starts;
 mod stats;
 mod tls;
 
 pub use driver::{ContainerDriver, ContainerObservation};
 pub use endpoint::{EngineRef, Runtime};
 pub use fields::{Command, EnvValue, HealthCheck, HealthTest, PortMapping, Protocol, Restart, Text, Volume};
+pub use image::{ImageDetails, ImageInspect};
 pub use inspect::{ContainerDetails, ContainerInspect, HealthRun, StateDetails};
 pub use list::{ContainerList, ContainerState, ContainerSummary, Containers, Health};
 pub use logs::{ContainerLogs, Log};
 pub use reference::{ContainerRef, Listed, container_of, missing};
 pub use resource::{ContainerResource, DockerResource};
+pub use starts::ContainerStarts;
 pub use stats::{ContainerStats, Stats};
 
 use clockwork_core::{CheckError, Context, ResourceName};
@@ -59,15 +67,25 @@ pub async fn first_process(cx: &Context, name: &ResourceName) -> Result<u32, Che
         let message = format!("cannot look from inside {name}: its container is {state}");
         return Err(CheckError::target(message).inconclusive());
     }
-    // A process id of another machine would name any process of this one.
-    let id = details.id.clone();
-    let groups =
-        tokio::task::spawn_blocking(move || std::fs::read_to_string(format!("/proc/{pid}/cgroup"))).await?;
-    if !groups.is_ok_and(|groups| crate::usage::cgroup::names_container(&groups, &id)) {
+    if process_here(details).await.is_none() {
         return Err(CheckError::unobservable(format!(
             "cannot look from inside {name}: its container runs on another machine, or hidden from this one"
         ))
         .hint("run clockwork where the container's engine runs, with its process table in sight"));
     }
     Ok(pid)
+}
+
+/// The process id, on this machine, of the container's first process; `None` where it does not run, or elsewhere.
+pub(crate) async fn process_here(details: &ContainerDetails) -> Option<u32> {
+    let pid = details.state.pid;
+    if pid == 0 {
+        return None;
+    }
+    // A process id of another machine would name any process of this one.
+    let id = details.id.clone();
+    let groups =
+        tokio::task::spawn_blocking(move || std::fs::read_to_string(format!("/proc/{pid}/cgroup"))).await;
+    let groups = groups.ok()?.ok()?;
+    crate::usage::cgroup::names_container(&groups, &id).then_some(pid)
 }

@@ -225,6 +225,11 @@ impl ContainerResource {
         EngineRef { runtime: self.runtime, endpoint: self.endpoint.clone() }
     }
 
+    /// The image that it is made of, where it says so.
+    pub fn image_name(&self) -> Option<&str> {
+        self.image.as_deref()
+    }
+
     /// Its name in the engine.
     pub fn engine_name(&self) -> &str {
         self.container_name.as_deref().unwrap_or(self.common.name().as_str())

@@ -170,6 +170,10 @@ impl Probe for AccountProbe {
 
     async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
         let asked = self.clone();
+        #[cfg(feature = "container")]
+        if let Some(archive) = super::archive::instead(cx).await? {
+            return asked.among(archive.read(asked.database(), super::IN_MEMORY, cx).await?);
+        }
         in_line(cx, move |root| match root {
             Root::Host => asked.on_host(),
             Root::Inside { .. } => asked.inside(root),
@@ -213,11 +217,20 @@ impl AccountProbe {
     }
 
     pub(super) fn inside(&self, root: &Root) -> Result<Option<Account>, CheckError> {
-        let database = Path::new(match self {
+        self.among(read(root, self.database(), super::IN_MEMORY)?)
+    }
+
+    /// The file that tells, inside a container.
+    fn database(&self) -> &'static Path {
+        Path::new(match self {
             Self::UserNamed(_) | Self::User(_) => "/etc/passwd",
             Self::GroupNamed(_) | Self::Group(_) => "/etc/group",
-        });
-        let bytes = match read(root, database, super::IN_MEMORY)? {
+        })
+    }
+
+    fn among(&self, read: Found<FileBytes>) -> Result<Option<Account>, CheckError> {
+        let database = self.database();
+        let bytes = match read {
             Found::There(FileBytes::Whole(bytes)) => bytes,
             // A container made of one static program has no users, only numbers.
             Found::Missing(_) => return Ok(None),

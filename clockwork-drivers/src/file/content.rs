@@ -64,6 +64,10 @@ impl Probe for FileContentProbe {
 
     async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
         let Self { path, limit } = self.clone();
+        #[cfg(feature = "container")]
+        if let Some(archive) = super::archive::instead(cx).await? {
+            return archive.read(&path, limit, cx).await;
+        }
         if limit <= IN_MEMORY {
             in_line(cx, move |root| read(root, &path, limit)).await
         } else {

@@ -9,6 +9,8 @@
 //! Paths: a relative one is relative to the working directory (inside a container: to its root); `~` is not expanded.
 
 mod account;
+#[cfg(feature = "container")]
+mod archive;
 mod content;
 mod document;
 mod lane;

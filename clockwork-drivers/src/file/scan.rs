@@ -132,17 +132,9 @@ impl FileScanProbe {
         let Self { path, needle } = self.clone();
         let abandon = Abandon::default();
         let mut chunks = Chunks::new(&path, cx, &abandon);
-        aside(cx, move |root| {
-            let (mut file, _) = match open(root, &path)? {
-                Found::There(opened) => opened,
-                Found::NotRegular(what) => return Ok(Found::NotRegular(what)),
-                Found::Missing(missing) => return Ok(Found::Missing(missing)),
-            };
-            let found = match &needle {
-                Needle::Text(text) => find_text(&mut chunks, &mut file, text)?,
-                Needle::Regex(regex) => find_regex(&mut chunks, &mut file, regex)?,
-            };
-            Ok(Found::There(found))
+        with_file(cx, path, move |mut file| match &needle {
+            Needle::Text(text) => find_text(&mut chunks, &mut file, text),
+            Needle::Regex(regex) => find_regex(&mut chunks, &mut file, regex),
         })
         .await
     }
@@ -251,20 +243,37 @@ impl FileSha256Probe {
         let path = self.path.clone();
         let abandon = Abandon::default();
         let mut chunks = Chunks::new(&path, cx, &abandon);
-        aside(cx, move |root| {
-            let (mut file, _) = match open(root, &path)? {
-                Found::There(opened) => opened,
-                Found::NotRegular(what) => return Ok(Found::NotRegular(what)),
-                Found::Missing(missing) => return Ok(Found::Missing(missing)),
-            };
+        with_file(cx, path, move |mut file| {
             let mut digest = Sha256::new();
             while let Some(chunk) = chunks.next(&mut file)? {
                 digest.update(chunk);
             }
-            Ok(Found::There(hex(&digest.finalize())))
+            Ok(hex(&digest.finalize()))
         })
         .await
     }
+}
+
+/// Works through a file of any size, on a blocking thread.
+async fn with_file<T: Send + 'static>(
+    cx: &Context,
+    path: PathBuf,
+    work: impl FnOnce(File) -> Result<T, CheckError> + Send + 'static,
+) -> Result<Found<T>, CheckError> {
+    #[cfg(feature = "container")]
+    if let Some(archive) = super::archive::instead(cx).await? {
+        return match archive.copy(&path, cx).await? {
+            Found::There(copy) => tokio::task::spawn_blocking(move || work(copy)).await?.map(Found::There),
+            Found::NotRegular(what) => Ok(Found::NotRegular(what)),
+            Found::Missing(missing) => Ok(Found::Missing(missing)),
+        };
+    }
+    aside(cx, move |root| match open(root, &path)? {
+        Found::There((file, _)) => work(file).map(Found::There),
+        Found::NotRegular(what) => Ok(Found::NotRegular(what)),
+        Found::Missing(missing) => Ok(Found::Missing(missing)),
+    })
+    .await
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

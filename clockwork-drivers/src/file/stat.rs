@@ -124,6 +124,10 @@ impl Probe for FileStatProbe {
     }
 
     async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
+        #[cfg(feature = "container")]
+        if let Some(archive) = super::archive::instead(cx).await? {
+            return archive.stat(&self.path, cx).await;
+        }
         let path = self.path.clone();
         in_line(cx, move |root| stat(root, &path)).await
     }

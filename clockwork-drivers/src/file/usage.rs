@@ -53,6 +53,10 @@ pub struct FilesystemUsage {
     pub used: u64,
     /// The bytes that anybody but root can still take: `df`'s `Avail`. What is reserved is neither used nor this.
     pub available: u64,
+    /// How many files and directories it can hold; 0 where that is not limited (btrfs).
+    pub inodes: u64,
+    /// How many more anybody but root can make.
+    pub inodes_available: u64,
     /// Whether the path is where the filesystem is mounted.
     pub is_mount_point: bool,
 }
@@ -74,6 +78,7 @@ impl Probe for FilesystemUsageProbe {
     }
 
     async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
+        mounted(cx, &self.path).await?;
         let path = self.path.clone();
         in_line(cx, move |root| match filesystem(root, &path) {
             Ok(usage) => Ok(Ok(usage)),
@@ -89,6 +94,22 @@ impl Probe for FilesystemUsageProbe {
     fn silence(&self) -> Fault {
         Fault::Observer
     }
+}
+
+/// A file system is measured where it is mounted: what the engine tells of a container that does not run here has no sizes.
+async fn mounted(cx: &Context, path: &Path) -> Result<(), CheckError> {
+    #[cfg(feature = "container")]
+    if let Some(archive) = super::archive::instead(cx).await? {
+        let shown = show_path(path);
+        return Err(CheckError::unobservable(format!(
+            "cannot measure {shown} inside {}: its container {}",
+            cx.vantage().as_str(),
+            archive.why
+        ))
+        .hint("a file system is measured where it is mounted: the container has to run, on this machine"));
+    }
+    let _ = (cx, path);
+    Ok(())
 }
 
 fn filesystem(root: &Root, path: &Path) -> nix::Result<FilesystemUsage> {
@@ -107,6 +128,8 @@ fn filesystem(root: &Root, path: &Path) -> nix::Result<FilesystemUsage> {
         total: sizes.blocks() * block,
         used: sizes.blocks().saturating_sub(sizes.blocks_free()) * block,
         available: sizes.blocks_available() * block,
+        inodes: sizes.files(),
+        inodes_available: sizes.files_available(),
         is_mount_point,
     })
 }
@@ -138,6 +161,7 @@ impl Probe for DirectoryUsageProbe {
     }
 
     async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
+        mounted(cx, &self.path).await?;
         let path = self.path.clone();
         let abandon = Abandon::default();
         let (abandoned, progress) = (abandon.flag(), cx.clone());

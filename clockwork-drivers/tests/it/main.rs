@@ -5,3 +5,4 @@
 mod endpoint;
 mod handshake;
 mod http;
+mod inventory;

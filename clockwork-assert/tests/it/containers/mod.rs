@@ -4,9 +4,11 @@
 
 mod connectivity;
 mod engines;
+mod image;
 mod logs;
 mod network;
 mod proxy;
+mod restarts;
 mod states;
 mod usage;
 
