@@ -50,6 +50,7 @@ mod ssl_certificate;
 mod tcp_response;
 mod tls_version;
 mod usage_subject;
+mod vulnerability_scan;
 
 pub use command::CommandAssert;
 pub use container_healthy::ContainerHealthyAssert;
@@ -85,6 +86,7 @@ pub use table_exists::TableExistsAssert;
 pub use ssl_certificate::SslCertificateAssert;
 pub use tcp_response::{AnswerAs, TcpResponseAssert};
 pub use tls_version::TlsVersion;
+pub use vulnerability_scan::{FailOn, IgnoredVulnerability, UnknownSeverity, VulnerabilityScanAssert};
 
 use clockwork_core::Registry;
 
@@ -119,4 +121,5 @@ pub fn register(registry: &mut Registry) {
     registry.assertion::<TableExistsAssert>();
     registry.assertion::<SslCertificateAssert>();
     registry.assertion::<TcpResponseAssert>();
+    registry.assertion::<VulnerabilityScanAssert>();
 }
