@@ -23,3 +23,5 @@ mod process;
 mod response_time;
 mod run;
 mod server;
+mod vulnerability_api;
+mod vulnerability_scan;
