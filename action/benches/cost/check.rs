@@ -22,6 +22,8 @@ pub(crate) enum Check {
     ClosedPort { port: u16 },
     /// A container that must run.
     Container { name: String },
+    /// A machine's root with so many packages, none of which the database knows to be vulnerable.
+    Vulnerabilities { root: String, database: String, packages: usize },
 }
 
 impl Check {
@@ -43,6 +45,9 @@ impl Check {
             Self::Process { name, runs } => format!("process\t{name}\t{runs}"),
             Self::ClosedPort { port } => format!("closed\t{port}"),
             Self::Container { name } => format!("container\t{name}"),
+            Self::Vulnerabilities { root, database, packages } => {
+                format!("vulnerabilities\t{root}\t{database}\t{packages}")
+            }
         }
     }
 
@@ -63,6 +68,9 @@ impl Check {
             "process" => Self::Process { name: word()?, runs: word()? == "true" },
             "closed" => Self::ClosedPort { port: word()?.parse().ok()? },
             "container" => Self::Container { name: word()? },
+            "vulnerabilities" => {
+                Self::Vulnerabilities { root: word()?, database: word()?, packages: word()?.parse().ok()? }
+            }
             _ => return None,
         })
     }
@@ -99,6 +107,9 @@ impl Check {
             Self::Container { name } => {
                 line(format_args!("ContainerRunningAssert: {{ container: \"{name}\" }}"));
             }
+            Self::Vulnerabilities { root, database, .. } => line(format_args!(
+                "VulnerabilityScanAssert: {{ path: \"{root}\", database: \"{database}\" }}"
+            )),
         }
     }
 }

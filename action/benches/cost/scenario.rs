@@ -19,6 +19,7 @@ use crate::{
     crowd::Crowd,
     floor::hex,
     server::{self, Server},
+    vulnerability,
 };
 
 /// Every scenario that is a comparison; `flat` is one of its own.
@@ -32,6 +33,7 @@ pub(crate) const NAMES: [&str; 9] = [
     "sockets-20000",
     "start",
     "memory-10000",
+    "vulnerability-200",
 ];
 
 /// How many ports accept plain connections, each on [`TCP_ADDRESSES`] addresses.
@@ -176,6 +178,11 @@ impl World {
             "sockets-20000" => (21, listeners, vec![self.closed_port()?]),
             "mixed-30" => (41, wall(1.5), self.mixed()?),
             "start" => (101, start, vec![self.exists()?]),
+            // The first round, which does not count, makes the index.
+            "vulnerability-200" => {
+                let limits = Limits { wall_ms: Some(300.0), peak_mib: Some(80.0), ..Limits::default() };
+                (21, limits, vec![vulnerability::machine(self.directory())?])
+            }
             _ => (3, peak, self.half_and_half()?),
         };
         Ok(Ok(Scenario { name, rounds, limits, checks }))

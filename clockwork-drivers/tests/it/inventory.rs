@@ -66,7 +66,10 @@ struct Container(String);
 
 impl Drop for Container {
     fn drop(&mut self) {
-        let _ = Command::new("docker").args(["rm", "--force", "--volumes", &self.0]).stdout(Stdio::null()).status();
+        let _ = Command::new("docker")
+            .args(["rm", "--force", "--volumes", &self.0])
+            .stdout(Stdio::null())
+            .status();
     }
 }
 
@@ -100,7 +103,10 @@ async fn an_image_and_its_containers_have_the_same_packages_whatever_their_state
     let bare = id.trim_start_matches("sha256:").to_owned();
     for name in [image.0.clone(), id, bare] {
         let inventory = look(Subject::Image(name)).await.unwrap();
-        assert_eq!((names(&inventory), &*inventory.not_scanned), (expected.map(String::from).into(), &[][..]));
+        assert_eq!(
+            (names(&inventory), &*inventory.not_scanned),
+            (expected.map(String::from).into(), &[][..])
+        );
     }
     let container = Container(format!("cw-inventory-{}", std::process::id()));
     output(&["create", "--name", &container.0, &image.0]);
@@ -122,11 +128,15 @@ async fn an_image_and_its_containers_have_the_same_packages_whatever_their_state
 
 #[tokio::test]
 async fn an_image_from_scratch_has_what_was_put_into_it() {
-    let image = Image::build("scratch", "FROM scratch\nCOPY a /\nCOPY b /\n", &[
-        ("a/etc/os-release", "ID=debian\nVERSION_ID=12\n"),
-        ("a/var/lib/dpkg/status.d/base", "Package: base-files\nVersion: 12.4+deb12u5\n"),
-        ("b/var/lib/dpkg/status.d/tzdata", "Package: tzdata\nVersion: 2024a-0+deb12u1\n"),
-    ]);
+    let image = Image::build(
+        "scratch",
+        "FROM scratch\nCOPY a /\nCOPY b /\n",
+        &[
+            ("a/etc/os-release", "ID=debian\nVERSION_ID=12\n"),
+            ("a/var/lib/dpkg/status.d/base", "Package: base-files\nVersion: 12.4+deb12u5\n"),
+            ("b/var/lib/dpkg/status.d/tzdata", "Package: tzdata\nVersion: 2024a-0+deb12u1\n"),
+        ],
+    );
     let inventory = look(Subject::Image(image.0.clone())).await.unwrap();
     assert_eq!(names(&inventory), ["Debian:12 base-files 12.4+deb12u5", "Debian:12 tzdata 2024a-0+deb12u1"]);
     // It has no shell and no program at all, and cannot even run: its container is looked into all the same.
@@ -140,8 +150,14 @@ async fn an_image_from_scratch_has_what_was_put_into_it() {
 async fn what_is_not_there_is_the_targets_fault() {
     let gone = PathBuf::from("/nowhere/at/all");
     for (subject, told) in [
-        (Subject::Container("cw-nobody-has-this".into()), "there is no container cw-nobody-has-this in Docker at"),
-        (Subject::Image("clockwork/nobody-has-this:1".into()), "there is no image \"clockwork/nobody-has-this:1\" in Docker"),
+        (
+            Subject::Container("cw-nobody-has-this".into()),
+            "there is no container cw-nobody-has-this in Docker at",
+        ),
+        (
+            Subject::Image("clockwork/nobody-has-this:1".into()),
+            "there is no image \"clockwork/nobody-has-this:1\" in Docker",
+        ),
         (Subject::Path(gone.clone()), "\"/nowhere/at/all\" is missing"),
         (Subject::Lockfile(gone.clone()), "\"/nowhere/at/all\" is missing"),
         (Subject::Sbom(gone), "\"/nowhere/at/all\" is missing"),
@@ -160,8 +176,12 @@ async fn files_are_read_by_their_names() {
     write(directory.path(), "app/requirements/dev.txt", "-r ../base.txt\nsix==1.16.0\n");
     write(directory.path(), "app/base.txt", "flask==2.0\n");
     write(directory.path(), "yarn.lock", "");
-    write(directory.path(), "sbom.json", r#"{"bomFormat":"CycloneDX","specVersion":"1.5","components":[
-        {"type":"library","name":"ms","purl":"pkg:npm/ms@2.0.0"}]}"#);
+    write(
+        directory.path(),
+        "sbom.json",
+        r#"{"bomFormat":"CycloneDX","specVersion":"1.5","components":[
+        {"type":"library","name":"ms","purl":"pkg:npm/ms@2.0.0"}]}"#,
+    );
     let inventory = look(Subject::Lockfile(at("app/requirements/dev.txt"))).await.unwrap();
     assert_eq!(names(&inventory), ["PyPI flask 2.0", "PyPI six 1.16.0"]);
     let inventory = look(Subject::Sbom(at("sbom.json"))).await.unwrap();

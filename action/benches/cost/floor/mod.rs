@@ -98,7 +98,7 @@ async fn holds(
             drop(TcpStream::connect(address).await?);
             Ok(())
         }
-        Check::File { .. } | Check::Exists { .. } => {
+        Check::File { .. } | Check::Exists { .. } | Check::Vulnerabilities { .. } => {
             let work = Arc::clone(work);
             tokio::task::spawn_blocking(move || work.files.check(&work.checks[index])).await?
         }
