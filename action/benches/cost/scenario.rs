@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Every scenario that is a comparison; `flat` is one of its own.
-pub(crate) const NAMES: [&str; 9] = [
+pub(crate) const NAMES: &[&str] = &[
     "http-1000",
     "http-10000",
     "tcp-1000",
@@ -153,7 +153,7 @@ impl World {
 
     /// Builds a scenario; an `Err` inside says why it cannot be run here.
     pub(crate) fn scenario(&mut self, name: &str) -> anyhow::Result<Result<Scenario, String>> {
-        let Some(name) = NAMES.into_iter().find(|known| *known == name) else {
+        let Some(name) = NAMES.iter().copied().find(|known| *known == name) else {
             bail!("there is no scenario {name}; there are {} and flat", NAMES.join(", "));
         };
         if matches!(name, "containers-100" | "mixed-30")
