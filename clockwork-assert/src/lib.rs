@@ -56,6 +56,7 @@ mod table_exists;
 mod tcp_response;
 mod tls_version;
 mod usage_subject;
+mod vulnerability_scan;
 
 pub use command::CommandAssert;
 pub use container_healthy::ContainerHealthyAssert;
@@ -97,6 +98,7 @@ pub use ssl_certificate::SslCertificateAssert;
 pub use table_exists::TableExistsAssert;
 pub use tcp_response::{AnswerAs, TcpResponseAssert};
 pub use tls_version::TlsVersion;
+pub use vulnerability_scan::{FailOn, IgnoredVulnerability, UnknownSeverity, VulnerabilityScanAssert};
 
 pub use clockwork_drivers::handshake::Protocol;
 
@@ -139,4 +141,5 @@ pub fn register(registry: &mut Registry) {
     registry.assertion::<ServiceConnectivityAssert>();
     registry.assertion::<SslCertificateAssert>();
     registry.assertion::<TcpResponseAssert>();
+    registry.assertion::<VulnerabilityScanAssert>();
 }

@@ -28,6 +28,8 @@ pub(crate) enum Check {
     Container { name: String },
     /// A statement of PostgreSQL that must bring this number ([`sql`]).
     Sql { port: u16, password_file: String, number: u32 },
+    /// A machine's root with so many packages, none of which the database knows to be vulnerable.
+    Vulnerabilities { root: String, database: String, packages: usize },
 }
 
 impl Check {
@@ -52,6 +54,9 @@ impl Check {
             Self::ClosedPort { port } => format!("closed\t{port}"),
             Self::Container { name } => format!("container\t{name}"),
             Self::Sql { port, password_file, number } => format!("sql\t{port}\t{password_file}\t{number}"),
+            Self::Vulnerabilities { root, database, packages } => {
+                format!("vulnerabilities\t{root}\t{database}\t{packages}")
+            }
         }
     }
 
@@ -79,6 +84,9 @@ impl Check {
                 password_file: word()?,
                 number: word()?.parse().ok()?,
             },
+            "vulnerabilities" => {
+                Self::Vulnerabilities { root: word()?, database: word()?, packages: word()?.parse().ok()? }
+            }
             _ => return None,
         })
     }
@@ -130,6 +138,8 @@ impl Check {
                  engine: postgresql, host: 127.0.0.1, port: {port}, database: postgres, user: postgres, \
                  password: {{ file: \"{password_file}\" }} }} }}",
                 sql("$1::int")
+            Self::Vulnerabilities { root, database, .. } => line(format_args!(
+                "VulnerabilityScanAssert: {{ path: \"{root}\", database: \"{database}\" }}"
             )),
         }
     }

@@ -25,6 +25,7 @@ mod measure;
 mod scenario;
 mod server;
 mod table;
+mod vulnerability;
 
 use std::{env, process::ExitCode};
 

@@ -21,10 +21,12 @@ use crate::{
     database::{self, Database},
     floor::hex,
     server::{self, Server},
+    vulnerability,
 };
 
 /// Every scenario that is a comparison; `flat` is one of its own.
 pub(crate) const NAMES: [&str; 12] = [
+pub(crate) const NAMES: &[&str] = &[
     "http-1000",
     "http-10000",
     "tcp-1000",
@@ -37,6 +39,7 @@ pub(crate) const NAMES: [&str; 12] = [
     "sql-100",
     "start",
     "memory-10000",
+    "vulnerability-200",
 ];
 
 /// How many ports accept plain connections, each on [`TCP_ADDRESSES`] addresses.
@@ -183,7 +186,7 @@ impl World {
 
     /// Builds a scenario; an `Err` inside says why it cannot be run here.
     pub(crate) fn scenario(&mut self, name: &str) -> anyhow::Result<Result<Scenario, String>> {
-        let Some(name) = NAMES.into_iter().find(|known| *known == name) else {
+        let Some(name) = NAMES.iter().copied().find(|known| *known == name) else {
             bail!("there is no scenario {name}; there are {} and flat", NAMES.join(", "));
         };
         if matches!(name, "containers-100" | "mixed-30")
@@ -216,6 +219,11 @@ impl World {
             "sockets-20000" => (21, listeners, vec![self.closed_port()?]),
             "mixed-30" => (41, wall(1.5), self.mixed()?),
             "start" => (101, start, vec![self.exists()?]),
+            // The first round, which does not count, makes the index.
+            "vulnerability-200" => {
+                let limits = Limits { wall_ms: Some(300.0), peak_mib: Some(80.0), ..Limits::default() };
+                (21, limits, vec![vulnerability::machine(self.directory())?])
+            }
             _ => (3, peak, self.half_and_half()?),
         };
         Ok(Ok(Scenario { name, rounds, limits, checks }))

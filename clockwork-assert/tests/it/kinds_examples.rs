@@ -351,4 +351,27 @@ assertions:
             "‹mail.internal:25› closed the connection without a greeting",
         ],
     },
+    Example {
+        kind: "VulnerabilityScanAssert",
+        manifest: "
+resources:
+  api:
+    kind: ContainerResource
+    image: acme/api:1.4
+    assertions:
+      - VulnerabilityScanAssert:
+          database: /var/lib/osv # <ecosystem>/all.zip
+          max_database_age: 5d
+          fail_on: high
+          unknown_severity: ignore
+          only_fixed: true
+          ignore:
+            - { id: CVE-2024-0727, package: openssl, until: 2027-01-31, reason: reads no PKCS12 files }
+assertions:
+  - VulnerabilityScanAssert: { lockfile: Cargo.lock, api: \"https://api.osv.dev\" }",
+        says: &[
+            "‹3› packages have known vulnerabilities ‹at or above high›: ‹libssl3 3.0.11-1~deb12u1 (CVE-2023-5363, high, fixed in 3.0.11-1~deb12u2)›; upgrade what has a fix, and put what can be lived with into `ignore` with a reason‹›",
+            "nothing is proven, because not everything could be scanned: ‹/var/lib/osv/Debian/all.zip›‹: the database is too old: its last record is of ‹2026-10-01›, ‹53 days› ago (at most ‹5 days›)",
+        ],
+    },
 ];

@@ -27,3 +27,5 @@ mod response_time;
 mod run;
 mod server;
 mod tcp_response;
+mod vulnerability_api;
+mod vulnerability_scan;
