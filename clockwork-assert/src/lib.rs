@@ -49,6 +49,7 @@ mod table_exists;
 mod ssl_certificate;
 mod tcp_response;
 mod tls_version;
+mod secrets_present;
 mod usage_subject;
 
 pub use command::CommandAssert;
@@ -85,6 +86,7 @@ pub use table_exists::TableExistsAssert;
 pub use ssl_certificate::SslCertificateAssert;
 pub use tcp_response::{AnswerAs, TcpResponseAssert};
 pub use tls_version::TlsVersion;
+pub use secrets_present::SecretsPresentAssert;
 
 use clockwork_core::Registry;
 
@@ -119,4 +121,5 @@ pub fn register(registry: &mut Registry) {
     registry.assertion::<TableExistsAssert>();
     registry.assertion::<SslCertificateAssert>();
     registry.assertion::<TcpResponseAssert>();
+    registry.assertion::<SecretsPresentAssert>();
 }

@@ -31,6 +31,8 @@ pub mod resolve;
 pub mod sql;
 #[cfg(all(feature = "tcp", feature = "tls"))]
 pub mod starttls;
+#[cfg(feature = "secrets")]
+pub mod secrets;
 #[cfg(feature = "socket")]
 pub mod socket;
 #[cfg(feature = "tcp")]

@@ -22,4 +22,5 @@ mod port_accessible;
 mod process;
 mod response_time;
 mod run;
+mod secrets_present;
 mod server;

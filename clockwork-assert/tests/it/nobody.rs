@@ -6,7 +6,7 @@ use std::{os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use clockwork_assert::{
     DiskUsageAssert, FileContentMatchesAssert, FileExistsAssert, FilePermissionsAssert, FileSizeAssert,
-    NoOpenPortsAssert, ProcessNotRunningAssert, ProcessRunningAssert,
+    NoOpenPortsAssert, ProcessNotRunningAssert, ProcessRunningAssert, SecretsPresentAssert,
 };
 use clockwork_core::{AssertionExt, Outcome};
 
@@ -90,6 +90,8 @@ async fn files_of_others() {
         check(content.clone().contains("x")).await,
         check(content.clone().contains("y").not()).await,
         check(content.sha256("00".repeat(32)).not()).await,
+        check(SecretsPresentAssert::new().files([&secret])).await,
+        check(SecretsPresentAssert::new().files([&secret]).not()).await,
     ] {
         assert_eq!(told(&result, Outcome::Errored), denied);
     }
