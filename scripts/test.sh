@@ -49,6 +49,7 @@ witnesses=(
     cc=gcc
     curl=curl
     dig=bind9-dnsutils
+    dbus-daemon=dbus-daemon
     mosquitto=mosquitto
     nats-server=nats-server
     openssl=openssl
@@ -58,6 +59,7 @@ witnesses=(
     setpriv=util-linux
     ss=iproute2
     unbound=unbound
+    systemctl=systemd
 )
 
 bring_packages() {

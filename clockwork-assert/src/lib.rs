@@ -50,6 +50,7 @@ mod ssl_certificate;
 mod tcp_response;
 mod tls_version;
 mod secrets_present;
+mod service_active;
 mod usage_subject;
 
 pub use command::CommandAssert;
@@ -87,6 +88,7 @@ pub use ssl_certificate::SslCertificateAssert;
 pub use tcp_response::{AnswerAs, TcpResponseAssert};
 pub use tls_version::TlsVersion;
 pub use secrets_present::SecretsPresentAssert;
+pub use service_active::ServiceActiveAssert;
 
 use clockwork_core::Registry;
 
@@ -122,4 +124,5 @@ pub fn register(registry: &mut Registry) {
     registry.assertion::<SslCertificateAssert>();
     registry.assertion::<TcpResponseAssert>();
     registry.assertion::<SecretsPresentAssert>();
+    registry.assertion::<ServiceActiveAssert>();
 }

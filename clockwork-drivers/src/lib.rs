@@ -33,8 +33,12 @@ pub mod sql;
 pub mod starttls;
 #[cfg(feature = "secrets")]
 pub mod secrets;
+#[cfg(any(feature = "command", feature = "systemd"))]
+mod signal;
 #[cfg(feature = "socket")]
 pub mod socket;
+#[cfg(feature = "systemd")]
+pub mod systemd;
 #[cfg(feature = "tcp")]
 pub mod tcp;
 #[cfg(feature = "tls")]

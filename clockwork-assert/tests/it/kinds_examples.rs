@@ -10,6 +10,18 @@ pub(crate) struct Example {
 
 pub(crate) const EXAMPLES: &[Example] = &[
     Example {
+        kind: "CommandAssert",
+        manifest: "
+assertions:
+  - CommandAssert: { command: [nginx, -t], stderr: { contains: \"test is successful\" } }
+  - CommandAssert: { command: [sh, -c, \"pg_dump --version | grep -o '16[.].*'\"], stdout: { starts_with: \"16.\" } }
+    timeout: 10s",
+        says: &[
+            "exited with code ‹3›, expected ‹0›‹; stderr: \"no such host\"›",
+            "there is no program ‹\"nginx\"› in the directories of PATH",
+        ],
+    },
+    Example {
         kind: "ContainerHealthyAssert",
         manifest: "
 resources:
@@ -129,6 +141,22 @@ assertions:
         says: &["uses ‹613.2 MB›", "uses ‹5.0 MB›, ‹3› processes together"],
     },
     Example {
+        kind: "NoOpenPortsAssert",
+        manifest: "
+resources:
+  api: { kind: ContainerResource, image: \"acme/api:1.4\" }
+assertions:
+  - NoOpenPortsAssert: { scope: public, except_ports: [22, 443] }
+  - NoOpenPortsAssert: { except_ports: [8080] }
+    at: api
+  - NoOpenPortsAssert: { host: db.example, range: \"1-1024\", except_ports: [22] }
+    timeout: 1m",
+        says: &[
+            "port ‹6379› is open on ‹0.0.0.0› (‹redis-server, pid 812›)‹›; stop what listens there, or name the port in `except_ports`",
+            "port ‹23› of ‹db.example› accepted a connection at ‹192.0.2.1›",
+        ],
+    },
+    Example {
         kind: "PortAccessibleAssert",
         manifest: "
 assertions:
@@ -159,5 +187,34 @@ assertions:
   - ResponseTimeAssert: { url: \"http://localhost:8080/\", max_ms: 200, samples: 20, percentile: 95 }
     severity: warning",
         says: &["took ‹512 ms› at the ‹95th› percentile (fastest of ‹20› samples: ‹98 ms›)"],
+    },
+    Example {
+        kind: "SecretsPresentAssert",
+        manifest: "
+resources:
+  api:
+    kind: ContainerResource
+    image: acme/api:1.4
+    assertions:
+      - SecretsPresentAssert: { env_vars: [DB_PASSWORD, API_KEY], min_length: 16 }
+assertions:
+  - SecretsPresentAssert: { files: [/run/secrets/api-key] }
+    at: api",
+        says: &[
+            "‹DB_PASSWORD› is not set in ‹the environment of the container api›",
+            "‹API_KEY› holds a placeholder, not a secret",
+        ],
+    },
+    Example {
+        kind: "ServiceActiveAssert",
+        manifest: "
+assertions:
+  - ServiceActiveAssert: { unit: nginx, enabled: true }
+  - ServiceActiveAssert: { unit: telnet.socket }
+    not: true",
+        says: &[
+            "‹nginx.service› failed‹ (exit-code): its process exited with code 3›; `journalctl -u ‹nginx.service›` tells more",
+            "‹nginx.service› is active, but ‹is not enabled (disabled): it does not start at boot›",
+        ],
     },
 ];

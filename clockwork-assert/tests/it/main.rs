@@ -24,3 +24,4 @@ mod response_time;
 mod run;
 mod secrets_present;
 mod server;
+mod service_active;

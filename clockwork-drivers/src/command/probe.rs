@@ -165,19 +165,11 @@ impl Ended {
     }
 }
 
-/// `SIGKILL`, or the number of one without a name.
-pub(crate) fn signal_name(number: i32) -> String {
-    match nix::sys::signal::Signal::try_from(number) {
-        Ok(signal) => signal.as_str().to_owned(),
-        Err(_) => format!("signal {number}"),
-    }
-}
-
 impl std::fmt::Display for Ended {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Code(code) => write!(f, "exited with code {code}"),
-            Self::Signal(signal) => write!(f, "was killed by {}", signal_name(*signal)),
+            Self::Signal(signal) => write!(f, "was killed by {}", crate::signal::name(*signal)),
         }
     }
 }
