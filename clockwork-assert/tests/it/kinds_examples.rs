@@ -201,7 +201,7 @@ assertions:
   - SecretsPresentAssert: { files: [/run/secrets/api-key] }
     at: api",
         says: &[
-            "‹DB_PASSWORD› is not set in ‹the environment of the container api›",
+            "‹DB_PASSWORD› is not set‹ in the environment of the container api›",
             "‹API_KEY› holds a placeholder, not a secret",
         ],
     },

@@ -1,5 +1,5 @@
-//! ServiceActiveAssert against a real systemd: a user's manager of the test's own, in namespaces and a control group of
-//! its own, so that it touches nothing else; every verdict beside that of `systemctl`.
+//! ServiceActiveAssert against a real systemd: a user's manager of the test's own, in a mount namespace and a control group
+//! of its own, so that it touches nothing else; every verdict beside that of `systemctl`.
 
 use std::{
     fs,
@@ -21,23 +21,23 @@ mkdir /run/systemd/system
 for hierarchy in /sys/fs/cgroup/systemd /sys/fs/cgroup/unified /sys/fs/cgroup; do
     if [ -w $hierarchy/cgroup.procs ]; then mkdir $hierarchy/$GROUP && echo 0 > $hierarchy/$GROUP/cgroup.procs; fi
 done
-dbus-daemon --session --address=unix:path=$ROOT/bus --nofork --nopidfile &
+setpriv --pdeathsig KILL dbus-daemon --session --address=unix:path=$ROOT/bus --nofork --nopidfile &
 while [ ! -S $ROOT/bus ]; do sleep 0.05; done
 env -i PATH="$PATH" HOME=$ROOT XDG_RUNTIME_DIR=$ROOT XDG_CONFIG_HOME=$ROOT/config \
-    DBUS_SESSION_BUS_ADDRESS=unix:path=$ROOT/bus /lib/systemd/systemd --user --unit=basic.target &
+    DBUS_SESSION_BUS_ADDRESS=unix:path=$ROOT/bus setpriv --pdeathsig KILL /lib/systemd/systemd --user --unit=basic.target &
 wait
 "#;
 
 const UNITS: &[(&str, &str)] = &[
-    ("cw-ok.service", "[Service]\nExecStart=/bin/sleep 600\n[Install]\nWantedBy=default.target\n"),
-    ("cw-idle.service", "[Service]\nExecStart=/bin/sleep 600\n[Install]\nWantedBy=default.target\n"),
+    ("cw-ok.service", "[Service]\nExecStart=/bin/sleep 120\n[Install]\nWantedBy=default.target\n"),
+    ("cw-idle.service", "[Service]\nExecStart=/bin/sleep 120\n[Install]\nWantedBy=default.target\n"),
     ("cw-once.service", "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n"),
     ("cw-done.service", "[Service]\nType=oneshot\nExecStart=/bin/true\n"),
     ("cw-failed.service", "[Service]\nExecStart=/bin/sh -c 'exit 3'\n"),
     ("cw-killed.service", "[Service]\nExecStart=/bin/sh -c 'kill -9 $$$$'\n"),
-    ("cw-starting.service", "[Service]\nType=notify\nExecStart=/bin/sleep 600\n"),
+    ("cw-starting.service", "[Service]\nType=notify\nExecStart=/bin/sleep 120\n"),
     ("cw-looping.service", "[Service]\nExecStart=/bin/false\nRestart=always\nRestartSec=500\n"),
-    ("cw-reloading.service", "[Service]\nExecStart=/bin/sleep 600\nExecReload=/bin/sleep 600\n"),
+    ("cw-reloading.service", "[Service]\nExecStart=/bin/sleep 120\nExecReload=/bin/sleep 120\n"),
     ("cw-bad.service", "[Service]\nExecStart=not-absolute-\x01\n"),
     ("cw-at@.service", "[Service]\nExecStart=/bin/sleep %i\n"),
     ("cw.timer", "[Timer]\nOnActiveSec=1h\nUnit=cw-done.service\n"),
@@ -79,17 +79,7 @@ impl Manager {
         let group = format!("cw-systemd-{}", std::process::id());
         // It ends with this process, however that ends.
         let child = Command::new("setpriv")
-            .args([
-                "--pdeathsig",
-                "KILL",
-                "unshare",
-                "--mount",
-                "--pid",
-                "--fork",
-                "--kill-child",
-                "--mount-proc",
-            ])
-            .args(["sh", "-c", START])
+            .args(["--pdeathsig", "KILL", "unshare", "--mount", "sh", "-c", START])
             .env("ROOT", root.path())
             .env("GROUP", &group)
             .stdin(Stdio::null())
@@ -144,20 +134,30 @@ impl Drop for Manager {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        std::thread::sleep(Duration::from_millis(200)); // what was in the namespace is ending
-        for hierarchy in ["/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"] {
-            remove(&Path::new(hierarchy).join(&self.group));
-        }
+        let hierarchies = ["/sys/fs/cgroup/systemd", "/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
+        let groups = hierarchies.map(|hierarchy| Path::new(hierarchy).join(&self.group));
+        groups.iter().for_each(|group| end(group));
+        std::thread::sleep(Duration::from_millis(200)); // they are ending
+        groups.iter().for_each(|group| remove(group));
+    }
+}
+
+fn groups_in(group: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(group).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path())
+}
+
+/// Ends every process of the control group, which only this test's systemd and its services are in.
+fn end(group: &Path) {
+    groups_in(group).for_each(|inner| end(&inner));
+    for pid in fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default().lines() {
+        let _ = Command::new("kill").args(["-KILL", pid]).status();
     }
 }
 
 /// Control groups are directories that hold only directories, as far as removing goes.
-fn remove(group: &PathBuf) {
-    for entry in fs::read_dir(group).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            remove(&entry.path());
-        }
-    }
+fn remove(group: &Path) {
+    groups_in(group).for_each(|inner| remove(&inner));
     let _ = fs::remove_dir(group);
 }
 
@@ -277,7 +277,7 @@ async fn no_systemd_is_an_error() {
     let root = tempfile::tempdir().unwrap();
     let address = format!("unix:path={}/bus", root.path().display());
     fs::create_dir(root.path().join("none")).unwrap();
-    let policy = "<policy context='default'><allow send_destination='*' eavesdrop='true'/><allow own='*'/><allow user='*'/></policy>";
+    let policy = "<policy context='default'><allow send_destination='*' eavesdrop='true'/><allow eavesdrop='true'/><allow own='*'/><allow user='*'/></policy>";
     let config = root.path().join("bus.conf");
     fs::write(
         &config,
