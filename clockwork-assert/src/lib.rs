@@ -1,8 +1,8 @@
 //! The assertion kinds, one file each: its fields and its judgement. No sockets, clients, retries or clocks: a kind asks
 //! a probe and compares.
 
-mod column_type;
 mod certificate_findings;
+mod column_type;
 mod command;
 mod container_healthy;
 mod container_running;
@@ -32,12 +32,12 @@ mod json_path;
 mod json_schema;
 mod log_contains;
 mod memory_usage;
-mod one_or_many;
 mod migration_state;
 mod migrations_applied;
-mod payload;
 mod no_open_ports;
+mod one_or_many;
 mod open_ports;
+mod payload;
 mod port_accessible;
 mod process_not_running;
 mod process_running;
@@ -45,12 +45,12 @@ mod processes;
 mod query_success;
 mod response_time;
 mod row_count;
-mod table_exists;
-mod ssl_certificate;
-mod tcp_response;
-mod tls_version;
 mod secrets_present;
 mod service_active;
+mod ssl_certificate;
+mod table_exists;
+mod tcp_response;
+mod tls_version;
 mod usage_subject;
 
 pub use command::CommandAssert;
@@ -73,22 +73,22 @@ pub use http_header::HttpHeaderAssert;
 pub use http_status::HttpStatusAssert;
 pub use log_contains::LogContainsAssert;
 pub use memory_usage::MemoryUsageAssert;
-pub use one_or_many::OneOrMany;
 pub use migrations_applied::MigrationsAppliedAssert;
-pub use payload::Payload;
 pub use no_open_ports::{NoOpenPortsAssert, PortMethod, PortScope};
+pub use one_or_many::OneOrMany;
+pub use payload::Payload;
 pub use port_accessible::{PortAccessibleAssert, Transport};
 pub use process_not_running::ProcessNotRunningAssert;
 pub use process_running::ProcessRunningAssert;
 pub use query_success::QuerySuccessAssert;
 pub use response_time::{Phase, ResponseTimeAssert};
 pub use row_count::RowCountAssert;
-pub use table_exists::TableExistsAssert;
-pub use ssl_certificate::SslCertificateAssert;
-pub use tcp_response::{AnswerAs, TcpResponseAssert};
-pub use tls_version::TlsVersion;
 pub use secrets_present::SecretsPresentAssert;
 pub use service_active::ServiceActiveAssert;
+pub use ssl_certificate::SslCertificateAssert;
+pub use table_exists::TableExistsAssert;
+pub use tcp_response::{AnswerAs, TcpResponseAssert};
+pub use tls_version::TlsVersion;
 
 use clockwork_core::Registry;
 

@@ -10,10 +10,10 @@ pub mod certificate;
 pub mod command;
 #[cfg(feature = "container")]
 pub mod container;
-#[cfg(feature = "dns")]
-pub mod dns;
 #[cfg(feature = "tls")]
 mod der;
+#[cfg(feature = "dns")]
+pub mod dns;
 #[cfg(feature = "http")]
 pub mod endpoint;
 #[cfg(all(feature = "tcp", feature = "tls"))]
@@ -28,15 +28,15 @@ pub mod http;
 pub mod process;
 #[cfg(feature = "tcp")]
 pub mod resolve;
-pub mod sql;
-#[cfg(all(feature = "tcp", feature = "tls"))]
-pub mod starttls;
 #[cfg(feature = "secrets")]
 pub mod secrets;
 #[cfg(any(feature = "command", feature = "systemd"))]
 mod signal;
 #[cfg(feature = "socket")]
 pub mod socket;
+pub mod sql;
+#[cfg(all(feature = "tcp", feature = "tls"))]
+pub mod starttls;
 #[cfg(feature = "systemd")]
 pub mod systemd;
 #[cfg(feature = "tcp")]

@@ -202,7 +202,7 @@ assertions:
     at: api",
         says: &[
             "‹DB_PASSWORD› is not set‹ in the environment of the container api›",
-            "‹API_KEY› holds a placeholder, not a secret",
+            "‹API_KEY ›holds a placeholder, not a secret",
         ],
     },
     Example {
