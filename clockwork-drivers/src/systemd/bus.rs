@@ -1,4 +1,7 @@
 //! The connection to systemd's manager: one for each address and run.
+//!
+//! Always over a bus: what the manager sends on its own socket (`/run/systemd/private`) names a sender that is no valid
+//! name, at which the D-Bus library gives up.
 
 use std::{
     collections::HashMap,
@@ -13,8 +16,6 @@ use zbus::{Connection, connection::Builder, message::Message};
 /// What `sd_booted(3)` looks for.
 const BOOTED: &str = "/run/systemd/system";
 const SYSTEM_BUS: &str = "/run/dbus/system_bus_socket";
-/// Where the manager itself listens, for root: there need not be a bus.
-const PRIVATE: &str = "/run/systemd/private";
 
 const MANAGER: &str = "org.freedesktop.systemd1";
 
@@ -23,8 +24,6 @@ const MANAGER: &str = "org.freedesktop.systemd1";
 pub(super) struct Bus {
     connection: Connection,
     address: String,
-    /// Connected to the manager itself, which has no name there.
-    direct: bool,
 }
 
 /// The connections of a run.
@@ -57,8 +56,7 @@ impl Bus {
         cx: &Context,
     ) -> Result<Message, CheckError> {
         cx.phase(format!("waiting for systemd's answer to {method}"));
-        let to = if self.direct { None } else { Some(MANAGER) };
-        match self.connection.call_method(to, path, Some(interface), method, body).await {
+        match self.connection.call_method(Some(MANAGER), path, Some(interface), method, body).await {
             Ok(answer) => Ok(answer),
             Err(error) => Err(self.explain(error, cx)),
         }
@@ -99,9 +97,6 @@ fn systems_own() -> Result<String, CheckError> {
     if there(BOOTED) && there(SYSTEM_BUS) {
         return Ok(format!("unix:path={SYSTEM_BUS}"));
     }
-    if there(BOOTED) && there(PRIVATE) {
-        return Ok(format!("unix:path={PRIVATE}"));
-    }
     let (message, hint) = match there(BOOTED) {
         true => (
             "systemd cannot be asked: there is no system bus",
@@ -116,19 +111,11 @@ fn systems_own() -> Result<String, CheckError> {
 }
 
 async fn connect(address: String) -> Result<Bus, CheckError> {
-    let direct = address.ends_with("/systemd/private");
     let cannot = |error: zbus::Error| {
-        let error = CheckError::unobservable(format!("cannot connect to the bus at {}", quote(&address)))
+        CheckError::unobservable(format!("cannot connect to the bus at {}", quote(&address)))
             .with_source(error)
-            .retryable();
-        if direct {
-            error.hint("only root may speak with systemd itself; is there no system bus?")
-        } else {
-            error
-        }
+            .retryable()
     };
-    let builder = Builder::address(address.as_str()).map_err(cannot)?;
-    let builder = if direct { builder.p2p() } else { builder };
-    let connection = builder.build().await.map_err(cannot)?;
-    Ok(Bus { connection, direct, address })
+    let connection = Builder::address(address.as_str()).map_err(cannot)?.build().await.map_err(cannot)?;
+    Ok(Bus { connection, address })
 }
