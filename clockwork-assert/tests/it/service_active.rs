@@ -205,7 +205,7 @@ async fn units_are_what_systemctl_says() {
         ("cw-at@77", "cw-at@77.service is active (running)"),
         ("cw-at@78", "cw-at@78.service is not running; `systemctl start cw-at@78.service` starts it"),
         ("cw.timer", "cw.timer is active (waiting)"),
-        ("-.slice", "-.slice is active (active)"),
+        ("basic.target", "basic.target is active (active)"),
     ] {
         let is_active = systemd.systemctl(&["is-active", unit]).status.success();
         let (verdict, opposite) = match is_active {
