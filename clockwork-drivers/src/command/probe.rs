@@ -87,7 +87,7 @@ impl Probe for CommandProbe {
         }
         let child = command.spawn().map_err(|error| self.not_started(program, error))?;
         let mut running = Running { tree: Tree::new(child.id(), &mark), child };
-        let mut run = running.to_its_end(self.stdin.as_deref(), program, cx).await?;
+        let mut run = running.ended(self.stdin.as_deref(), program, cx).await?;
         if run.left_behind {
             running.tree.end();
         }
@@ -114,7 +114,7 @@ struct Running {
 }
 
 impl Running {
-    async fn to_its_end(
+    async fn ended(
         &mut self,
         stdin: Option<&str>,
         program: &str,
