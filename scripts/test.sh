@@ -49,6 +49,7 @@ witnesses=(
     cc=gcc
     curl=curl
     dig=bind9-dnsutils
+    dbus-daemon=dbus-daemon
     mosquitto=mosquitto
     nats-server=nats-server
     initdb=postgresql
@@ -64,6 +65,7 @@ witnesses=(
     sqlite3=sqlite3
     ss=iproute2
     unbound=unbound
+    systemctl=systemd
 )
 
 bring_packages() {

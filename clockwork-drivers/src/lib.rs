@@ -28,11 +28,17 @@ pub mod http;
 pub mod process;
 #[cfg(feature = "tcp")]
 pub mod resolve;
+#[cfg(feature = "secrets")]
+pub mod secrets;
+#[cfg(any(feature = "command", feature = "systemd"))]
+mod signal;
 #[cfg(feature = "socket")]
 pub mod socket;
 pub mod sql;
 #[cfg(all(feature = "tcp", feature = "tls"))]
 pub mod starttls;
+#[cfg(feature = "systemd")]
+pub mod systemd;
 #[cfg(feature = "tcp")]
 pub mod tcp;
 #[cfg(feature = "tls")]

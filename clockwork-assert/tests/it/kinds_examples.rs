@@ -10,6 +10,18 @@ pub(crate) struct Example {
 
 pub(crate) const EXAMPLES: &[Example] = &[
     Example {
+        kind: "CommandAssert",
+        manifest: "
+assertions:
+  - CommandAssert: { command: [nginx, -t], stderr: { contains: \"test is successful\" } }
+  - CommandAssert: { command: [sh, -c, \"pg_dump --version | grep -o '16[.].*'\"], stdout: { starts_with: \"16.\" } }
+    timeout: 10s",
+        says: &[
+            "exited with code ‹3›, expected ‹0›‹; stderr: \"no such host\"›",
+            "there is no program ‹\"nginx\"› in the directories of PATH",
+        ],
+    },
+    Example {
         kind: "ContainerHealthyAssert",
         manifest: "
 resources:
@@ -253,6 +265,22 @@ assertions:
         ],
     },
     Example {
+        kind: "NoOpenPortsAssert",
+        manifest: "
+resources:
+  api: { kind: ContainerResource, image: \"acme/api:1.4\" }
+assertions:
+  - NoOpenPortsAssert: { scope: public, except_ports: [22, 443] }
+  - NoOpenPortsAssert: { except_ports: [8080] }
+    at: api
+  - NoOpenPortsAssert: { host: db.example, range: \"1-1024\", except_ports: [22] }
+    timeout: 1m",
+        says: &[
+            "port ‹6379› is open on ‹0.0.0.0› (‹redis-server, pid 812›)‹›; stop what listens there, or name the port in `except_ports`",
+            "port ‹23› of ‹db.example› accepted a connection at ‹192.0.2.1›",
+        ],
+    },
+    Example {
         kind: "PortAccessibleAssert",
         manifest: "
 assertions:
@@ -306,6 +334,35 @@ assertions:
 assertions:
   - RowCountAssert: { table: users, min: 1, where: deleted_at IS NULL, connection: { engine: mysql, database: shop, user: reader } }",
         says: &["‹\"users\"› has ‹0 rows›‹ for which the condition holds›, expected ‹at least 1 rows›"],
+    },
+    Example {
+        kind: "SecretsPresentAssert",
+        manifest: "
+resources:
+  api:
+    kind: ContainerResource
+    image: acme/api:1.4
+    assertions:
+      - SecretsPresentAssert: { env_vars: [DB_PASSWORD, API_KEY], min_length: 16 }
+assertions:
+  - SecretsPresentAssert: { files: [/run/secrets/api-key] }
+    at: api",
+        says: &[
+            "‹DB_PASSWORD› is not set‹ in the environment of the container api›",
+            "‹API_KEY ›holds a placeholder, not a secret",
+        ],
+    },
+    Example {
+        kind: "ServiceActiveAssert",
+        manifest: "
+assertions:
+  - ServiceActiveAssert: { unit: nginx, enabled: true }
+  - ServiceActiveAssert: { unit: telnet.socket }
+    not: true",
+        says: &[
+            "‹nginx.service› failed‹ (exit-code): its process exited with code 3›; `journalctl -u ‹nginx.service›` tells more",
+            "‹nginx.service› is active, but ‹is not enabled (disabled): it does not start at boot›",
+        ],
     },
     Example {
         kind: "SslCertificateAssert",

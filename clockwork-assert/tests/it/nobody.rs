@@ -5,8 +5,9 @@
 use std::{os::unix::fs::PermissionsExt, path::Path, process::Command};
 
 use clockwork_assert::{
-    DirectoryExistsAssert, DiskUsageAssert, FileContentMatchesAssert, FileExistsAssert, FilePermissionsAssert, FileSizeAssert,
-    NoOpenPortsAssert, ProcessNotRunningAssert, ProcessRunningAssert,
+    DirectoryExistsAssert, DiskUsageAssert, FileContentMatchesAssert, FileExistsAssert,
+    FilePermissionsAssert, FileSizeAssert, NoOpenPortsAssert, ProcessNotRunningAssert, ProcessRunningAssert,
+    SecretsPresentAssert,
 };
 use clockwork_core::{AssertionExt, Outcome};
 
@@ -92,6 +93,8 @@ async fn files_of_others() {
         check(content.clone().contains("x")).await,
         check(content.clone().contains("y").not()).await,
         check(content.sha256("00".repeat(32)).not()).await,
+        check(SecretsPresentAssert::new().files([&secret])).await,
+        check(SecretsPresentAssert::new().files([&secret]).not()).await,
     ] {
         assert_eq!(told(&result, Outcome::Errored), denied);
     }

@@ -87,7 +87,7 @@ impl Probe for CommandProbe {
         }
         let child = command.spawn().map_err(|error| self.not_started(program, error))?;
         let mut running = Running { tree: Tree::new(child.id(), &mark), child };
-        let mut run = running.to_its_end(self.stdin.as_deref(), program, cx).await?;
+        let mut run = running.ended(self.stdin.as_deref(), program, cx).await?;
         if run.left_behind {
             running.tree.end();
         }
@@ -114,7 +114,7 @@ struct Running {
 }
 
 impl Running {
-    async fn to_its_end(
+    async fn ended(
         &mut self,
         stdin: Option<&str>,
         program: &str,
@@ -165,19 +165,11 @@ impl Ended {
     }
 }
 
-/// `SIGKILL`, or the number of one without a name.
-pub(crate) fn signal_name(number: i32) -> String {
-    match nix::sys::signal::Signal::try_from(number) {
-        Ok(signal) => signal.as_str().to_owned(),
-        Err(_) => format!("signal {number}"),
-    }
-}
-
 impl std::fmt::Display for Ended {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Code(code) => write!(f, "exited with code {code}"),
-            Self::Signal(signal) => write!(f, "was killed by {}", signal_name(*signal)),
+            Self::Signal(signal) => write!(f, "was killed by {}", crate::signal::name(*signal)),
         }
     }
 }

@@ -163,7 +163,9 @@ mod tests {
             let error = serde_json::from_str::<PortRange>(text).map_err(|error| error.to_string());
             assert!(error.as_ref().is_err_and(|error| error.contains(expected)), "{text}: {error:?}");
         }
-        assert!(PortRange::from(5..=3).problem().is_some() && PortRange::from(0).problem().is_some());
+        assert!(
+            (PortRange { first: 5, last: 3 }).problem().is_some() && PortRange::from(0).problem().is_some()
+        );
         assert!(PortRange::ALL.problem().is_none() && PortRange::from(3..=5).contains(4));
     }
 }
