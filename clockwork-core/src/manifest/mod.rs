@@ -3,7 +3,7 @@
 //!
 //! | step | module |
 //! | --- | --- |
-//! | bytes to nodes, within bounds | `parse`, `node`, `scalar` |
+//! | bytes to nodes, within bounds | `parse`, `subset`, `node`, `scalar` |
 //! | `${vars.X}` and `${env.X}` | `interpolate` |
 //! | nodes to Rust types | `de`, `fault` |
 //! | the structure around them | `lower`, `options` |
@@ -25,6 +25,7 @@ mod required;
 mod scalar;
 mod schema;
 mod search;
+mod subset;
 mod validate;
 
 use std::collections::{BTreeMap, HashSet};
