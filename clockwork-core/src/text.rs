@@ -42,7 +42,8 @@ pub fn quote_bytes(bytes: &[u8]) -> String {
 /// Our own message with whatever foreign text got into it: line breaks stay, everything else that could act on a
 /// terminal or a log is escaped.
 pub fn harmless(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(|c| c != '\n' && is_harmful(c)) {
+    let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n'));
+    if plain || !text.chars().any(|c| c != '\n' && is_harmful(c)) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len());
