@@ -43,8 +43,10 @@ impl Run {
         options.concurrency = args.concurrency.map(usize::from);
         let stop = options.stop.clone();
         let events = engine.run(Arc::clone(&graph), options)?;
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(workers)
+        let mode = std::env::var("CW_RT").unwrap_or_default();
+        let mut builder = if mode == "cur" { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+        let runtime = builder
+            .worker_threads(mode.parse().unwrap_or(workers))
             .enable_all()
             .build()
             .context("cannot start the runtime")?;

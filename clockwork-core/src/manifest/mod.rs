@@ -28,7 +28,10 @@ mod search;
 mod subset;
 mod validate;
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 pub use error::{ManifestError, ManifestProblem};
 pub(crate) use {de::De, fault::Fault, options::is_option};
@@ -196,6 +199,7 @@ impl<'a> Reader<'a> {
             file: 0,
             shown_as: &self.shown_as,
             unread: HashSet::new(),
+            plain: Arc::default(),
         };
         let project = lowering.project();
         let graph = lowering.validate(&project);
