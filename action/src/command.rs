@@ -131,10 +131,12 @@ impl Command {
             Source::Program(directory) => return cargo_program::run(&directory, args, options.quiet),
         };
         let progress = Progress::new(options.quiet, options.color, &project, &graph);
-        let report = Run::new(engine, graph, &options.run, self.foreign)?.watch(progress)?;
+        let report = Run::new(engine, Arc::clone(&graph), &options.run, self.foreign)?.watch(progress)?;
         let exit = Exit::of(&report);
         let errors = outputs.write(&report);
         errors.iter().for_each(complain);
+        // The process ends: to give all that back piece by piece would only take time.
+        std::mem::forget((project, graph, report));
         Ok(if errors.is_empty() { exit } else { exit.unwritten() })
     }
 
