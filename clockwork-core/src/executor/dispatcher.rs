@@ -17,12 +17,12 @@ use super::{
     RunOptions, Stop,
     attempt::{Raw, attempt},
     finding::Finding,
+    result::{Story, because, blank, ran_out, tell_the_story},
     schedule::{Next, Times, next},
     timeline::Timeline,
 };
 use crate::{
-    CheckError, Event, Outcome, Report, ResourceName,
-    assertion::Options,
+    CheckError, Event, Outcome, Report,
     clock::rfc3339,
     context::Run,
     duration::show,
@@ -231,7 +231,8 @@ impl Dispatcher {
             }
             None => because(&causes),
         };
-        let result = CheckResult { message: reason, caused_by: causes, ..self.blank(check) };
+        let result =
+            CheckResult { message: reason, caused_by: causes, ..blank(&self.graph, &self.host, check) };
         self.conclude(check, result);
         false
     }
@@ -361,7 +362,9 @@ impl Dispatcher {
                 self.sleeping.push(Reverse((at, check)));
             }
             Next::Done => {
-                let finding = tell_the_story(finding, options, &active, now);
+                let story =
+                    Story { began: active.began, attempts: active.attempts, holds_since: active.holds_since };
+                let finding = tell_the_story(finding, options, &story, now);
                 self.judged(check, finding, *active, now);
             }
         }
@@ -377,7 +380,7 @@ impl Dispatcher {
             attempts: active.attempts,
             timeline: active.timeline.into_transitions(),
             duration: now - active.began,
-            ..self.blank(check)
+            ..blank(&self.graph, &self.host, check)
         };
         let fails = result.fails_the_run();
         self.conclude(check, result);
@@ -408,7 +411,11 @@ impl Dispatcher {
     fn skip_the_rest(&mut self, reason: &str) {
         self.abandon(|dispatcher, check| {
             let attempts = dispatcher.active[check].as_ref().map_or(0, |active| active.attempts);
-            CheckResult { message: reason.to_owned(), attempts, ..dispatcher.blank(check) }
+            CheckResult {
+                message: reason.to_owned(),
+                attempts,
+                ..blank(&dispatcher.graph, &dispatcher.host, check)
+            }
         });
     }
 
@@ -435,7 +442,7 @@ impl Dispatcher {
                 attempts: active.as_ref().map_or(0, |active| active.attempts),
                 duration: active.as_ref().map_or(Duration::ZERO, |active| active.began.elapsed()),
                 timeline: active.map_or_else(Vec::new, |active| active.timeline.into_transitions()),
-                ..dispatcher.blank(check)
+                ..blank(&dispatcher.graph, &dispatcher.host, check)
             }
         });
     }
@@ -463,34 +470,6 @@ impl Dispatcher {
             }
         }
     }
-
-    /// A result with what is known before anything was looked at.
-    fn blank(&self, index: usize) -> CheckResult {
-        let check = &self.graph.checks[index];
-        let options = &check.declared.options;
-        let assertion = check.declared.assertion();
-        CheckResult {
-            id: Arc::clone(&check.id),
-            resource: check.node.map(|node| self.graph.shared_name(node)),
-            related: check.related.iter().map(|&node| self.graph.shared_name(node)).collect(),
-            assertion: assertion.kind(),
-            label: match options.not {
-                true => format!("not {}", assertion.label()).trim_end().to_owned(),
-                false => assertion.label(),
-            },
-            verdict: Outcome::Skipped,
-            severity: options.severity,
-            message: String::new(),
-            expected: None,
-            actual: None,
-            caused_by: Vec::new(),
-            at: options.at.as_ref().map_or_else(|| Arc::clone(&self.host), ResourceName::shared),
-            attempts: 0,
-            timeline: Vec::new(),
-            details: crate::details::Details::default(),
-            duration: Duration::ZERO,
-        }
-    }
 }
 
 /// Waits until then; forever, where there is no such time.
@@ -499,31 +478,4 @@ async fn at(time: Option<Instant>) {
         Some(time) => tokio::time::sleep_until(time).await,
         None => std::future::pending().await,
     }
-}
-
-fn ran_out(after: &str, how: &str) -> Finding {
-    Finding::errored(&CheckError::unobservable(format!("the run's deadline passed after {after}, {how}")))
-}
-
-fn because(causes: &[Arc<str>]) -> String {
-    match causes {
-        [one] => format!("{one} did not hold"),
-        [first, rest @ ..] => format!("{first} and {} more did not hold", rest.len()),
-        [] => String::new(),
-    }
-}
-
-/// A repeated check says how often and how long it was tried.
-fn tell_the_story(finding: Finding, options: &Options, active: &Active, now: Instant) -> Finding {
-    if finding.outcome == Outcome::Passed {
-        return finding;
-    }
-    let message = if let (Some(since), Some(holds_for)) = (active.holds_since, options.holds_for) {
-        format!("held for {} of {}, then: {}", show(now - since), show(holds_for), finding.message)
-    } else if active.attempts > 1 {
-        format!("{} ({} attempts in {})", finding.message, active.attempts, show(now - active.began))
-    } else {
-        return finding;
-    };
-    Finding { message, ..finding }
 }
