@@ -13,6 +13,12 @@ pub const QUOTE_LIMIT: usize = 200;
 pub fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len().min(QUOTE_LIMIT) + 2);
     quoted.push('"');
+    let plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    if text.len() <= QUOTE_LIMIT && text.bytes().all(plain) {
+        quoted.push_str(text);
+        quoted.push('"');
+        return quoted;
+    }
     for (count, c) in text.chars().enumerate() {
         if count == QUOTE_LIMIT {
             let _ = write!(quoted, "…\" ({} bytes in all)", text.len());
