@@ -42,6 +42,8 @@ pub fn main(project: Project) -> ExitCode {
 pub struct Command {
     engine: EngineBuilder,
     project: Option<Project>,
+    /// It runs code that is not ours.
+    foreign: bool,
 }
 
 impl Command {
@@ -49,24 +51,27 @@ impl Command {
     pub fn new() -> Self {
         let engine =
             Engine::builder().register(clockwork_drivers::register).register(clockwork_assert::register);
-        Self { engine, project: None }
+        Self { engine, project: None, foreign: false }
     }
 
     /// Adds a crate's kinds, for manifests.
     pub fn register(mut self, register: impl FnOnce(&mut Registry)) -> Self {
         self.engine = self.engine.register(register);
+        self.foreign = true;
         self
     }
 
     /// Uses this driver for its kinds, instead of the one that a resource brings with it.
     pub fn driver(mut self, driver: impl Driver + 'static) -> Self {
         self.engine = self.engine.driver(driver);
+        self.foreign = true;
         self
     }
 
     /// Asserts this project instead of a manifest.
     pub fn project(mut self, project: Project) -> Self {
         self.project = Some(project);
+        self.foreign = true;
         self
     }
 
@@ -126,10 +131,12 @@ impl Command {
             Source::Program(directory) => return cargo_program::run(&directory, args, options.quiet),
         };
         let progress = Progress::new(options.quiet, options.color, &project, &graph);
-        let report = Run::new(engine, graph, &options.run)?.watch(progress)?;
+        let report = Run::new(engine, Arc::clone(&graph), &options.run, self.foreign)?.watch(progress)?;
         let exit = Exit::of(&report);
         let errors = outputs.write(&report);
         errors.iter().for_each(complain);
+        // The process ends: to give all that back piece by piece would only take time.
+        std::mem::forget((project, graph, report));
         Ok(if errors.is_empty() { exit } else { exit.unwritten() })
     }
 
@@ -143,7 +150,7 @@ impl Command {
             None
         } else {
             let progress = Progress::new(options.quiet, options.color, &project, &graph);
-            Some(Run::new(engine, Arc::clone(&graph), &options.run)?.watch(progress)?)
+            Some(Run::new(engine, Arc::clone(&graph), &options.run, self.foreign)?.watch(progress)?)
         };
         let drawing = graph::Drawing::new(&project, &graph, report.as_deref());
         let exit = report.as_deref().map_or(Exit::Held, Exit::of);

@@ -1,11 +1,11 @@
 //! A run with its runtime, its signals and its progress.
 
-use std::{sync::Arc, thread, time::Duration};
+use std::{future::pending, mem::ManuallyDrop, sync::Arc, thread, time::Duration};
 
 use anyhow::{Context, bail};
 use clockwork_core::{Engine, Event, EventStream, Graph, Report, RunOptions, Stop};
 use tokio::{
-    runtime::{Builder, Handle, Runtime},
+    runtime::{Builder, Handle, Runtime, RuntimeFlavor},
     signal::unix::{Signal, SignalKind, signal},
     time::{Instant, MissedTickBehavior, interval_at},
 };
@@ -21,18 +21,22 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    /// `foreign`: there is code in the project that may block its thread, or compute for long.
+    ///
     /// # Errors
     /// When an option names a resource that is not there, or the runtime cannot be made. Nothing ran.
-    pub(crate) fn new(engine: Engine, graph: Arc<Graph>, args: &RunArgs) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        engine: Engine,
+        graph: Arc<Graph>,
+        args: &RunArgs,
+        foreign: bool,
+    ) -> anyhow::Result<Self> {
         if Handle::try_current().is_ok() {
             bail!(
                 "clockwork_action brings its own runtime: call it from a plain `fn main`, or embed `Engine` where there \
                  is a runtime"
             );
         }
-        // No more threads than there is work for: starting them is most of what a small run costs.
-        let cpus = thread::available_parallelism().map_or(2, usize::from);
-        let workers = cpus.min(graph.len()).max(2);
         let mut options = RunOptions::default();
         options.only.clone_from(&args.only);
         options.tags.clone_from(&args.tag);
@@ -43,11 +47,17 @@ impl Run {
         options.concurrency = args.concurrency.map(usize::from);
         let stop = options.stop.clone();
         let events = engine.run(Arc::clone(&graph), options)?;
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(workers)
-            .enable_all()
-            .build()
-            .context("cannot start the runtime")?;
+        // Our own kinds wait for the network, or leave what blocks to other threads: on one thread, without handing
+        // each check over and back, they take two thirds of the time. Foreign code that blocks must not keep the others
+        // from their deadlines.
+        let mut builder = match foreign {
+            true => Builder::new_multi_thread(),
+            false => Builder::new_current_thread(),
+        };
+        // No more threads than there is work for: starting them is most of what a small run costs.
+        let cpus = thread::available_parallelism().map_or(2, usize::from);
+        builder.worker_threads(cpus.min(graph.len()).max(2));
+        let runtime = builder.enable_all().build().context("cannot start the runtime")?;
         Ok(Self { graph, events, stop, runtime })
     }
 
@@ -63,7 +73,11 @@ impl Run {
         });
         // It lives as long as the process: what hangs in a system call must not hold up the report, and a second signal
         // must still be heard while somebody is slow to read it.
-        std::mem::forget(runtime);
+        let runtime = ManuallyDrop::new(runtime);
+        if let RuntimeFlavor::CurrentThread = runtime.handle().runtime_flavor() {
+            // Without this thread, the signal would be missed and no more.
+            let _ = thread::Builder::new().spawn(move || runtime.block_on(pending::<()>()));
+        }
         report
     }
 }

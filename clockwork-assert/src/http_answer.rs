@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clockwork_core::Verdict;
 use clockwork_drivers::http::{HttpObservation, Phases};
-use serde_json::{Map, Value};
+use serde::Serialize;
 
 /// Adds what is known of the answer to a verdict's `details`:
 ///
@@ -15,12 +15,12 @@ use serde_json::{Map, Value};
 /// - `insecure: true`, where any certificate was accepted
 pub(crate) fn with_evidence(verdict: Verdict, seen: &HttpObservation, insecure: bool) -> Verdict {
     let mut verdict = verdict
-        .detail("status", seen.status())
-        .detail("remote", seen.remote().to_string())
-        .detail("phases", phases(seen.phases()));
+        .detail_of("status", &seen.status())
+        .detail_of("remote", &seen.remote())
+        .detail_of("phases", &PhasesMs::new(seen.phases()));
     if !seen.redirects().is_empty() {
         let redirects = seen.redirects().iter();
-        let redirects: Value = redirects
+        let redirects: serde_json::Value = redirects
             .map(|redirect| serde_json::json!({ "url": redirect.url, "status": redirect.status }))
             .collect();
         verdict = verdict.detail("url", seen.url()).detail("redirects", redirects);
@@ -35,18 +35,25 @@ pub(crate) fn with_evidence(verdict: Verdict, seen: &HttpObservation, insecure: 
 }
 
 /// The phases in milliseconds, to the microsecond.
-pub(crate) fn phases(phases: &Phases) -> Value {
-    let mut map = Map::with_capacity(5);
-    for (name, duration) in [
-        ("resolve", phases.resolve),
-        ("connect", phases.connect),
-        ("tls", phases.tls),
-        ("first_byte", phases.first_byte),
-        ("transfer", phases.transfer),
-    ] {
-        map.insert(name.to_owned(), milliseconds(duration).into());
+#[derive(Serialize)]
+struct PhasesMs {
+    resolve: f64,
+    connect: f64,
+    tls: f64,
+    first_byte: f64,
+    transfer: f64,
+}
+
+impl PhasesMs {
+    fn new(phases: &Phases) -> Self {
+        Self {
+            resolve: milliseconds(phases.resolve),
+            connect: milliseconds(phases.connect),
+            tls: milliseconds(phases.tls),
+            first_byte: milliseconds(phases.first_byte),
+            transfer: milliseconds(phases.transfer),
+        }
     }
-    Value::Object(map)
 }
 
 pub(crate) fn milliseconds(duration: Duration) -> f64 {

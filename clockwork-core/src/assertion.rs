@@ -93,13 +93,19 @@ pub(crate) struct Options {
 #[must_use]
 pub struct Declared {
     pub(crate) assertion: Arc<dyn Assertion>,
-    pub(crate) options: Options,
+    /// Shared with the graph, and among those that set none.
+    pub(crate) options: Arc<Options>,
 }
 
 impl Declared {
     /// An assertion with no options set.
     pub fn new(assertion: impl Assertion) -> Self {
-        Self { assertion: Arc::new(assertion), options: Options::default() }
+        Self { assertion: Arc::new(assertion), options: Arc::default() }
+    }
+
+    fn set(mut self, set: impl FnOnce(&mut Options)) -> Self {
+        set(Arc::make_mut(&mut self.options));
+        self
     }
 
     /// The judgement.
@@ -108,64 +114,54 @@ impl Declared {
     }
 
     /// A name of its own, which makes its id stable when others are added.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.options.name = Some(name.into());
-        self
+    pub fn name(self, name: impl Into<String>) -> Self {
+        self.set(|options| options.name = Some(name.into()))
     }
 
     /// Looks from inside this resource (a container) instead of from the host.
-    pub fn at(mut self, resource: impl Named) -> Self {
-        self.options.at = Some(resource.resource_name());
-        self
+    pub fn at(self, resource: impl Named) -> Self {
+        self.set(|options| options.at = Some(resource.resource_name()))
     }
 
     /// How long one attempt may take.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.options.timeout = Some(timeout);
-        self
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.set(|options| options.timeout = Some(timeout))
     }
 
     /// Keeps trying until it passes, at most this long.
-    pub fn within(mut self, within: Duration) -> Self {
-        self.options.within = Some(within);
-        self
+    pub fn within(self, within: Duration) -> Self {
+        self.set(|options| options.within = Some(within))
     }
 
     /// How often to try again under `within` and `holds_for`.
-    pub fn every(mut self, every: Duration) -> Self {
-        self.options.every = Some(every);
-        self
+    pub fn every(self, every: Duration) -> Self {
+        self.set(|options| options.every = Some(every))
     }
 
     /// Once true, it must stay true this long.
-    pub fn holds_for(mut self, holds_for: Duration) -> Self {
-        self.options.holds_for = Some(holds_for);
-        self
+    pub fn holds_for(self, holds_for: Duration) -> Self {
+        self.set(|options| options.holds_for = Some(holds_for))
     }
 
     /// How much a failure matters.
-    pub fn severity(mut self, severity: Severity) -> Self {
-        self.options.severity = severity;
-        self
+    pub fn severity(self, severity: Severity) -> Self {
+        self.set(|options| options.severity = severity)
     }
 
     /// It must fail. Only a judged property is turned around; an error is never a pass.
     #[expect(clippy::should_implement_trait, reason = "the contract's option is called `not`")]
-    pub fn not(mut self) -> Self {
-        self.options.not = true;
-        self
+    pub fn not(self) -> Self {
+        self.set(|options| options.not = true)
     }
 
     /// Marks it for `--tag`.
-    pub fn tags<T: Into<String>>(mut self, tags: impl IntoIterator<Item = T>) -> Self {
-        self.options.tags.extend(tags.into_iter().map(Into::into));
-        self
+    pub fn tags<T: Into<String>>(self, tags: impl IntoIterator<Item = T>) -> Self {
+        self.set(|options| options.tags.extend(tags.into_iter().map(Into::into)))
     }
 
     /// Does not look, and says why.
-    pub fn skip(mut self, reason: impl Into<String>) -> Self {
-        self.options.skip = Some(reason.into());
-        self
+    pub fn skip(self, reason: impl Into<String>) -> Self {
+        self.set(|options| options.skip = Some(reason.into()))
     }
 }
 

@@ -1,9 +1,9 @@
 //! [`Driver`]: what observes a kind of resource and changes it. A driver reports what it saw, never whether it is good.
 
-use std::{any::Any, fmt};
+use std::{any::Any, fmt, pin::Pin, task::Poll};
 
 use async_trait::async_trait;
-use futures_util::stream::{self, BoxStream};
+use futures_core::stream::{BoxStream, Stream};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -145,7 +145,18 @@ pub trait Driver: fmt::Debug + Send + Sync {
 
     /// Hints that something changed, for as long as the stream is held. None, where the driver cannot watch.
     fn watch(&self, _cx: &Context) -> BoxStream<'static, Hint> {
-        Box::pin(stream::empty())
+        Box::pin(Empty)
+    }
+}
+
+/// No hints at all.
+struct Empty;
+
+impl Stream for Empty {
+    type Item = Hint;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> Poll<Option<Hint>> {
+        Poll::Ready(None)
     }
 }
 

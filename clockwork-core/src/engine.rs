@@ -2,8 +2,6 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use futures_util::FutureExt;
-
 use crate::{
     Clock, Driver, Event, EventStream, ManifestError, Problem, Project, ProjectError, Registry,
     RegistryError, Report, RunOptions, SystemClock, context::Run, event::Events, executor, graph::Graph,
@@ -167,6 +165,6 @@ impl Engine {
                 executor::run(Run::new(graph, clock, drivers, target_concurrency), options, events).await
             }
         };
-        Ok(EventStream::new(run.boxed(), events))
+        Ok(EventStream::new(Box::pin(run), events))
     }
 }

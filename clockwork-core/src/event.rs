@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{FutureExt, Stream, StreamExt, future::BoxFuture};
+use futures_core::{Stream, future::BoxFuture};
 
 use crate::{CheckResult, Outcome, Report};
 
@@ -68,7 +68,7 @@ impl EventStream {
 
     /// The next event; `None` after [`Event::Finished`].
     pub async fn next(&mut self) -> Option<Event> {
-        StreamExt::next(self).await
+        std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 }
 
@@ -80,7 +80,7 @@ impl Stream for EventStream {
             return Poll::Ready(Some(event));
         }
         let Some(run) = &mut self.run else { return Poll::Ready(None) };
-        if let Poll::Ready(report) = run.poll_unpin(cx) {
+        if let Poll::Ready(report) = run.as_mut().poll(cx) {
             self.run = None;
             self.events.emit(Event::Finished(Arc::new(report)));
         }

@@ -3,6 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap, HashSet},
+    fmt::Write,
     ops::Range,
     sync::{
         Arc,
@@ -85,11 +86,11 @@ impl Graph {
         graph.connect(&mut problems);
         graph.sort(&mut problems);
         for node in &graph.nodes {
-            problems.extend(node.problems(&graph));
+            node.problems(&graph, &mut problems);
         }
         for (index, declared) in project.assertions.iter().enumerate() {
-            let path = ["assertions".to_owned(), index.to_string()];
-            problems.extend(graph.declared_problems(declared, None, &path));
+            let path = || vec!["assertions".to_owned(), index.to_string()];
+            graph.declared_problems(declared, None, path, &mut problems);
         }
         let none = project.assertions.is_empty()
             && graph.nodes.iter().all(|n| n.resource.common().assertions.is_empty());
@@ -245,57 +246,57 @@ impl Graph {
         &self,
         declared: &Declared,
         owner: Option<&dyn Resource>,
-        path: &[String],
-    ) -> Vec<Problem> {
+        path: impl Fn() -> Vec<String>,
+        problems: &mut Vec<Problem>,
+    ) {
         let assertion = declared.assertion();
-        let place =
-            |parts: &[&str]| path.iter().cloned().chain(parts.iter().map(|&p| p.to_owned())).collect();
-        let mut problems: Vec<_> = assertion
-            .validate(owner)
-            .into_iter()
-            .map(|invalid| {
-                let mut path: Vec<String> = place(&[assertion.kind()]);
-                path.extend(invalid.field.split('.').filter(|part| !part.is_empty()).map(str::to_owned));
-                Problem { code: "invalid-assertion", path, message: invalid.message }
-            })
-            .collect();
+        let place = |part: &str| [path(), vec![part.to_owned()]].concat();
+        for invalid in assertion.validate(owner) {
+            let mut path = place(assertion.kind());
+            path.extend(invalid.field.split('.').filter(|part| !part.is_empty()).map(str::to_owned));
+            problems.push(Problem { code: "invalid-assertion", path, message: invalid.message });
+        }
         for name in assertion.related() {
             if !self.by_name.contains_key(&name) {
-                let path = place(&[assertion.kind()]);
-                problems.push(Problem {
-                    code: "unknown-resource",
-                    path,
-                    message: self.unknown(name.as_str()),
-                });
+                let (path, message) = (place(assertion.kind()), self.unknown(name.as_str()));
+                problems.push(Problem { code: "unknown-resource", path, message });
             }
         }
         if let Some(at) = &declared.options.at {
-            let path = place(&["at"]);
             if !self.by_name.contains_key(at) {
-                problems.push(Problem { code: "unknown-resource", path, message: self.unknown(at.as_str()) });
+                let (path, message) = (place("at"), self.unknown(at.as_str()));
+                problems.push(Problem { code: "unknown-resource", path, message });
             } else if !assertion.supports_at() {
                 let message = format!("{} cannot look from inside a container", assertion.kind());
-                problems.push(Problem { code: "no-vantage", path, message });
+                problems.push(Problem { code: "no-vantage", path: place("at"), message });
             }
         }
-        problems
     }
 
     /// Lays the checks out in the order of the report and gives each its id.
     fn collect_checks(&mut self, cross: &[Declared]) {
         let mut seen: HashMap<String, usize> = HashMap::new();
+        let mut buffer = String::new();
         let mut id = |owner: &str, declared: &Declared| -> Arc<str> {
-            let mut id = format!("{owner}/{}", declared.assertion.kind());
+            buffer.clear();
+            [owner, "/", declared.assertion.kind()].iter().for_each(|part| buffer.push_str(part));
             if let Some(name) = &declared.options.name {
-                id.push('/');
-                id.push_str(&crate::text::harmless(name).replace('\n', " "));
+                buffer.push('/');
+                buffer.push_str(&crate::text::harmless(name).replace('\n', " "));
             }
-            let count = seen.entry(id.clone()).and_modify(|count| *count += 1).or_insert(1);
-            if *count > 1 {
-                id.push_str(&format!("#{count}"));
+            match seen.get_mut(&buffer) {
+                Some(count) => {
+                    *count += 1;
+                    let _ = write!(buffer, "#{count}"); // a String takes everything
+                }
+                None => drop(seen.insert(buffer.clone(), 1)),
             }
-            id.into()
+            buffer.as_str().into()
         };
+        self.checks.reserve(
+            cross.len()
+                + self.nodes.iter().map(|node| node.resource.common().assertions.len()).sum::<usize>(),
+        );
         for &index in &self.order {
             let start = self.checks.len();
             let common = self.nodes[index].resource.common();
@@ -315,8 +316,12 @@ impl Graph {
     }
 
     fn indices(&self, assertion: &dyn Assertion, owner: Option<usize>) -> Vec<usize> {
+        let related = assertion.related();
+        if related.is_empty() {
+            return Vec::new();
+        }
         let mut seen: HashSet<usize> = owner.into_iter().collect();
-        let known = assertion.related().into_iter().filter_map(|name| self.by_name.get(&name).copied());
+        let known = related.into_iter().filter_map(|name| self.by_name.get(&name).copied());
         known.filter(|index| seen.insert(*index)).collect()
     }
 
@@ -366,19 +371,17 @@ impl Graph {
 }
 
 impl Node {
-    fn problems(&self, graph: &Graph) -> Vec<Problem> {
+    fn problems(&self, graph: &Graph, problems: &mut Vec<Problem>) {
         let resource = &*self.resource;
-        let fields = resource.validate().into_iter().map(|invalid| {
+        for invalid in resource.validate() {
             let mut path = self.path.clone();
             path.extend(invalid.field.split('.').filter(|part| !part.is_empty()).map(str::to_owned));
-            Problem { code: "invalid-resource", path, message: invalid.message }
-        });
-        let assertions = resource.common().assertions.iter().enumerate().flat_map(|(index, declared)| {
-            let mut path = self.path.clone();
-            path.extend(["assertions".to_owned(), index.to_string()]);
-            graph.declared_problems(declared, Some(resource), &path)
-        });
-        fields.chain(assertions).collect()
+            problems.push(Problem { code: "invalid-resource", path, message: invalid.message });
+        }
+        for (index, declared) in resource.common().assertions.iter().enumerate() {
+            let path = || [&self.path[..], &["assertions".to_owned(), index.to_string()]].concat();
+            graph.declared_problems(declared, Some(resource), path, problems);
+        }
     }
 }
 

@@ -20,6 +20,7 @@
 mod assertion;
 mod clock;
 mod context;
+mod details;
 mod driver;
 pub mod duration;
 mod engine;

@@ -13,6 +13,12 @@ pub const QUOTE_LIMIT: usize = 200;
 pub fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len().min(QUOTE_LIMIT) + 2);
     quoted.push('"');
+    let plain = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    if text.len() <= QUOTE_LIMIT && text.bytes().all(plain) {
+        quoted.push_str(text);
+        quoted.push('"');
+        return quoted;
+    }
     for (count, c) in text.chars().enumerate() {
         if count == QUOTE_LIMIT {
             let _ = write!(quoted, "…\" ({} bytes in all)", text.len());
@@ -42,7 +48,8 @@ pub fn quote_bytes(bytes: &[u8]) -> String {
 /// Our own message with whatever foreign text got into it: line breaks stay, everything else that could act on a
 /// terminal or a log is escaped.
 pub fn harmless(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(|c| c != '\n' && is_harmful(c)) {
+    let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n'));
+    if plain || !text.chars().any(|c| c != '\n' && is_harmful(c)) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len());

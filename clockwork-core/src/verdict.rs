@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{CheckError, Fault};
+use crate::{CheckError, Fault, details::Details};
 
 /// How one assertion ended: the four words of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -61,7 +61,7 @@ pub struct Verdict {
     pub(crate) message: String,
     pub(crate) expected: Option<String>,
     pub(crate) actual: Option<String>,
-    pub(crate) details: Map<String, Value>,
+    pub(crate) details: Details,
 }
 
 impl Verdict {
@@ -74,7 +74,7 @@ impl Verdict {
             message: String::new(),
             expected: None,
             actual: None,
-            details: Map::new(),
+            details: Details::default(),
         }
     }
 
@@ -111,7 +111,7 @@ impl Verdict {
     pub(crate) fn from_target(error: &CheckError) -> Self {
         Self {
             terminal: !error.can_retry(),
-            details: error.details().clone(),
+            details: error.details().into(),
             ..Self::unjudged(error.to_string())
         }
     }
@@ -136,7 +136,13 @@ impl Verdict {
 
     /// Structured data of the kind's own, for the report's `details`.
     pub fn detail(mut self, key: &str, value: impl Into<Value>) -> Self {
-        self.details.insert(key.to_owned(), value.into());
+        self.details.add(key, &value.into());
+        self
+    }
+
+    /// The same for anything that is JSON, without the detour over a [`Value`].
+    pub fn detail_of(mut self, key: &str, value: &impl Serialize) -> Self {
+        self.details.add(key, value);
         self
     }
 
@@ -172,8 +178,8 @@ impl Verdict {
     }
 
     /// The report's `details`.
-    pub fn details(&self) -> &Map<String, Value> {
-        &self.details
+    pub fn details(&self) -> Map<String, Value> {
+        self.details.to_map()
     }
 }
 

@@ -32,7 +32,7 @@ impl Lines {
     /// A check that was told about has its verdict.
     pub(super) fn note(&mut self, out: &mut String, state: &State, event: &Event, at: Instant) {
         let Event::Judged(result) = event else { return };
-        if self.told.remove(&result.id).is_some() {
+        if !self.told.is_empty() && self.told.remove(&result.id).is_some() {
             let took = state.open.get(&result.id).map_or(result.duration, |open| at - open.began);
             let (verdict, attempts) = (result.verdict.as_str(), result.attempts);
             self.tell(

@@ -53,7 +53,9 @@ impl Progress {
         } else {
             View::Lines(Lines::default())
         };
-        Self(Some(Shown { state: State::new(project.clone(), graph), aside: Vec::new(), view }))
+        // Lines tell of what is looked at, not of what waits.
+        let project = matches!(view, View::Terminal(_)).then(|| project.clone());
+        Self(Some(Shown { state: State::new(project, graph), aside: Vec::new(), view }))
     }
 
     /// How often to show it; `None` if never.

@@ -9,7 +9,8 @@ use crate::outline::Outline;
 /// Where a run stands.
 #[derive(Debug)]
 pub(super) struct State {
-    project: Project,
+    /// `None`, if nobody will ask what waits for what.
+    project: Option<Project>,
     /// What waits for what. Only runs that last long enough to be shown need it.
     waiting: Option<Waiting>,
     pub(super) began: Instant,
@@ -40,9 +41,9 @@ struct Waiting {
 }
 
 impl State {
-    pub(super) fn new(project: Project, graph: &Graph) -> Self {
+    pub(super) fn new(project: impl Into<Option<Project>>, graph: &Graph) -> Self {
         Self {
-            project,
+            project: project.into(),
             waiting: None,
             began: Instant::now(),
             total: graph.len(),
@@ -54,10 +55,15 @@ impl State {
     }
 
     pub(super) fn fold(&mut self, graph: &Graph, at: Instant, event: Event) {
-        let waiting = self.waiting.get_or_insert_with(|| Waiting::new(&self.project, graph));
+        if let (Some(project), None) = (&self.project, &self.waiting) {
+            self.waiting = Some(Waiting::new(project, graph));
+        }
+        let waiting = self.waiting.as_mut();
         match event {
             Event::Started { id } => {
-                if let Some(&owner) = waiting.owner.get(&*id) {
+                if let Some(waiting) = waiting
+                    && let Some(&owner) = waiting.owner.get(&*id)
+                {
                     waiting.open[owner].1 = true;
                 }
                 self.open.insert(id, Open { began: at, attempts: 0, last: None });
@@ -73,7 +79,9 @@ impl State {
                 self.judged += 1;
                 self.failed += usize::from(result.fails_the_run());
                 self.warnings += usize::from(result.is_warning());
-                if let Some(&owner) = waiting.owner.get(&*result.id) {
+                if let Some(waiting) = waiting
+                    && let Some(&owner) = waiting.owner.get(&*result.id)
+                {
                     waiting.open[owner].0 = waiting.open[owner].0.saturating_sub(1);
                 }
             }

@@ -1,8 +1,15 @@
 //! One attempt: one look by one check, with its deadline. Panics end here.
 
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
-use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use crate::{CheckError, Context, Fault, Vantage, Verdict, context::Run, duration::show};
@@ -20,7 +27,11 @@ pub(super) async fn attempt(run: Arc<Run>, check: usize, fresh_since: Instant, d
     let vantage = check.declared.options.at.clone().map_or(Vantage::Host, Vantage::Inside);
     let cx = Context::new(run, resource, vantage, fresh_since, Some(deadline));
     let began = Instant::now();
-    let look = AssertUnwindSafe(async { check.declared.assertion.check(&cx).await }).catch_unwind();
+    let mut look = pin!(async { check.declared.assertion.check(&cx).await });
+    let look = poll_fn(|task| match catch_unwind(AssertUnwindSafe(|| look.as_mut().poll(task))) {
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    });
     match tokio::time::timeout_at(deadline + GRACE, look).await {
         Ok(Ok(raw)) => raw,
         Ok(Err(panic)) => {

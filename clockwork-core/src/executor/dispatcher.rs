@@ -17,18 +17,18 @@ use super::{
     RunOptions, Stop,
     attempt::{Raw, attempt},
     finding::Finding,
+    result::{Story, because, blank, ran_out, tell_the_story},
     schedule::{Next, Times, next},
     timeline::Timeline,
 };
 use crate::{
-    CheckError, Event, Outcome, Report, ResourceName,
-    assertion::Options,
+    CheckError, Event, Outcome, Report,
     clock::rfc3339,
     context::Run,
     duration::show,
     event::Events,
     graph::{Check, Graph},
-    report::{CheckResult, Details},
+    report::CheckResult,
 };
 
 /// Runs a validated project.
@@ -56,6 +56,8 @@ struct Active {
     last: Option<Finding>,
     /// The end of `within` leaves the attempt that runs less time than it would have.
     cut_short: bool,
+    /// The attempt that runs.
+    task: Option<Id>,
 }
 
 struct Dispatcher {
@@ -70,8 +72,7 @@ struct Dispatcher {
     host: Arc<str>,
     concurrency: usize,
 
-    tasks: JoinSet<Raw>,
-    running: HashMap<Id, usize>,
+    tasks: JoinSet<(usize, Raw)>,
     ready: VecDeque<(usize, Instant)>,
     sleeping: BinaryHeap<Reverse<(Instant, usize)>>,
     active: Vec<Option<Box<Active>>>,
@@ -104,7 +105,6 @@ impl Dispatcher {
             host: "host".into(),
             concurrency: options.concurrency.unwrap_or(defaults.concurrency).max(1),
             tasks: JoinSet::new(),
-            running: HashMap::new(),
             ready: VecDeque::new(),
             sleeping: BinaryHeap::new(),
             active: std::iter::repeat_with(|| None).take(graph.checks.len()).collect(),
@@ -144,7 +144,12 @@ impl Dispatcher {
                     interrupted = true;
                     self.skip_the_rest("the run was interrupted");
                 }
-                Some(ended) = self.tasks.join_next_with_id() => self.ended(ended),
+                Some(first) = self.tasks.join_next() => {
+                    self.ended(first);
+                    while let Some(ended) = self.tasks.try_join_next() {
+                        self.ended(ended);
+                    }
+                }
                 () = at(self.deadline) => self.out_of_time(),
                 () = at(wake) => self.wake(),
             }
@@ -226,7 +231,8 @@ impl Dispatcher {
             }
             None => because(&causes),
         };
-        let result = CheckResult { message: reason, caused_by: causes, ..self.blank(check) };
+        let result =
+            CheckResult { message: reason, caused_by: causes, ..blank(&self.graph, &self.host, check) };
         self.conclude(check, result);
         false
     }
@@ -248,7 +254,7 @@ impl Dispatcher {
     }
 
     fn start_ready(&mut self) {
-        while self.running.len() < self.concurrency
+        while self.tasks.len() < self.concurrency
             && let Some((check, fresh_since)) = self.ready.pop_front()
         {
             let now = Instant::now();
@@ -263,6 +269,7 @@ impl Dispatcher {
                     timeline,
                     last: None,
                     cut_short: false,
+                    task: None,
                 })
             });
             active.attempts += 1;
@@ -278,9 +285,8 @@ impl Dispatcher {
             if let Some(node) = self.graph.checks[check].node {
                 self.fresh[node] = self.fresh[node].max(fresh_since);
             }
-            let task = attempt(Arc::clone(&self.run), check, fresh_since, deadline);
-            let id = self.tasks.spawn(task).id();
-            self.running.insert(id, check);
+            let attempt = attempt(Arc::clone(&self.run), check, fresh_since, deadline);
+            active.task = Some(self.tasks.spawn(async move { (check, attempt.await) }).id());
         }
     }
 
@@ -297,16 +303,19 @@ impl Dispatcher {
     }
 
     /// An attempt ended.
-    fn ended(&mut self, ended: Result<(Id, Raw), tokio::task::JoinError>) {
-        let (id, raw) = match ended {
+    fn ended(&mut self, ended: Result<(usize, Raw), tokio::task::JoinError>) {
+        let (check, raw) = match ended {
             Ok(ended) => ended,
             // Panics end inside the attempt, so this is a task that was aborted with its check's verdict in place, or
             // a runtime that shuts down.
             Err(error) => {
-                (error.id(), Err(CheckError::unobservable(format!("the attempt was lost: {error}"))))
+                let lost = |active: &Option<Box<Active>>| {
+                    active.as_ref().is_some_and(|active| active.task == Some(error.id()))
+                };
+                let Some(check) = self.active.iter().position(lost) else { return };
+                (check, Err(CheckError::unobservable(format!("the attempt was lost: {error}"))))
             }
         };
-        let Some(check) = self.running.remove(&id) else { return };
         if self.results[check].is_some() {
             return;
         }
@@ -315,13 +324,13 @@ impl Dispatcher {
         let options = &graph.checks[check].declared.options;
         let now = Instant::now();
         let starved = active.cut_short && raw.as_ref().is_err_and(CheckError::is_timeout);
+        let mut fresh = false;
         let finding = match active.last.take() {
             // That the last attempt had too little time says less than what the one before it saw.
             Some(last) if starved && last.outcome != Outcome::Passed => last,
             _ => {
-                let finding = Finding::new(raw, options.not);
-                active.timeline.add(now - active.began, finding.outcome, &finding.message);
-                finding
+                fresh = true;
+                Finding::new(raw, options.not)
             }
         };
         if finding.outcome == Outcome::Passed && options.holds_for.is_some() && active.holds_since.is_none() {
@@ -334,7 +343,12 @@ impl Dispatcher {
             holds_since: active.holds_since,
             attempts: active.attempts,
         };
-        match next(finding.outcome, finding.retry, options, times, now) {
+        let next = next(finding.outcome, finding.retry, options, times, now);
+        // One attempt has no story.
+        if fresh && (active.attempts > 1 || matches!(next, Next::At(_))) {
+            active.timeline.add(now - active.began, finding.outcome, &finding.message);
+        }
+        match next {
             Next::At(at) => {
                 self.events.emit(Event::Attempt {
                     id: Arc::clone(&self.graph.checks[check].id),
@@ -348,24 +362,25 @@ impl Dispatcher {
                 self.sleeping.push(Reverse((at, check)));
             }
             Next::Done => {
-                let finding = tell_the_story(finding, options, &active, now);
+                let story =
+                    Story { began: active.began, attempts: active.attempts, holds_since: active.holds_since };
+                let finding = tell_the_story(finding, options, &story, now);
                 self.judged(check, finding, *active, now);
             }
         }
     }
 
     fn judged(&mut self, check: usize, finding: Finding, active: Active, now: Instant) {
-        let repeated = active.attempts > 1;
         let result = CheckResult {
             verdict: finding.outcome,
             message: finding.message,
             expected: finding.expected,
             actual: finding.actual,
-            details: Details::new(&finding.details),
+            details: finding.details.shrunk(),
             attempts: active.attempts,
-            timeline: if repeated { active.timeline.into_transitions() } else { Vec::new() },
+            timeline: active.timeline.into_transitions(),
             duration: now - active.began,
-            ..self.blank(check)
+            ..blank(&self.graph, &self.host, check)
         };
         let fails = result.fails_the_run();
         self.conclude(check, result);
@@ -396,7 +411,11 @@ impl Dispatcher {
     fn skip_the_rest(&mut self, reason: &str) {
         self.abandon(|dispatcher, check| {
             let attempts = dispatcher.active[check].as_ref().map_or(0, |active| active.attempts);
-            CheckResult { message: reason.to_owned(), attempts, ..dispatcher.blank(check) }
+            CheckResult {
+                message: reason.to_owned(),
+                attempts,
+                ..blank(&dispatcher.graph, &dispatcher.host, check)
+            }
         });
     }
 
@@ -419,11 +438,11 @@ impl Dispatcher {
                 message: finding.message,
                 expected: finding.expected,
                 actual: finding.actual,
-                details: Details::new(&finding.details),
+                details: finding.details.shrunk(),
                 attempts: active.as_ref().map_or(0, |active| active.attempts),
                 duration: active.as_ref().map_or(Duration::ZERO, |active| active.began.elapsed()),
                 timeline: active.map_or_else(Vec::new, |active| active.timeline.into_transitions()),
-                ..dispatcher.blank(check)
+                ..blank(&dispatcher.graph, &dispatcher.host, check)
             }
         });
     }
@@ -451,34 +470,6 @@ impl Dispatcher {
             }
         }
     }
-
-    /// A result with what is known before anything was looked at.
-    fn blank(&self, index: usize) -> CheckResult {
-        let check = &self.graph.checks[index];
-        let options = &check.declared.options;
-        let assertion = check.declared.assertion();
-        CheckResult {
-            id: Arc::clone(&check.id),
-            resource: check.node.map(|node| self.graph.shared_name(node)),
-            related: check.related.iter().map(|&node| self.graph.shared_name(node)).collect(),
-            assertion: assertion.kind(),
-            label: match options.not {
-                true => format!("not {}", assertion.label()).trim_end().to_owned(),
-                false => assertion.label(),
-            },
-            verdict: Outcome::Skipped,
-            severity: options.severity,
-            message: String::new(),
-            expected: None,
-            actual: None,
-            caused_by: Vec::new(),
-            at: options.at.as_ref().map_or_else(|| Arc::clone(&self.host), ResourceName::shared),
-            attempts: 0,
-            timeline: Vec::new(),
-            details: Details::default(),
-            duration: Duration::ZERO,
-        }
-    }
 }
 
 /// Waits until then; forever, where there is no such time.
@@ -487,31 +478,4 @@ async fn at(time: Option<Instant>) {
         Some(time) => tokio::time::sleep_until(time).await,
         None => std::future::pending().await,
     }
-}
-
-fn ran_out(after: &str, how: &str) -> Finding {
-    Finding::errored(&CheckError::unobservable(format!("the run's deadline passed after {after}, {how}")))
-}
-
-fn because(causes: &[Arc<str>]) -> String {
-    match causes {
-        [one] => format!("{one} did not hold"),
-        [first, rest @ ..] => format!("{first} and {} more did not hold", rest.len()),
-        [] => String::new(),
-    }
-}
-
-/// A repeated check says how often and how long it was tried.
-fn tell_the_story(finding: Finding, options: &Options, active: &Active, now: Instant) -> Finding {
-    if finding.outcome == Outcome::Passed {
-        return finding;
-    }
-    let message = if let (Some(since), Some(holds_for)) = (active.holds_since, options.holds_for) {
-        format!("held for {} of {}, then: {}", show(now - since), show(holds_for), finding.message)
-    } else if active.attempts > 1 {
-        format!("{} ({} attempts in {})", finding.message, active.attempts, show(now - active.began))
-    } else {
-        return finding;
-    };
-    Finding { message, ..finding }
 }

@@ -1,9 +1,7 @@
 //! What an attempt means: its verdict under `not`, whose fault an error is, and whether trying again can help.
 
-use serde_json::{Map, Value};
-
 use super::attempt::Raw;
-use crate::{CheckError, Fault, Outcome, Verdict, text::bounded};
+use crate::{CheckError, Fault, Outcome, Verdict, details::Details, text::bounded};
 
 /// How long a message may be. What did not fit is in nobody's interest, and messages quote the outside.
 const MESSAGE_LIMIT: usize = 16 << 10;
@@ -17,7 +15,7 @@ pub(super) struct Finding {
     pub(super) message: String,
     pub(super) expected: Option<String>,
     pub(super) actual: Option<String>,
-    pub(super) details: Map<String, Value>,
+    pub(super) details: Details,
 }
 
 impl Finding {
@@ -35,7 +33,7 @@ impl Finding {
 
     pub(super) fn errored(error: &CheckError) -> Self {
         let message = bounded(error.to_string(), MESSAGE_LIMIT);
-        let (outcome, details) = (Outcome::Errored, error.details().clone());
+        let (outcome, details) = (Outcome::Errored, error.details().into());
         Self { outcome, retry: error.can_retry(), message, expected: None, actual: None, details }
     }
 

@@ -7,6 +7,7 @@
 mod attempt;
 mod dispatcher;
 mod finding;
+mod result;
 mod schedule;
 mod timeline;
 

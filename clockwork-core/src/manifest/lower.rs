@@ -38,6 +38,8 @@ pub(super) struct Lowering<'a> {
     pub(super) shown_as: &'a BTreeMap<String, String>,
     /// The resources and assertions that could not be read: what they are, taken together, is not judged.
     pub(super) unread: HashSet<Id>,
+    /// The options of all assertions that set none.
+    pub(super) plain: Arc<Options>,
 }
 
 /// Stands where an assertion could not be read, so that those behind it keep their places.
@@ -246,7 +248,11 @@ impl<'a> Lowering<'a> {
         };
         let assertion = self.fields(key, value, &entry);
         match (assertion, good) {
-            (Some(assertion), true) => Some(Declared { assertion, options }),
+            (Some(assertion), true) => {
+                let plain = options == Options::default();
+                let options = if plain { Arc::clone(&self.plain) } else { Arc::new(options) };
+                Some(Declared { assertion, options })
+            }
             _ => None,
         }
     }
@@ -268,7 +274,7 @@ impl<'a> Lowering<'a> {
             return None;
         };
         match (entry.read)(De::empty(self.document, item)) {
-            Ok(assertion) => Some(Declared { assertion, options: Options::default() }),
+            Ok(assertion) => Some(Declared { assertion, options: Arc::clone(&self.plain) }),
             Err(fault) => {
                 let Told { code, message, .. } = describe(&fault, self.document, name, &[]);
                 let fields = required(entry.schema);

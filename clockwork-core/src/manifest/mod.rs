@@ -3,7 +3,7 @@
 //!
 //! | step | module |
 //! | --- | --- |
-//! | bytes to nodes, within bounds | `parse`, `node`, `scalar` |
+//! | bytes to nodes, within bounds | `parse`, `subset`, `node`, `scalar` |
 //! | `${vars.X}` and `${env.X}` | `interpolate` |
 //! | nodes to Rust types | `de`, `fault` |
 //! | the structure around them | `lower`, `options` |
@@ -25,9 +25,13 @@ mod required;
 mod scalar;
 mod schema;
 mod search;
+mod subset;
 mod validate;
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 pub use error::{ManifestError, ManifestProblem};
 pub(crate) use {de::De, fault::Fault, options::is_option};
@@ -195,6 +199,7 @@ impl<'a> Reader<'a> {
             file: 0,
             shown_as: &self.shown_as,
             unread: HashSet::new(),
+            plain: Arc::default(),
         };
         let project = lowering.project();
         let graph = lowering.validate(&project);

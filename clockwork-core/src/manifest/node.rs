@@ -35,7 +35,7 @@ pub(super) const DOLLAR: u8 = 8;
 /// Values have been put in, once and for all.
 pub(super) const DONE: u8 = 16;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry {
     /// From 1.
     pub(super) line: u32,
@@ -61,7 +61,7 @@ impl Entry {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Document {
     entries: Vec<Entry>,
     text: String,
@@ -94,6 +94,16 @@ impl Document {
     pub(super) fn push(&mut self, line: u32, column: u32, width: u32, shape: Shape) -> Id {
         let id = self.entries.len() as Id;
         self.entries.push(Entry { line, column, width, shape, flags: 0, a: id + 1, b: 0 });
+        id
+    }
+
+    /// Adds a scalar with its text.
+    pub(super) fn push_scalar(&mut self, line: u32, column: u32, width: u32, shape: Shape, text: &str) -> Id {
+        let id = self.push(line, column, width, shape);
+        self.set_text(id, text);
+        if text.contains('$') {
+            self.mark(id, DOLLAR);
+        }
         id
     }
 

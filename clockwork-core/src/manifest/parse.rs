@@ -7,7 +7,8 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, Tag};
 
 use super::{
     error::{Spot, Trouble},
-    node::{BROKEN, DOLLAR, Document, Id, Shape},
+    node::{BROKEN, Document, Id, Shape},
+    subset,
 };
 use crate::text::quote;
 
@@ -63,6 +64,11 @@ const BEFORE_JSON: &str = "--- ";
 
 /// Reads one document.
 pub(super) fn parse(text: &str) -> Result<Document, Trouble> {
+    subset::read(text).map_or_else(|| parse_all(text), Ok)
+}
+
+/// Reads one document with the parser, which knows all of YAML, and what is wrong with it.
+pub(super) fn parse_all(text: &str) -> Result<Document, Trouble> {
     let mut builder = Builder { document: Document::with_capacity(text.len()), ..Builder::default() };
     let mut documents = 0;
     // A `{` that begins a line may turn out to be a key, and so the parser keeps everything up to its `}`, which is all
@@ -147,11 +153,7 @@ impl Builder {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let shape = if style == ScalarStyle::Plain { Shape::Plain } else { Shape::Quoted };
-                let id = self.document.push(line, column, width, shape);
-                self.document.set_text(id, &text);
-                if text.contains('$') {
-                    self.document.mark(id, DOLLAR);
-                }
+                let id = self.document.push_scalar(line, column, width, shape, &text);
                 if let Some(tag) = tag {
                     self.tag(id, &tag, spot(span))?;
                 }

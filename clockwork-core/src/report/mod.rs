@@ -5,9 +5,9 @@ mod text;
 use std::{fmt, sync::Arc, time::Duration};
 
 use serde::{Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use crate::{Outcome, Severity};
+use crate::{Outcome, Severity, details::Details};
 
 pub use text::{Palette, TextOptions, write_text};
 
@@ -101,29 +101,6 @@ pub struct Transition {
     pub message: String,
     /// How many in a row.
     pub count: u32,
-}
-
-/// Structured data as compact JSON: a map of them would be most of what ten thousand results take.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Details(Option<Box<str>>);
-
-impl Details {
-    pub(crate) fn new(details: &Map<String, Value>) -> Self {
-        if details.is_empty() {
-            return Self(None);
-        }
-        Self(serde_json::to_string(details).ok().map(String::into_boxed_str))
-    }
-
-    fn to_map(&self) -> Map<String, Value> {
-        self.0.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
-    }
-}
-
-impl Serialize for Details {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.to_map().serialize(serializer)
-    }
 }
 
 impl CheckResult {

@@ -102,7 +102,8 @@ fn write_result(out: &mut impl fmt::Write, result: &CheckResult, options: &TextO
         Outcome::Failed => (bad, '✗'),
         Outcome::Errored => (bad, '?'),
     };
-    write!(out, "  {colour}{mark}{reset} {}", title(result))?;
+    write!(out, "  {colour}{mark}{reset} ")?;
+    write_title(out, result)?;
     if options.verbose && result.attempts > 0 {
         write!(out, " {dim}{}{reset}", crate::duration::show(result.duration))?;
     }
@@ -131,18 +132,26 @@ fn write_result(out: &mut impl fmt::Write, result: &CheckResult, options: &TextO
 }
 
 /// `nginx-web: ResponseTimeAssert (< 200 ms)`, on one line.
-fn title(result: &CheckResult) -> String {
-    let owner = match (&result.resource, result.related.as_slice()) {
-        (Some(name), _) => name.to_string(),
-        (None, []) => String::from("cross"),
-        (None, related) => related.join(" → "),
+fn write_title(out: &mut impl fmt::Write, result: &CheckResult) -> fmt::Result {
+    let mut on_one_line = |text: &str| match harmless(text) {
+        text if text.contains('\n') => out.write_str(&text.replace('\n', " ")),
+        text => out.write_str(&text),
     };
-    let mut title = format!("{owner}: {}", result.assertion);
+    match (&result.resource, result.related.as_slice()) {
+        (Some(name), _) => on_one_line(name)?,
+        (None, []) => on_one_line("cross")?,
+        (None, related) => on_one_line(&related.join(" → "))?,
+    }
+    on_one_line(": ")?;
+    on_one_line(result.assertion)?;
     if !result.label.is_empty() {
-        title.push_str(&format!(" ({})", result.label));
+        on_one_line(" (")?;
+        on_one_line(&result.label)?;
+        on_one_line(")")?;
     }
     if &*result.at != "host" {
-        title.push_str(&format!(" at {}", result.at));
+        on_one_line(" at ")?;
+        on_one_line(&result.at)?;
     }
-    harmless(&title).replace('\n', " ")
+    Ok(())
 }

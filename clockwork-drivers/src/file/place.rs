@@ -43,6 +43,11 @@ pub fn show_path(path: &Path) -> String {
 }
 
 fn is_plain(path: &str) -> bool {
+    // As nearly all paths are.
+    let simple = |byte| matches!(byte, b'!'..=b'~') && !matches!(byte, b'"' | b'\\' | b'\'' | b'`');
+    if path.len() <= text::QUOTE_LIMIT && !path.is_empty() && path.bytes().all(simple) {
+        return true;
+    }
     !path.is_empty()
         && path.chars().count() <= text::QUOTE_LIMIT
         && !path.chars().any(|c| c.is_whitespace() || matches!(c, '"' | '\\' | '\'' | '`'))

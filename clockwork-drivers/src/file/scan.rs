@@ -15,7 +15,7 @@ use std::{
     },
 };
 
-use clockwork_core::{CheckError, Context, Fault, Probe};
+use clockwork_core::{CheckError, Context, Fault, Pattern, Probe};
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -42,7 +42,7 @@ pub enum Needle {
     /// These bytes, anywhere.
     Text(String),
     /// A match of this regex, anywhere. What is not UTF-8 is searched too, and matched by nothing but itself.
-    Regex(regex::Regex),
+    Regex(Pattern),
 }
 
 impl Needle {
@@ -157,7 +157,7 @@ fn find_text(chunks: &mut Chunks, file: &mut File, text: &str) -> Result<Option<
     Ok(None)
 }
 
-fn find_regex(chunks: &mut Chunks, file: &mut File, regex: &regex::Regex) -> Result<Option<u64>, CheckError> {
+fn find_regex(chunks: &mut Chunks, file: &mut File, regex: &Pattern) -> Result<Option<u64>, CheckError> {
     match step_regex(chunks, file, regex)? {
         Ok(found) => Ok(found),
         Err(Unsupported) => in_memory_regex(chunks, file, regex),
@@ -167,7 +167,7 @@ fn find_regex(chunks: &mut Chunks, file: &mut File, regex: &regex::Regex) -> Res
 fn step_regex(
     chunks: &mut Chunks,
     file: &mut File,
-    regex: &regex::Regex,
+    regex: &Pattern,
 ) -> Result<Result<Option<u64>, Unsupported>, CheckError> {
     let mut stream = match Stream::new(regex.as_str()) {
         Ok(stream) => stream,
@@ -184,11 +184,7 @@ fn step_regex(
     Ok(stream.end())
 }
 
-fn in_memory_regex(
-    chunks: &mut Chunks,
-    file: &mut File,
-    regex: &regex::Regex,
-) -> Result<Option<u64>, CheckError> {
+fn in_memory_regex(chunks: &mut Chunks, file: &mut File, regex: &Pattern) -> Result<Option<u64>, CheckError> {
     io::Seek::rewind(file).map_err(|error| broken(&chunks.path, error))?;
     let mut all = Vec::new();
     while let Some(chunk) = chunks.next(file)? {

@@ -1,0 +1,86 @@
+//! [`Details`]: structured data as the JSON that it will be in the report. A map of values would be most of what ten
+//! thousand results take, and a third of what it takes to make them.
+
+use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
+
+/// The members of an object, without its braces. A key that comes again replaces the first one when they are read.
+#[derive(Clone, Default, PartialEq)]
+pub(crate) struct Details(Vec<u8>);
+
+impl Details {
+    /// As much as most kinds have to say.
+    const ROOM: usize = 192;
+
+    pub(crate) fn add(&mut self, key: &str, value: &impl Serialize) {
+        let Self(json) = self;
+        let before = json.len();
+        json.reserve(if before == 0 { Self::ROOM } else { 0 });
+        if before > 0 {
+            json.push(b',');
+        }
+        let added = serde_json::to_writer(&mut *json, key).and_then(|()| {
+            json.push(b':');
+            serde_json::to_writer(&mut *json, value)
+        });
+        if added.is_err() {
+            json.truncate(before); // a type of the caller's that is no JSON: nothing is better than half of it
+        }
+    }
+
+    /// Gives back what is not needed.
+    pub(crate) fn shrunk(mut self) -> Self {
+        self.0.shrink_to_fit();
+        self
+    }
+
+    pub(crate) fn to_map(&self) -> Map<String, Value> {
+        if self.0.is_empty() {
+            return Map::new();
+        }
+        serde_json::from_slice(&[b"{", &*self.0, b"}"].concat()).unwrap_or_default()
+    }
+}
+
+impl From<&Map<String, Value>> for Details {
+    fn from(map: &Map<String, Value>) -> Self {
+        let mut details = Self::default();
+        map.iter().for_each(|(key, value)| details.add(key, value));
+        details
+    }
+}
+
+impl Serialize for Details {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_map().serialize(serializer)
+    }
+}
+
+impl std::fmt::Debug for Details {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{{{}}}", String::from_utf8_lossy(&self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_comes_out_is_what_a_map_would_hold() {
+        let mut details = Details::default();
+        assert_eq!(serde_json::to_value(&details).ok(), Some(json!({})));
+        details.add("plain \"key\"", &json!({ "b": [1, -0.5, null], "a": "ü\n" }));
+        details.add("status", &200_u16);
+        details.add("odd", &f64::NAN);
+        details.add("status", &404_u16);
+        details.add("no JSON", &std::collections::HashMap::from([((1, 2), 3)]));
+        let map = details.shrunk().to_map();
+        let text = serde_json::to_string(&map).unwrap_or_default();
+        let expected = r#"{"plain \"key\"":{"b":[1,-0.5,null],"a":"ü\n"},"status":404,"odd":null}"#;
+        assert_eq!(text, expected);
+        assert_eq!(Details::from(&map).to_map(), map);
+    }
+}

@@ -1,0 +1,73 @@
+//! What a check's result says, beside what it found: what was known before, and what became of waiting.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::finding::Finding;
+use crate::{
+    CheckError, Outcome, ResourceName, assertion::Options, details::Details, duration::show, graph::Graph,
+    report::CheckResult,
+};
+
+/// A result with what is known before anything was looked at.
+pub(super) fn blank(graph: &Graph, host: &Arc<str>, index: usize) -> CheckResult {
+    let check = &graph.checks[index];
+    let options = &check.declared.options;
+    let assertion = check.declared.assertion();
+    CheckResult {
+        id: Arc::clone(&check.id),
+        resource: check.node.map(|node| graph.shared_name(node)),
+        related: check.related.iter().map(|&node| graph.shared_name(node)).collect(),
+        assertion: assertion.kind(),
+        label: match options.not {
+            true => format!("not {}", assertion.label()).trim_end().to_owned(),
+            false => assertion.label(),
+        },
+        verdict: Outcome::Skipped,
+        severity: options.severity,
+        message: String::new(),
+        expected: None,
+        actual: None,
+        caused_by: Vec::new(),
+        at: options.at.as_ref().map_or_else(|| Arc::clone(host), ResourceName::shared),
+        attempts: 0,
+        timeline: Vec::new(),
+        details: Details::default(),
+        duration: Duration::ZERO,
+    }
+}
+
+/// How often and how long a check was looked at.
+pub(super) struct Story {
+    pub(super) began: Instant,
+    pub(super) attempts: u32,
+    pub(super) holds_since: Option<Instant>,
+}
+
+pub(super) fn ran_out(after: &str, how: &str) -> Finding {
+    Finding::errored(&CheckError::unobservable(format!("the run's deadline passed after {after}, {how}")))
+}
+
+pub(super) fn because(causes: &[Arc<str>]) -> String {
+    match causes {
+        [one] => format!("{one} did not hold"),
+        [first, rest @ ..] => format!("{first} and {} more did not hold", rest.len()),
+        [] => String::new(),
+    }
+}
+
+/// A repeated check says how often and how long it was tried.
+pub(super) fn tell_the_story(finding: Finding, options: &Options, story: &Story, now: Instant) -> Finding {
+    if finding.outcome == Outcome::Passed {
+        return finding;
+    }
+    let message = if let (Some(since), Some(holds_for)) = (story.holds_since, options.holds_for) {
+        format!("held for {} of {}, then: {}", show(now - since), show(holds_for), finding.message)
+    } else if story.attempts > 1 {
+        format!("{} ({} attempts in {})", finding.message, story.attempts, show(now - story.began))
+    } else {
+        return finding;
+    };
+    Finding { message, ..finding }
+}
