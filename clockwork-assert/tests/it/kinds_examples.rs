@@ -26,6 +26,30 @@ resources:
         ],
     },
     Example {
+        kind: "ContainerImageAssert",
+        manifest: "
+resources:
+  web:
+    kind: ContainerResource
+    image: nginx:1.27
+    assertions:
+      - ContainerImageAssert: {}",
+        says: &[
+            "is of an older ‹\"nginx:1.27\"›: it is ‹sha256:4f1a2b3c4d5e›, and the name now means ‹sha256:9a8b7c6d5e4f›; make the container anew",
+        ],
+    },
+    Example {
+        kind: "ContainerRestartsAssert",
+        manifest: "
+assertions:
+  - ContainerRestartsAssert: { container: api, max: 2, within: 1h }",
+        says: &[
+            "was started again ‹4 times›‹› within the last ‹1h›, ‹7 times› in all",
+            "is in a crash loop: it was started again ‹5 times›",
+            "the kernel ended a process of it for want of memory‹ (limit 512 MiB)›",
+        ],
+    },
+    Example {
         kind: "ContainerRunningAssert",
         manifest: "
 assertions:
@@ -44,17 +68,6 @@ assertions:
         says: &["used ‹187.3› % of a core over ‹5 s›"],
     },
     Example {
-        kind: "DeployedRevisionAssert",
-        manifest: "
-assertions:
-  - DeployedRevisionAssert: { url: \"https://shop.example/version\", json: version, expected: 1.4.2 }
-  - DeployedRevisionAssert: { url: \"https://shop.example/\", header: x-revision, expected: { starts_with: 9f2c1e7 }, addresses: [10.0.0.7, 10.0.0.8] }",
-        says: &[
-            "expected ‹\"1.4.2\"›, but ‹10.0.0.7:443 has \"1.4.1\"; ›right at ‹10.0.0.8:443›",
-            "‹10.0.0.8:443› tells no revision: its answer (‹200›) ‹has no header \"x-revision\"›",
-        ],
-    },
-    Example {
         kind: "DatabaseConnectionAssert",
         manifest: "
 resources:
@@ -71,6 +84,34 @@ assertions:
             "‹db.internal:5432› refuses the user or the password: ‹\"password authentication failed for user \\\"admin\\\"\" (28P01)›",
             "‹db.internal:5432› takes nobody now: ‹\"the database system is starting up\" (57P03)›",
             "‹db.internal:5432› does not speak PostgreSQL: its answer begins with ‹\"HTTP/1.1 400 Bad Request\"›",
+        ],
+    },
+    Example {
+        kind: "DeployedRevisionAssert",
+        manifest: "
+assertions:
+  - DeployedRevisionAssert: { url: \"https://shop.example/version\", json: version, expected: 1.4.2 }
+  - DeployedRevisionAssert: { url: \"https://shop.example/\", header: x-revision, expected: { starts_with: 9f2c1e7 }, addresses: [10.0.0.7, 10.0.0.8] }",
+        says: &[
+            "expected ‹\"1.4.2\"›, but ‹10.0.0.7:443 has \"1.4.1\"; ›right at ‹10.0.0.8:443›",
+            "‹10.0.0.8:443› tells no revision: its answer (‹200›) ‹has no header \"x-revision\"›",
+        ],
+    },
+    Example {
+        kind: "DirectoryExistsAssert",
+        manifest: "
+assertions:
+  - DirectoryExistsAssert: { path: /var/lib/app }",
+        says: &["‹/var/lib/app› is missing", "‹/var/lib/app› is ‹a regular file›, not a directory"],
+    },
+    Example {
+        kind: "DiskSpaceAssert",
+        manifest: "
+assertions:
+  - DiskSpaceAssert: { path: /var, min_gb_free: 5, inodes: 10000 }",
+        says: &[
+            "the filesystem of ‹/var› has ‹3.2 GB› free (‹3.0 GiB› of ‹37.3 GiB›)",
+            "the filesystem of ‹/var› has no inode left: no file can be made on it, however many bytes are free",
         ],
     },
     Example {
@@ -114,6 +155,16 @@ assertions:
 assertions:
   - FileExistsAssert: { path: /run/app.sock }",
         says: &["‹/run/app.sock› is missing", "‹/run/app.sock› is a directory, not a file"],
+    },
+    Example {
+        kind: "FileModifiedWithinAssert",
+        manifest: "
+assertions:
+  - FileModifiedWithinAssert: { path: /var/backups/shop.dump, max_age: 26h }",
+        says: &[
+            "‹/var/backups/shop.dump› was last modified ‹2d3h› ago, ‹1d1h› longer than it may be",
+            "‹/var/backups/shop.dump› was modified ‹1h› in the future: a clock is wrong, or its time was set by hand",
+        ],
     },
     Example {
         kind: "FilePermissionsAssert",
@@ -250,6 +301,13 @@ assertions:
         says: &["took ‹512 ms› at the ‹95th› percentile (fastest of ‹20› samples: ‹98 ms›)"],
     },
     Example {
+        kind: "RowCountAssert",
+        manifest: "
+assertions:
+  - RowCountAssert: { table: users, min: 1, where: deleted_at IS NULL, connection: { engine: mysql, database: shop, user: reader } }",
+        says: &["‹\"users\"› has ‹0 rows›‹ for which the condition holds›, expected ‹at least 1 rows›"],
+    },
+    Example {
         kind: "SslCertificateAssert",
         manifest: "
 resources:
@@ -273,24 +331,6 @@ resources:
         ],
     },
     Example {
-        kind: "TcpResponseAssert",
-        manifest: "
-assertions:
-  - TcpResponseAssert: { host: cache.internal, port: 6379, send: \"PING\\r\\n\", expect: \"+PONG\\r\\n\" }
-  - TcpResponseAssert: { host: mail.internal, port: 25, expect: { starts_with: \"220 \" } }",
-        says: &[
-            "‹cache.internal:6379› answered otherwise: ‹expected \"+PONG\\r\\n\", got \"-NOAUTH\\r\\n\"›",
-            "‹mail.internal:25› closed the connection without a greeting",
-        ],
-    },
-    Example {
-        kind: "RowCountAssert",
-        manifest: "
-assertions:
-  - RowCountAssert: { table: users, min: 1, where: deleted_at IS NULL, connection: { engine: mysql, database: shop, user: reader } }",
-        says: &["‹\"users\"› has ‹0 rows›‹ for which the condition holds›, expected ‹at least 1 rows›"],
-    },
-    Example {
         kind: "TableExistsAssert",
         manifest: "
 assertions:
@@ -298,6 +338,40 @@ assertions:
         says: &[
             "there is no table ‹\"users\"› (‹search_path: public›)‹›; there is ‹\"app.users\"›",
             "‹\"app.users\": ›column ‹\"id\"› is ‹\"integer\"›, expected ‹\"bigint\"›",
+        ],
+    },
+    Example {
+        kind: "TcpResponseAssert",
+        manifest: "
+assertions:
+  - TcpResponseAssert: { host: cache.internal, port: 6379, send: \"PING\\r\\n\", expect: \"+PONG\\r\\n\" }
+  - TcpResponseAssert: { host: mail.internal, port: 25, expect: { starts_with: \"220 \" } }",
+        says: &[
+            "‹cache.internal:6379› answered otherwise: ‹expected \"+PONG\\r\\n\", got \"-NOAUTH\\r\\n\"›",
+            "‹mail.internal:25 ›closed the connection without a greeting",
+        ],
+    },
+    Example {
+        kind: "VulnerabilityScanAssert",
+        manifest: "
+resources:
+  api:
+    kind: ContainerResource
+    image: acme/api:1.4
+    assertions:
+      - VulnerabilityScanAssert:
+          database: /var/lib/osv # <ecosystem>/all.zip
+          max_database_age: 5d
+          fail_on: high
+          unknown_severity: ignore
+          only_fixed: true
+          ignore:
+            - { id: CVE-2024-0727, package: openssl, until: 2027-01-31, reason: reads no PKCS12 files }
+assertions:
+  - VulnerabilityScanAssert: { lockfile: Cargo.lock, api: \"https://api.osv.dev\" }",
+        says: &[
+            "‹3› packages have known vulnerabilities ‹at or above high›: ‹libssl3 3.0.11-1~deb12u1 (CVE-2023-5363, high, fixed in 3.0.11-1~deb12u2)›; upgrade what has a fix, and put what can be lived with into `ignore` with a reason‹›",
+            "nothing is proven, because not everything could be scanned: ‹/var/lib/osv/Debian/all.zip›‹: the database is too old: its last record is of ‹2026-10-01›, ‹53 days› ago (at most ‹5 days›)",
         ],
     },
 ];
