@@ -46,7 +46,7 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
 
 fn from_base64(text: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    let (mut bits, mut count, mut symbols) = (0_u32, 0, 0);
+    let (mut bits, mut count, mut symbols) = (0_u32, 0, 0_usize);
     let trimmed: String = text.chars().filter(|c| !c.is_whitespace()).collect();
     let body = trimmed.trim_end_matches('=');
     for c in body.bytes() {
@@ -66,7 +66,7 @@ fn from_base64(text: &str) -> Option<Vec<u8>> {
         }
     }
     let padding = trimmed.len() - body.len();
-    let padded = padding == 0 || (symbols + padding) % 4 == 0 && padding < 3;
+    let padded = padding == 0 || (symbols + padding).is_multiple_of(4) && padding < 3;
     (symbols % 4 != 1 && padded && bits == 0).then_some(bytes)
 }
 

@@ -138,6 +138,7 @@ impl Check {
                  engine: postgresql, host: 127.0.0.1, port: {port}, database: postgres, user: postgres, \
                  password: {{ file: \"{password_file}\" }} }} }}",
                 sql("$1::int")
+            )),
             Self::Vulnerabilities { root, database, .. } => line(format_args!(
                 "VulnerabilityScanAssert: {{ path: \"{root}\", database: \"{database}\" }}"
             )),

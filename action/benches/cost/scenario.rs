@@ -25,7 +25,6 @@ use crate::{
 };
 
 /// Every scenario that is a comparison; `flat` is one of its own.
-pub(crate) const NAMES: [&str; 12] = [
 pub(crate) const NAMES: &[&str] = &[
     "http-1000",
     "http-10000",

@@ -224,8 +224,8 @@ impl List {
     fn is_about(&self, certificate: &Certificate) -> bool {
         let scope = &self.scope;
         self.issuer_der == certificate.issuer_der
-            && !(scope.servers_only && certificate.is_ca)
-            && !(scope.cas_only && !certificate.is_ca)
+            && (!scope.servers_only || !certificate.is_ca)
+            && (!scope.cas_only || certificate.is_ca)
             && (scope.places.is_empty()
                 || certificate.crl_places.is_empty()
                 || scope.places.iter().any(|place| certificate.crl_places.contains(place)))

@@ -110,7 +110,6 @@ async fn holds(
             client.check(address).await
         }
         Check::Dns { resolver, name, address } => dns::check(resolver, name, address).await,
-        Check::File { .. } | Check::Exists { .. } => {
         Check::File { .. } | Check::Exists { .. } | Check::Vulnerabilities { .. } => {
             let work = Arc::clone(work);
             tokio::task::spawn_blocking(move || work.files.check(&work.checks[index])).await?

@@ -6,3 +6,4 @@ mod starttls;
 mod versions;
 mod zoo;
 mod zoo_cases;
+mod zoo_strength;
