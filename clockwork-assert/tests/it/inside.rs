@@ -142,7 +142,7 @@ async fn files_of_a_container_that_does_not_run() {
         (passed, FileSizeAssert::new("/link").min_bytes(9).max_bytes(9).at("box"), ""),
         (passed, content("/link").yaml("port", clockwork_core::Matcher::equals(80)).at("box"), ""),
         (passed, content("/large").sha256(sha256).at("box"), ""),
-        (passed, content("/large").pattern(regex("THE END$")).at("box"), ""),
+        (passed, content("/large").pattern(regex("THE END\n$")).at("box"), ""),
         (passed, content("/large").contains("THE END").at("box"), ""),
         (failed, content("/large").contains("NEVER").at("box"), ""),
         (failed, content("/fifo").contains("x").at("box"), "/fifo is a FIFO, not a regular file"),
