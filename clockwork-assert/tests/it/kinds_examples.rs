@@ -365,6 +365,23 @@ assertions:
         ],
     },
     Example {
+        kind: "ServiceConnectivityAssert",
+        manifest: "
+resources:
+  api: { kind: ContainerResource, image: acme/api:1.4, networks: [back] }
+  shop-db:
+    kind: ContainerResource
+    image: postgres:16
+    networks: [back]
+    connection: { engine: postgresql, database: shop, user: app, password: { env: DB_PASSWORD } }
+assertions:
+  - ServiceConnectivityAssert: { from_service: api, to_service: shop-db, protocol: postgresql }",
+        says: &[
+            "‹api› does not reach ‹shop-db›, at the step ‹authentication›: ‹shop-db:5432 refuses the user or the password›",
+            "‹api› does not reach ‹shop-db›, at the step ‹name›: ‹\"shop-db\"› does not resolve to an address inside ‹api›: ‹127.0.0.11:53› answered ‹NXDOMAIN› for ‹shop-db›‹; ›they share no network: ‹api is in front, shop-db is in back›",
+        ],
+    },
+    Example {
         kind: "SslCertificateAssert",
         manifest: "
 resources:
@@ -405,7 +422,7 @@ assertions:
   - TcpResponseAssert: { host: mail.internal, port: 25, expect: { starts_with: \"220 \" } }",
         says: &[
             "‹cache.internal:6379› answered otherwise: ‹expected \"+PONG\\r\\n\", got \"-NOAUTH\\r\\n\"›",
-            "‹mail.internal:25› closed the connection without a greeting",
+            "‹mail.internal:25 ›closed the connection without a greeting",
         ],
     },
     Example {

@@ -59,6 +59,8 @@ impl MariaDb {
             "--no-defaults".to_owned(),
             format!("--datadir={}", data.display()),
             format!("--socket={}", socket.display()),
+            // One that starts takes away all temporary tables that it finds, also those of another that runs.
+            format!("--tmpdir={}", data.display()),
             format!("--port={port}"),
             "--bind-address=127.0.0.1".to_owned(),
             "--innodb-flush-log-at-trx-commit=0".to_owned(),
