@@ -116,11 +116,22 @@ fn judge_name(name: &str, container: &ContainerDetails, means: Option<&ImageDeta
     }
 }
 
-fn judge_digest(digest: &str, container: &ContainerDetails, image: Option<&ImageDetails>) -> Verdict {
+fn judge_digest(
+    digest: &str,
+    container: &ContainerDetails,
+    image: Option<&ImageDetails>,
+) -> Result<Verdict, CheckError> {
     let known = image.map(|image| image.repo_digests.as_slice()).unwrap_or_default();
     let is = |known: &String| known.rsplit_once('@').is_some_and(|(_, known)| known == digest);
     if bare(&container.image) == bare(digest) || known.iter().any(is) {
-        return Verdict::passed().message(format!("is {}", short(digest))).actual(short(digest));
+        return Ok(Verdict::passed().message(format!("is {}", short(digest))).actual(short(digest)));
+    }
+    if image.is_none() {
+        return Err(CheckError::unobservable(format!(
+            "its engine does not have the image {} any more, so that nobody can tell its digest",
+            short(&container.image)
+        ))
+        .hint("pull the image and make the container anew"));
     }
     let known: Vec<_> = known.iter().take(3).map(|known| quote(known)).collect();
     let known = match known.as_slice() {
@@ -129,8 +140,8 @@ fn judge_digest(digest: &str, container: &ContainerDetails, image: Option<&Image
     };
     let named = container.image_name();
     let named = if named.is_empty() { String::new() } else { format!(" ({})", quote(named)) };
-    Verdict::failed(format!("is of the image {}{named}, {known}", short(&container.image)))
-        .actual(short(&container.image))
+    Ok(Verdict::failed(format!("is of the image {}{named}, {known}", short(&container.image)))
+        .actual(short(&container.image)))
 }
 
 impl AssertionKind for ContainerImageAssert {
@@ -195,7 +206,7 @@ impl Assertion for ContainerImageAssert {
         }
         if let Some(digest) = &self.digest {
             let image = cx.observe(ImageInspect { engine, name: details.image.clone() }).await?;
-            verdicts.push(judge_digest(digest, details, (*image).as_ref()));
+            verdicts.push(judge_digest(digest, details, (*image).as_ref())?);
         }
         let wrong = verdicts.iter().position(|verdict| !verdict.has_passed()).unwrap_or(0);
         Ok(verdicts.swap_remove(wrong).expected(expected).detail("image", details.image.clone()))
@@ -266,11 +277,14 @@ mod tests {
                 ),
             ),
         ] {
-            let verdict = judge_digest(&id(digest), &container, Some(&image("a", digests)));
+            let verdict = judge_digest(&id(digest), &container, Some(&image("a", digests))).unwrap();
             let said = if verdict.has_passed() { Ok(verdict.text()) } else { Err(verdict.text()) };
             assert_eq!(said, told);
         }
-        let verdict = judge_digest(&id("d"), &container, Some(&image("a", &["b"])));
+        // Whose image was removed: it may have had that digest, so that `not` must not pass.
+        assert!(judge_digest(&id("d"), &container, None).is_err());
+        assert!(judge_digest(&id("a"), &container, None).unwrap().has_passed());
+        let verdict = judge_digest(&id("d"), &container, Some(&image("a", &["b"]))).unwrap();
         assert!(verdict.text().contains("which registries have as \"registry.example.org/web@sha256:bbbb"));
     }
 }
