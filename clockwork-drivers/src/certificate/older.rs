@@ -99,8 +99,8 @@ pub(super) async fn ask(
     if stream.write_all(&hello(newest, server_name, random)).await.is_err() {
         return Ok(Answer::Refused);
     }
-    // Record header 5, handshake header 4, version 2, random 32, session id 1 to 33, suite 2.
-    while reply.len() < 5 + 4 + 2 + 32 + 33 + 2 {
+    // Record header 5, handshake header 4, version 2, random 32, session id 1 to 33, suite 2; and a few warnings before.
+    while reply.len() < 5 + 4 + 2 + 32 + 33 + 2 + 64 {
         match stream.read_buf(&mut reply).await {
             Ok(0) | Err(_) => break,
             Ok(_) => {}
@@ -113,10 +113,21 @@ pub(super) async fn ask(
 }
 
 /// The answer, once enough of it is there.
-fn read(reply: &[u8]) -> Option<Answer> {
+fn read(mut reply: &[u8]) -> Option<Answer> {
+    const ALERT: u8 = 21;
     const HANDSHAKE: u8 = 22;
     const SERVER_HELLO: u8 = 2;
+    const WARNING: u8 = 1;
+    const CLOSE_NOTIFY: u8 = 0;
     let refused = Some(Answer::Refused);
+    // Old servers warn that they do not know the name, and go on to accept.
+    while *reply.first()? == ALERT {
+        let [_, _, _, high, low, level, what, rest @ ..] = reply else { return None };
+        if [*high, *low, *level] != [0, 2, WARNING] || *what == CLOSE_NOTIFY {
+            return refused;
+        }
+        reply = rest;
+    }
     if *reply.first()? != HANDSHAKE {
         return refused;
     }
@@ -189,6 +200,14 @@ mod tests {
             assert_eq!(read(&reply[..end]), None, "{end}");
         }
         assert_eq!(read(&[21, 3, 1, 0, 2, 2, 70]), Some(Answer::Refused), "an alert");
+        // A warning (unrecognized_name) is no refusal: whatever follows it is the answer.
+        let warning = [21, 3, 1, 0, 2, 1, 112];
+        assert_eq!(read(&[&warning[..], &reply].concat()), Some(accepted), "after a warning");
+        assert_eq!(read(&[warning, [21, 3, 1, 0, 2, 2, 70]].concat()), Some(Answer::Refused));
+        assert_eq!(read(&[21, 3, 1, 0, 2, 1, 0]), Some(Answer::Refused), "close_notify");
+        for end in [1, 6, 7] {
+            assert_eq!(read(&warning[..end]), None, "{end} bytes of a warning");
+        }
         assert_eq!(read(b"HTTP/1.1 400"), Some(Answer::Refused));
     }
 }
