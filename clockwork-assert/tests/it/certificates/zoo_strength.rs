@@ -118,6 +118,14 @@ pub(super) fn revoked(root: &Ca, between: &Ca) -> Vec<Case> {
             "unable to get certificate CRL",
             (Errored, "is not signed by that issuer's key"),
         ),
+        listed(
+            "good in one list, named by another",
+            "a list of today without it, and one of that name by another key with it",
+            format!("{}{}", between.crl(&[], 1, 30), impostor.crl(&[4711], 1, 30)),
+            "",
+            (Errored, "is not signed by that issuer's key (is it another CA's of the same name?); and it names the certificate"),
+        )
+        .differs("OpenSSL reads the first list of a file"),
         case(
             "revoked CA",
             "the CA above it is on the root's list",
