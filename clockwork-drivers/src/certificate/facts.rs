@@ -108,7 +108,9 @@ impl Certificate {
             is_ca: constraints.is_some_and(|found| found.ca),
             denies_ca: match constraints {
                 Some(found) => !found.ca,
-                None => read.version() == X509Version::V3 && !usage.is_some_and(|usage| usage.key_cert_sign()),
+                None => {
+                    read.version() == X509Version::V3 && !usage.is_some_and(|usage| usage.key_cert_sign())
+                }
             },
             path_length: constraints.and_then(|found| found.path_len_constraint),
             signs_certificates: usage.map(|usage| usage.key_cert_sign()),

@@ -532,7 +532,10 @@ fn constraints(root: &Ca) -> Vec<Case> {
             (&under_no_root, &[]),
             &no_root_pem,
             "invalid CA certificate",
-            (Failed, "the trust anchor \"CN=no root\" signed the one before it, and is not a CA's certificate"),
+            (
+                Failed,
+                "the trust anchor \"CN=no root\" signed the one before it, and is not a CA's certificate",
+            ),
         ),
         case(
             "signed by a key that may not",

@@ -152,7 +152,8 @@ pub(super) fn asked_for(root: &Ca) -> Vec<Case> {
     let own = root.leaf(&["localhost", "*.shop.example", "127.0.0.1"], nothing);
     let asked = |name, made, ours, ask| case(name, made, (&own, &[]), &root.pem(), "", ours).ask(ask);
     let numbered: Vec<_> = (0..150).map(|n| format!("n{n}.example")).collect();
-    let numbered: Vec<_> = numbered.iter().map(String::as_str).chain(["*.last.example", "localhost"]).collect();
+    let numbered: Vec<_> =
+        numbered.iter().map(String::as_str).chain(["*.last.example", "localhost"]).collect();
     let many = root.leaf(&numbered, nothing);
     let differs = "asked for more";
     vec![
