@@ -303,7 +303,7 @@ impl Assertion for DeployedRevisionAssert {
             let answer = answer.and_then(|seen| {
                 let found = match asked {
                     // Another host answered for this one, and which of its addresses that was is chance.
-                    Some(asked) if asked != seen.remote().ip() => Found::None(format!(
+                    Some(asked) if !asked.is_unspecified() && asked != seen.remote().ip() => Found::None(format!(
                         "came from {} ({}), to which it redirects: give that URL, so that each of its addresses is asked",
                         quote(seen.url()),
                         seen.remote()

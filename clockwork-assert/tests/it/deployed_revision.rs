@@ -168,6 +168,11 @@ async fn an_address_that_redirects_to_another_host_tells_nothing_of_itself() {
     assert!(result.message.contains(&format!("its answer (200) came from \"{to}\"")), "{}", result.message);
     let gone = DeployedRevisionAssert::new(&url, "1.3.0").json("version").addresses(addresses(["127.0.0.1"]));
     assert_eq!(judged(gone.not()).await.verdict, Outcome::Errored);
+    let here = replica("127.0.0.1:0", "1.4.2").await;
+    let local = format!("http://shop.test:{}/version", here.address.port());
+    let anywhere =
+        DeployedRevisionAssert::new(&local, "1.4.2").json("version").addresses(addresses(["0.0.0.0"]));
+    assert_eq!(judged(anywhere).await.verdict, Outcome::Passed, "this machine, by whatever address");
     let one = check().resolve_to("127.0.0.1".parse::<ResolveTo>().unwrap());
     assert_eq!(judged(one).await.verdict, Outcome::Passed, "where one address is as good as another");
 }
