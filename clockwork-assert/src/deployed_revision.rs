@@ -5,7 +5,7 @@
 //! address behind a load balancer: give theirs as `addresses`.
 //!
 //! Judged (so that `not` turns it around): each address answered, and none with the revision. Not judged: an address that
-//! does not answer or tells no revision, and addresses that differ.
+//! does not answer, tells no revision or redirects to another address, and addresses that differ.
 //!
 //! `details`: `addresses`, each with `address`, `revision` (null where none was told), `status` (null where no answer
 //! came) and `problem`.
@@ -272,6 +272,9 @@ impl Assertion for DeployedRevisionAssert {
                 json_path::one(&Value::Null, path).err().map(|problem| Invalid::field("json", problem)),
             );
         }
+        if self.addresses.as_ref().is_some_and(|all| all.as_slice().is_empty()) {
+            problems.push(Invalid::field("addresses", "is empty: give at least one"));
+        }
         if self.addresses.is_some() && (!self.every_address || self.resolve_to.is_some()) {
             problems.push(Invalid::field(
                 "addresses",
@@ -290,13 +293,25 @@ impl Assertion for DeployedRevisionAssert {
         let port = request.host_and_port().1;
         let asked = self.requests(request, cx).await?.into_iter().map(|(address, request)| async move {
             let place = request.host_and_port().0;
+            let asked = address.map(|address| address.with_port(port).ip());
             let answer = cx.observe(HttpProbe::new(request)).await;
             let address = match (address, &answer) {
                 (Some(address), _) => address.with_port(port).to_string(),
                 (None, Ok(seen)) => seen.remote().to_string(),
                 (None, Err(_)) => place,
             };
-            let answer = answer.and_then(|seen| Ok((seen.status(), self.find(&seen)?)));
+            let answer = answer.and_then(|seen| {
+                let found = match asked {
+                    // Another host answered for this one, and which of its addresses that was is chance.
+                    Some(asked) if !asked.is_unspecified() && asked != seen.remote().ip() => Found::None(format!(
+                        "came from {} ({}), to which it redirects: give that URL, so that each of its addresses is asked",
+                        quote(seen.url()),
+                        seen.remote()
+                    )),
+                    _ => self.find(&seen)?,
+                };
+                Ok((seen.status(), found))
+            });
             Seen { address, answer }
         });
         let seen: Vec<Seen> = stream::iter(asked).buffered(AT_ONCE).collect().await;

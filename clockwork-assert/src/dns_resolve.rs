@@ -241,6 +241,19 @@ impl DnsResolveAssert {
     }
 }
 
+/// An address among these values that is not written as records are shown: `2001:DB8::1`.
+fn written_otherwise(value: &serde_json::Value) -> Option<(String, IpAddr)> {
+    match value {
+        serde_json::Value::String(text) => {
+            let address = text.parse::<IpAddr>().ok()?;
+            (address.to_string() != *text).then(|| (text.clone(), address))
+        }
+        serde_json::Value::Array(all) => all.iter().find_map(written_otherwise),
+        serde_json::Value::Object(all) => all.values().find_map(written_otherwise),
+        _ => None,
+    }
+}
+
 #[async_trait]
 impl Assertion for DnsResolveAssert {
     fn kind(&self) -> &'static str {
@@ -259,6 +272,21 @@ impl Assertion for DnsResolveAssert {
         let mut problems: Vec<_> = self.name().err().into_iter().collect();
         if self.expected.is_some() && self.expected_ip.is_some() {
             problems.push(Invalid::whole("give `expected_ip` or `expected`, and not both"));
+        }
+        let empty = "is empty: give at least one";
+        if self.expected_ip.as_ref().is_some_and(|all| all.as_slice().is_empty()) {
+            problems.push(Invalid::field("expected_ip", empty));
+        }
+        if self.resolver.as_ref().is_some_and(|all| all.as_slice().is_empty()) {
+            problems.push(Invalid::field("resolver", empty));
+        }
+        // Addresses are compared as texts, and `not` would hold of the same one, written in another way.
+        if self.record_type.0.iter().all(|one| one.is_address())
+            && let Some(written) = self.expected.as_ref().and_then(|it| serde_json::to_value(it).ok())
+            && let Some((text, address)) = written_otherwise(&written)
+        {
+            let problem = format!("{} is written {address} in records", quote(&text));
+            problems.push(Invalid::field("expected", problem));
         }
         for address in self.expected_ip.iter().flat_map(|addresses| addresses.as_slice()) {
             let needed = if address.is_ipv4() { RecordType::A } else { RecordType::AAAA };

@@ -161,11 +161,24 @@ impl Expected<'_> {
         let records: Vec<_> = records.iter().collect();
         let addresses = self.types.iter().all(|one| one.is_address());
         let among = if addresses { Among::Elements } else { Among::List };
-        let mismatch = matcher.check_among(&records, among).err()?;
-        let types: Vec<_> = self.types.iter().map(|one| one.as_str()).collect();
-        let mut message = format!("has other {} records: {}", types.join("+"), mismatch.message);
+        let compared = matcher.check_among(&records, among);
+        if compared.is_ok() && !self.types.iter().all(|one| ends_with_name(*one)) {
+            return None;
+        }
         // The commonest slip of all: names in records are absolute, and end with a dot.
         let without: Vec<_> = records.iter().map(|record| record.trim_end_matches('.')).collect();
+        let types: Vec<_> = self.types.iter().map(|one| one.as_str()).collect();
+        let Err(mismatch) = compared else {
+            // `not: old.example` holds of `old.example.`, and was to catch it.
+            let meant = negated(matcher).filter(|it| it.check_among(&without, among).is_ok())?;
+            let list = records.iter().take(12).map(|record| quote(record)).collect::<Vec<_>>().join(", ");
+            let message = format!(
+                "has other {} records than {meant} only because names in records end with a dot: {list}",
+                types.join("+")
+            );
+            return Some(Wrong { message, judged: false });
+        };
+        let mut message = format!("has other {} records: {}", types.join("+"), mismatch.message);
         if matcher.check_among(&without, among).is_ok() {
             message.push_str("; names in records end with a dot");
         }
@@ -212,6 +225,18 @@ impl Expected<'_> {
 struct Wrong {
     message: String,
     judged: bool,
+}
+
+/// Whether records of this type end with a name.
+fn ends_with_name(record_type: RecordType) -> bool {
+    use RecordType::{CNAME, MX, NS, PTR, SRV};
+    matches!(record_type, CNAME | MX | NS | PTR | SRV)
+}
+
+/// What a matcher negates: `old.example` of `not: old.example`.
+fn negated(matcher: &Matcher) -> Option<Matcher> {
+    let written = serde_json::to_value(matcher).ok()?;
+    serde_json::from_value(written.get("not")?.clone()).ok()
 }
 
 /// `10.0.0.1, 10.0.0.2`, each harmless, and not too many.

@@ -231,3 +231,23 @@ fn an_alias_and_the_servers_own_words_are_part_of_the_story() {
     // Only what came over the wire has these, so that the wire's tests show the rest.
     assert_eq!(absent("\"a.example\"", &[RecordType::A], None), "\"a.example\" has no record");
 }
+
+#[test]
+fn a_name_without_its_dot_is_not_proven_to_be_gone() {
+    use RecordType::{CNAME, MX, TXT};
+    for (record_type, record, matcher, passed, judged_so) in [
+        (CNAME, "old.example.", json!({ "not": "old.example" }), false, false),
+        (CNAME, "old.example.", json!({ "not": "old.example." }), false, true),
+        (CNAME, "new.example.", json!({ "not": "old.example" }), true, true),
+        (CNAME, "new.example.", json!({ "not": { "ends_with": "old.example" } }), true, true),
+        (CNAME, "www.old.example.", json!({ "not": { "ends_with": "old.example" } }), false, false),
+        (MX, "10 old.example.", json!({ "not": "10 old.example" }), false, false),
+        (TXT, "The end.", json!({ "not": "The end" }), true, true),
+    ] {
+        let read: Matcher = serde_json::from_value(matcher.clone()).unwrap();
+        let said = vec![said(record_type, DnsOutcome::Found, &[(record, 60)])];
+        let verdict = judged(&expected(&[record_type], &[], Some(&read)), said);
+        let told = (verdict.has_passed(), verdict.is_judged());
+        assert_eq!(told, (passed, judged_so), "{record} {matcher}: {}", verdict.text());
+    }
+}

@@ -2,17 +2,26 @@
 
 use std::borrow::Cow;
 
-use clockwork_core::{CheckError, text::quote};
+use clockwork_core::{
+    CheckError,
+    text::{quote, quote_bytes},
+};
 use clockwork_drivers::http::HttpObservation;
 use encoding_rs::{Encoding, UTF_8};
 
 /// Nothing that was read is compressed: nobody asked for that, and nobody undoes it.
 pub(crate) fn refuse_encoded(seen: &HttpObservation) -> Result<(), CheckError> {
-    match seen.header("content-encoding").filter(|coding| !coding.eq_ignore_ascii_case("identity")) {
+    // Chunks are put together while reading; other codings of the transfer are as good as those of the content.
+    let plain = |coding: &[u8]| {
+        let mut codings = coding.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        codings.all(|one| [&b""[..], b"identity", b"chunked"].iter().any(|it| one.eq_ignore_ascii_case(it)))
+    };
+    let mut codings = seen.header_values("content-encoding").chain(seen.header_values("transfer-encoding"));
+    match codings.find(|coding| !plain(coding)) {
         None => Ok(()),
         Some(coding) => Err(CheckError::unobservable(format!(
             "the body is encoded as {}, which was not asked for and is not decoded",
-            quote(coding)
+            quote_bytes(coding)
         ))
         .hint("ask for it as it is: `headers: { accept-encoding: identity }`")),
     }
@@ -73,6 +82,20 @@ fn charset(content_type: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nobody_decodes_is_not_judged() {
+        for (name, coding, plain) in [
+            ("content-encoding", "", true),
+            ("content-encoding", "Identity", true),
+            ("content-encoding", "gzip", false),
+            ("transfer-encoding", "chunked", true),
+            ("transfer-encoding", "gzip, chunked", false),
+        ] {
+            let seen = HttpObservation::of(200, &[("content-encoding", "identity"), (name, coding)], b"");
+            assert_eq!(refuse_encoded(&seen).is_ok(), plain, "{name}: {coding}");
+        }
+    }
 
     #[test]
     fn text_is_read_in_the_encoding_that_the_server_says() {

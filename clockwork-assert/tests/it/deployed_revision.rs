@@ -156,6 +156,28 @@ async fn an_address_that_refuses_is_named_and_so_is_one_of_a_name() {
 }
 
 #[tokio::test]
+async fn an_address_that_redirects_to_another_host_tells_nothing_of_itself() {
+    let other = replica("127.0.0.9:0", "1.4.2").await;
+    let to = format!("http://127.0.0.9:{}/version", other.address.port());
+    let reply = format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n");
+    let server = Server::once(reply).await;
+    let url = format!("http://shop.test:{}/version", server.address.port());
+    let check = || DeployedRevisionAssert::new(&url, "1.4.2").json("version");
+    let result = judged(check().addresses(addresses(["127.0.0.1"]))).await;
+    assert_eq!(result.verdict, Outcome::Failed);
+    assert!(result.message.contains(&format!("its answer (200) came from \"{to}\"")), "{}", result.message);
+    let gone = DeployedRevisionAssert::new(&url, "1.3.0").json("version").addresses(addresses(["127.0.0.1"]));
+    assert_eq!(judged(gone.not()).await.verdict, Outcome::Errored);
+    let here = replica("127.0.0.1:0", "1.4.2").await;
+    let local = format!("http://shop.test:{}/version", here.address.port());
+    let anywhere =
+        DeployedRevisionAssert::new(&local, "1.4.2").json("version").addresses(addresses(["0.0.0.0"]));
+    assert_eq!(judged(anywhere).await.verdict, Outcome::Passed, "this machine, by whatever address");
+    let one = check().resolve_to("127.0.0.1".parse::<ResolveTo>().unwrap());
+    assert_eq!(judged(one).await.verdict, Outcome::Passed, "where one address is as good as another");
+}
+
+#[tokio::test]
 async fn what_is_wrong_with_the_fields_is_told() {
     let check = || DeployedRevisionAssert::new("http://localhost/", "1");
     for (assertion, message) in [
@@ -163,6 +185,7 @@ async fn what_is_wrong_with_the_fields_is_told() {
         (check().json("a").header_name("b"), "the revision is told in one place"),
         (check().json("a[*]"), "may name several values, and one is needed"),
         (check().json("a").addresses(addresses(ALL)).every_address(false), "are all asked"),
+        (check().json("a").addresses(addresses([])), "is empty: give at least one"),
     ] {
         let error = Engine::standard().assert(&Project::new("test").assert(assertion)).await.unwrap_err();
         assert!(error.to_string().contains(message), "{error}");

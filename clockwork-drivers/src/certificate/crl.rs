@@ -134,7 +134,7 @@ impl Crls {
 
     /// What the lists say of a certificate that `issuer` signed.
     pub fn status(&self, certificate: &Certificate, issuer: Issuer<'_>, now: i64) -> Status {
-        let mut unusable = None;
+        let (mut unusable, mut named) = (None, None);
         let mut good = false;
         for list in self.lists.iter().filter(|list| list.is_about(certificate)) {
             match list.problem(issuer, now) {
@@ -146,6 +146,10 @@ impl Crls {
                     unusable.get_or_insert(why);
                 }
                 Err(Problem::Unusable(why)) => {
+                    // What names it is not outvoted by another list that does not, such as the one before its changes.
+                    if list.revoked.contains_key(&certificate.serial_der) {
+                        named.get_or_insert(format!("{why}; and it names the certificate"));
+                    }
                     unusable.get_or_insert(why);
                 }
                 Ok(()) => match list.revoked.get(&certificate.serial_der) {
@@ -153,6 +157,9 @@ impl Crls {
                     None => good = true,
                 },
             }
+        }
+        if let Some(why) = named {
+            return Status::Unusable(why);
         }
         match (good, unusable) {
             (true, _) => Status::Good,

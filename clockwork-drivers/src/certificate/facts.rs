@@ -10,6 +10,7 @@ use x509_parser::{
     certificate::X509Certificate,
     extensions::{GeneralName, ParsedExtension},
     prelude::FromDer,
+    x509::X509Version,
 };
 
 use super::{
@@ -18,7 +19,7 @@ use super::{
 };
 use crate::der;
 
-/// How many names of one certificate are kept for the report.
+/// How many names of one certificate go into the report.
 const NAMES: usize = 100;
 /// How long a name in the report's details may be, in bytes.
 const LONG: usize = 500;
@@ -51,6 +52,8 @@ pub struct Facts {
     pub signature: Signature,
     /// Whether it says that it is a CA's.
     pub is_ca: bool,
+    /// Whether nobody may take it for a CA's: it says so, or could say that it is one's and does not.
+    pub(super) denies_ca: bool,
     /// How many CAs may follow below it.
     pub(super) path_length: Option<u32>,
     /// Whether its key may sign certificates; `None` where it does not say.
@@ -96,13 +99,19 @@ impl Certificate {
             der: der.clone().into_owned(),
             subject: read.subject().to_string(),
             issuer: read.issuer().to_string(),
-            names: names.filter_map(name).take(NAMES).collect(),
+            names: names.filter_map(name).collect(),
             serial: hex(read.raw_serial()),
             not_before: read.validity().not_before.timestamp(),
             not_after: read.validity().not_after.timestamp(),
             key: Key::read(tbs.subject_pki.raw)?,
             signature: Signature::read(&read.signature_algorithm),
             is_ca: constraints.is_some_and(|found| found.ca),
+            denies_ca: match constraints {
+                Some(found) => !found.ca,
+                None => {
+                    read.version() == X509Version::V3 && !usage.is_some_and(|usage| usage.key_cert_sign())
+                }
+            },
             path_length: constraints.and_then(|found| found.path_len_constraint),
             signs_certificates: usage.map(|usage| usage.key_cert_sign()),
             signs_crls: usage.map(|usage| usage.crl_sign()),
@@ -136,7 +145,7 @@ impl Certificate {
         json!({
             "subject": text(&self.subject),
             "issuer": text(&self.issuer),
-            "subject_alt_names": self.names.iter().map(text).collect::<Vec<_>>(),
+            "subject_alt_names": self.names.iter().take(NAMES).map(text).collect::<Vec<_>>(),
             "serial": text(&self.serial),
             "not_before": rfc3339(self.not_before),
             "not_after": rfc3339(self.not_after),

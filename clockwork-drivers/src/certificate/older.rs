@@ -99,8 +99,8 @@ pub(super) async fn ask(
     if stream.write_all(&hello(newest, server_name, random)).await.is_err() {
         return Ok(Answer::Refused);
     }
-    // Record header 5, handshake header 4, version 2, random 32, session id 1 to 33, suite 2.
-    while reply.len() < 5 + 4 + 2 + 32 + 33 + 2 {
+    // Record header 5, handshake header 4, version 2, random 32, session id 1 to 33, suite 2; and a few warnings before.
+    while reply.len() < 5 + 4 + 2 + 32 + 33 + 2 + 64 {
         match stream.read_buf(&mut reply).await {
             Ok(0) | Err(_) => break,
             Ok(_) => {}
@@ -113,10 +113,21 @@ pub(super) async fn ask(
 }
 
 /// The answer, once enough of it is there.
-fn read(reply: &[u8]) -> Option<Answer> {
+fn read(mut reply: &[u8]) -> Option<Answer> {
+    const ALERT: u8 = 21;
     const HANDSHAKE: u8 = 22;
     const SERVER_HELLO: u8 = 2;
+    const WARNING: u8 = 1;
+    const CLOSE_NOTIFY: u8 = 0;
     let refused = Some(Answer::Refused);
+    // Old servers warn that they do not know the name, and go on to accept.
+    while *reply.first()? == ALERT {
+        let [_, _, _, high, low, level, what, rest @ ..] = reply else { return None };
+        if [*high, *low, *level] != [0, 2, WARNING] || *what == CLOSE_NOTIFY {
+            return refused;
+        }
+        reply = rest;
+    }
     if *reply.first()? != HANDSHAKE {
         return refused;
     }
@@ -131,11 +142,13 @@ fn read(reply: &[u8]) -> Option<Answer> {
 
 /// A ClientHello for versions up to 1.2, with all suites that old servers are known to want.
 fn hello(newest: u16, server_name: &str, random: [u8; 32]) -> Vec<u8> {
-    // ECDHE, DHE and plain RSA; with GCM, CBC, 3DES and RC4; ECDSA and RSA.
-    const SUITES: [u16; 32] = [
+    // ECDHE, DHE and plain RSA; with GCM, ChaCha20, CBC, 3DES and RC4; ECDSA and RSA; then CCM, ARIA and Camellia.
+    const SUITES: [u16; 59] = [
         0xc02c, 0xc030, 0xc02b, 0xc02f, 0xcca9, 0xcca8, 0x009f, 0x009e, 0xc024, 0xc028, 0xc023, 0xc027,
         0xc00a, 0xc014, 0xc009, 0xc013, 0x006b, 0x0067, 0x0039, 0x0033, 0x009d, 0x009c, 0x003d, 0x003c,
-        0x0035, 0x002f, 0xc012, 0xc008, 0x0016, 0x000a, 0x0005, 0x00ff,
+        0x0035, 0x002f, 0xc012, 0xc008, 0x0016, 0x000a, 0x0005, 0x00ff, 0xccaa, 0xc0ac, 0xc0ad, 0xc0ae,
+        0xc0af, 0xc09c, 0xc09d, 0xc09e, 0xc09f, 0xc0a0, 0xc0a1, 0xc0a2, 0xc0a3, 0xc05c, 0xc05d, 0xc060,
+        0xc061, 0xc052, 0xc053, 0xc072, 0xc073, 0xc076, 0xc077, 0x0041, 0x0084, 0x0045, 0x0088,
     ];
     let mut extensions = Vec::new();
     let mut extension = |kind: u16, content: &[u8]| {
@@ -189,6 +202,14 @@ mod tests {
             assert_eq!(read(&reply[..end]), None, "{end}");
         }
         assert_eq!(read(&[21, 3, 1, 0, 2, 2, 70]), Some(Answer::Refused), "an alert");
+        // A warning (unrecognized_name) is no refusal: whatever follows it is the answer.
+        let warning = [21, 3, 1, 0, 2, 1, 112];
+        assert_eq!(read(&[&warning[..], &reply].concat()), Some(accepted), "after a warning");
+        assert_eq!(read(&[warning, [21, 3, 1, 0, 2, 2, 70]].concat()), Some(Answer::Refused));
+        assert_eq!(read(&[21, 3, 1, 0, 2, 1, 0]), Some(Answer::Refused), "close_notify");
+        for end in [1, 6, 7] {
+            assert_eq!(read(&warning[..end]), None, "{end} bytes of a warning");
+        }
         assert_eq!(read(b"HTTP/1.1 400"), Some(Answer::Refused));
     }
 }

@@ -242,8 +242,9 @@ impl<'a> Search<'a> {
                 }
                 continue;
             }
-            // An anchor of version 1 cannot say that it is a CA's.
-            if !certificate.is_ca && !is_anchor {
+            // An anchor of version 1 cannot say that it is a CA's. One that says that it is none is no client's anchor.
+            let no_ca = if is_anchor { certificate.denies_ca } else { !certificate.is_ca };
+            if no_ca {
                 faults.push((at, Defect::NotACa));
             }
             if certificate.signs_certificates == Some(false) {

@@ -176,7 +176,19 @@ impl Chain {
             let records = records.map(|it| DnsRecord { data: record::show(&it.data), ttl: it.ttl });
             self.records.extend(records);
             if !self.records.is_empty() {
-                return Some(DnsOutcome::Found);
+                // Programs go by the code, and heed nothing that comes with a bad one.
+                return Some(match reply.code {
+                    0 => DnsOutcome::Found,
+                    code => {
+                        self.records.clear();
+                        match code {
+                            3 => DnsOutcome::Broken(String::from(
+                                "it says that there is no such name (NXDOMAIN), and gives a record of it",
+                            )),
+                            code => DnsOutcome::Code(code),
+                        }
+                    }
+                });
             }
             let alias = reply.answers.iter().filter(here).find_map(|answer| match &answer.data {
                 RData::CNAME(target) if wanted != WireType::CNAME => Some((target.0.clone(), answer.ttl)),

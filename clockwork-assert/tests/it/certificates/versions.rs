@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{run::check, server::Server};
 
-const OLD: &str = "DEFAULT:@SECLEVEL=0";
+const OLD: &str = "ALL:@SECLEVEL=0";
 
 /// `min_tls` says that nothing older is accepted, and OpenSSL, made to speak older versions, says the same.
 #[tokio::test]
@@ -24,6 +24,16 @@ async fn a_server_may_not_accept_what_is_older_than_asked_for() {
         (&["-tls1_2"], old, ""),
         (&["-no_tls1", "-no_tls1_1"], old, ""),
         (&["-no_tls1", "-no_tls1_1"], new, "the server accepts TLS 1.2, which is older than TLS 1.3"),
+        (
+            &["-cipher", "ECDHE-ECDSA-AES128-CCM"],
+            new,
+            "the server accepts TLS 1.2, which is older than TLS 1.3",
+        ),
+        (
+            &["-cipher", "ECDHE-ECDSA-CAMELLIA128-SHA256"],
+            new,
+            "the server accepts TLS 1.2, which is older than TLS 1.3",
+        ),
         (&["-tls1_2"], new, "the server speaks TLS 1.2 at best, and no TLS 1.3"),
         (&[], old, "the server accepts TLS 1.1, which is older than TLS 1.2"),
         (&["-no_tls1_1"], old, "the server accepts TLS 1.0, which is older than TLS 1.2"),

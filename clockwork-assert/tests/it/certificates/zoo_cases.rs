@@ -490,6 +490,8 @@ fn constraints(root: &Ca) -> Vec<Case> {
         (ca.leaf(HOST, nothing), ca.pem(), ca)
     };
     let (no_ca, no_ca_pem, _) = below(|made| made.is_ca = IsCa::ExplicitNoCa);
+    let no_root = Ca::root("no root", |made| made.is_ca = IsCa::ExplicitNoCa);
+    let (under_no_root, no_root_pem) = (no_root.leaf(HOST, nothing), no_root.pem());
     let (may_not, may_not_pem, _) = below(|made| made.key_usages = vec![KeyUsagePurpose::DigitalSignature]);
     let (_, shallow_pem, shallow) = below(|made| made.is_ca = IsCa::Ca(BasicConstraints::Constrained(0)));
     let lower = shallow.below("lower", nothing);
@@ -522,6 +524,17 @@ fn constraints(root: &Ca) -> Vec<Case> {
             (
                 Failed,
                 "certificate 2 of 2 (\"CN=between\") signed the one before it, and is not a CA's certificate",
+            ),
+        ),
+        case(
+            "signed by a trusted one that is no CA",
+            "CA:FALSE, in `ca_file`",
+            (&under_no_root, &[]),
+            &no_root_pem,
+            "invalid CA certificate",
+            (
+                Failed,
+                "the trust anchor \"CN=no root\" signed the one before it, and is not a CA's certificate",
             ),
         ),
         case(

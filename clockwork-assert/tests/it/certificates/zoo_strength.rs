@@ -118,6 +118,14 @@ pub(super) fn revoked(root: &Ca, between: &Ca) -> Vec<Case> {
             "unable to get certificate CRL",
             (Errored, "is not signed by that issuer's key"),
         ),
+        listed(
+            "good in one list, named by another",
+            "a list of today without it, and one of that name by another key with it",
+            format!("{}{}", between.crl(&[], 1, 30), impostor.crl(&[4711], 1, 30)),
+            "",
+            (Errored, "is not signed by that issuer's key (is it another CA's of the same name?); and it names the certificate"),
+        )
+        .differs("OpenSSL reads the first list of a file"),
         case(
             "revoked CA",
             "the CA above it is on the root's list",
@@ -143,11 +151,16 @@ pub(super) fn revoked(root: &Ca, between: &Ca) -> Vec<Case> {
 pub(super) fn asked_for(root: &Ca) -> Vec<Case> {
     let own = root.leaf(&["localhost", "*.shop.example", "127.0.0.1"], nothing);
     let asked = |name, made, ours, ask| case(name, made, (&own, &[]), &root.pem(), "", ours).ask(ask);
+    let numbered: Vec<_> = (0..150).map(|n| format!("n{n}.example")).collect();
+    let numbered: Vec<_> =
+        numbered.iter().map(String::as_str).chain(["*.last.example", "localhost"]).collect();
+    let many = root.leaf(&numbered, nothing);
     let differs = "asked for more";
     vec![
         asked("issuer", "`issuer: { contains: root }`", (Passed, ""), |asked| asked.issuer(Matcher::contains("root"))),
         asked("other issuer", "`issuer: CN=other`", (Failed, "the issuer of the certificate \"CN=the server\" is wrong: expected \"CN=other\", got \"CN=root\""), |asked| asked.issuer("CN=other")).differs(differs),
         asked("names", "`subject_alt_names`, all there", (Passed, ""), |asked| asked.subject_alt_names(["a.shop.example", "*.shop.example", "127.0.0.1"])),
+        case("one of many names", "`subject_alt_names`, a wildcard behind 150 others", (&many, &[]), &root.pem(), "", (Passed, "")).ask(|asked| asked.subject_alt_names(["*.last.example"])),
         asked("more names", "`subject_alt_names`, two not there", (Failed, "is not for \"shop.example\", \"*.example\" but for \"localhost\""), |asked| asked.subject_alt_names(["shop.example", "*.example"])).differs(differs),
     ]
 }

@@ -111,6 +111,20 @@ async fn every_answer_has_its_verdict_and_its_message() {
             r#"SERVER refused to look "a.test" up (REFUSED for A); it does not serve this zone, or not this client"#,
         ),
         (
+            "fails, and gives the address all the same",
+            |asked| vec![answer(asked.query, 2, &[address(NAME, 1)], &[])],
+            Failed,
+            Errored,
+            r#"SERVER could not look "a.test" up (SERVFAIL for A); the zone's own servers do not answer it, or DNSSEC does not hold: its log says more"#,
+        ),
+        (
+            "has no such name, and its address",
+            |asked| vec![answer(asked.query, 3, &[address(NAME, 1)], &[])],
+            Failed,
+            Errored,
+            r#"SERVER gave no usable answer for A of "a.test": it says that there is no such name (NXDOMAIN), and gives a record of it"#,
+        ),
+        (
             "has no such name",
             |asked| vec![answer(asked.query, 3, &[], &[zone()])],
             Failed,

@@ -253,6 +253,10 @@ fn manifests_say_it_in_both_spellings_and_learn_what_is_wrong() {
             "hostname: a.example, expected_ip: 10.0.0.1, expected: x",
             "give `expected_ip` or `expected`, and not both",
         ),
+        (
+            "hostname: a.example, expected: { not: { any_of: ['2001:DB8::1'] } }",
+            "\"2001:DB8::1\" is written 2001:db8::1 in records",
+        ),
         ("hostname: a.example, min_ttl: 2m, max_ttl: 1m", "is more than `max_ttl`"),
     ] {
         let error = read("DnsResolveAssert", fields).unwrap_err();
