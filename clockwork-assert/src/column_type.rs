@@ -50,6 +50,14 @@ impl Type {
                 _ => name,
             },
         };
+        // `numeric(10)` is what `numeric(10,0)` is written as.
+        if matches!(name.as_str(), "numeric" | "decimal" | "decimal unsigned")
+            && let Some(length) = &mut length
+            && engine != DatabaseEngine::Sqlite
+            && !length.contains(',')
+        {
+            length.push_str(",0");
+        }
         Self { name, length, dimensions }
     }
 }
@@ -118,6 +126,9 @@ mod tests {
             (Postgresql, "timestamp", "timestamp with time zone", false),
             (Postgresql, "numeric(10,2)", "numeric(10,2)", true),
             (Postgresql, "decimal(10, 2)", "numeric(10,2)", true),
+            (Postgresql, "numeric(10)", "numeric(10,0)", true),
+            (Postgresql, "numeric(10)", "numeric(10,2)", false),
+            (Mysql, "decimal(10) unsigned", "decimal(10,0) unsigned", true),
             (Postgresql, "int[]", "integer[]", true),
             (Postgresql, "int[][]", "integer[]", true),
             (Postgresql, "int", "integer[]", false),

@@ -136,15 +136,6 @@ impl QuerySuccessAssert {
     }
 }
 
-/// A parameter as it is sent: as text, from which the server makes what the statement needs.
-fn param(value: &Value) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
-    }
-}
-
 impl AssertionKind for QuerySuccessAssert {
     const NAME: &'static str = "QuerySuccessAssert";
 }
@@ -176,7 +167,7 @@ impl Assertion for QuerySuccessAssert {
 
     async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
         let connection = database::required(self.connection.as_ref(), cx)?;
-        let mut statement = Statement::new(&self.sql_query, cx).params(self.params.iter().map(param));
+        let mut statement = Statement::new(&self.sql_query, cx).params(self.params.iter().cloned());
         if !self.read_only {
             statement = statement.may_write();
         }

@@ -98,11 +98,12 @@ impl RowCountAssert {
     }
 
     fn expected(&self) -> String {
+        let rows = |count: u64| if count == 1 { String::from("1 row") } else { format!("{count} rows") };
         match (self.min, self.max) {
-            (Some(min), Some(max)) if min == max => format!("{min} rows"),
+            (Some(min), Some(max)) if min == max => rows(min),
             (Some(min), Some(max)) => format!("{min} to {max} rows"),
-            (Some(min), None) => format!("at least {min} rows"),
-            (None, Some(max)) => format!("at most {max} rows"),
+            (Some(min), None) => format!("at least {}", rows(min)),
+            (None, Some(max)) => format!("at most {}", rows(max)),
             (None, None) => String::from("some number of rows"),
         }
     }
@@ -283,6 +284,15 @@ mod tests {
         ] {
             assert_eq!(assertion.sql(&users), expected);
         }
+    }
+
+    #[test]
+    fn one_row_is_no_rows() {
+        let users = || RowCountAssert::new("users");
+        let verdict = users().min(1).judge(Count::Exact(0));
+        assert_eq!(verdict.text(), "\"users\" has 0 rows, expected at least 1 row");
+        let told = [users().max(1), users().min(1).max(1), users().min(2)].map(|rows| rows.expected());
+        assert_eq!(told, ["at most 1 row", "1 row", "at least 2 rows"]);
     }
 
     #[test]

@@ -136,6 +136,10 @@ fn up(unit: &str, seen: &UnitState) -> String {
     format!("{unit} is {} ({}{restarts}){masked}", word(&seen.active), word(&seen.sub))
 }
 
+fn restarts(count: u32) -> String {
+    if count == 1 { String::from("1 restart") } else { format!("{count} restarts") }
+}
+
 /// Why it is not active, and what to do.
 fn down(unit: &str, seen: &UnitState) -> String {
     let why = seen.load_error.as_deref().map(|why| format!(": {}", quote(why))).unwrap_or_default();
@@ -150,13 +154,13 @@ fn down(unit: &str, seen: &UnitState) -> String {
     match (seen.active.as_str(), seen.sub.as_str()) {
         ("failed", _) => format!("{unit} failed{}; `journalctl -u {unit}` tells more", failure(&run, &ended)),
         ("activating", "auto-restart" | "auto-restart-queued") => {
-            let times = run.restarts;
+            let times = restarts(run.restarts);
             let ended = if ended.is_empty() { String::new() } else { format!(": {ended}") };
-            format!("{unit} keeps ending and waits to be restarted ({times} restarts so far){ended}")
+            format!("{unit} keeps ending and waits to be restarted ({times} so far){ended}")
         }
         ("activating", sub) => {
             let before =
-                if run.restarts > 0 { format!(", after {} restarts", run.restarts) } else { String::new() };
+                if run.restarts > 0 { format!(", after {}", restarts(run.restarts)) } else { String::new() };
             format!("{unit} is still starting ({}{before})", word(sub))
         }
         ("deactivating", sub) => format!("{unit} is stopping ({})", word(sub)),

@@ -333,7 +333,7 @@ assertions:
         manifest: "
 assertions:
   - RowCountAssert: { table: users, min: 1, where: deleted_at IS NULL, connection: { engine: mysql, database: shop, user: reader } }",
-        says: &["‹\"users\"› has ‹0 rows›‹ for which the condition holds›, expected ‹at least 1 rows›"],
+        says: &["‹\"users\"› has ‹0 rows›‹ for which the condition holds›, expected ‹at least 1 row›"],
     },
     Example {
         kind: "SecretsPresentAssert",

@@ -39,7 +39,10 @@ impl Output {
 
     /// Makes these unreadable, also one that the bound cut in two.
     pub(super) fn mask(&mut self, secrets: &[SecretString]) {
-        for secret in secrets.iter().map(|secret| secret.expose_secret().as_bytes()) {
+        let mut secrets: Vec<_> = secrets.iter().map(|secret| secret.expose_secret().as_bytes()).collect();
+        // The longest first: of one that another begins, the rest would stay.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        for secret in secrets {
             if secret.is_empty() {
                 continue;
             }
@@ -78,11 +81,11 @@ mod tests {
 
     #[test]
     fn secrets_are_masked_even_when_cut() {
-        let secrets = [SecretString::from("hunter22"), SecretString::from("")];
+        let secrets = ["hunter", "hunter22", ""].map(SecretString::from);
         for (kept, whole, masked) in [
             ("a hunter22 b hunter22", true, "a [secret] b [secret]"),
             ("a hunter2", false, "a "),
-            ("a hunter2", true, "a hunter2"),
+            ("a hunte2", true, "a hunte2"),
             ("", true, ""),
         ] {
             let mut output = Output { kept: kept.into(), total: 9, whole };

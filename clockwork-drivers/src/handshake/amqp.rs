@@ -62,7 +62,7 @@ pub(super) async fn greet<S: Stream>(
     match method {
         OPEN_OK => {}
         CLOSE => {
-            let (host, why) = (quote_bytes(host), quote_bytes(reason(&arguments)));
+            let (host, why) = (quote_bytes(host), talk.quote(reason(&arguments)));
             let message = format!("does not open the virtual host {host}: {why}");
             return Err(Stopped { step: Step::Authentication, message });
         }

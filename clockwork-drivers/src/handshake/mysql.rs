@@ -25,7 +25,7 @@ pub(super) async fn greet<S: Stream>(
     let (_, hello) = packet(talk).await?;
     if hello.first() == Some(&0xff) {
         let (_, why) = error(&hello);
-        return Err(talk.stop(format!("turned us away: {}", quote_bytes(why))));
+        return Err(talk.stop(format!("turned us away: {}", talk.quote(why))));
     }
     let Some(Hello { version, scramble, plugin }) = Hello::read(&hello) else { return Err(talk.stranger()) };
     let server = Some(format!("MySQL {}", quote_bytes(version)));
@@ -63,7 +63,7 @@ pub(super) async fn greet<S: Stream>(
                 return Err(match code {
                     // 1044, 1045, 1698: access denied; 1049: no such database.
                     1044 | 1045 | 1049 | 1698 => talk.unwelcome(why),
-                    _ => talk.stop(format!("turned us away: {}", quote_bytes(why))),
+                    _ => talk.stop(format!("turned us away: {}", talk.quote(why))),
                 });
             }
             // Another plugin, with a scramble of its own.
@@ -76,7 +76,7 @@ pub(super) async fn greet<S: Stream>(
                     NATIVE => NATIVE,
                     other => {
                         let message =
-                            format!("asks for {}, which this handshake does not speak", quote_bytes(other));
+                            format!("asks for {}, which this handshake does not speak", talk.quote(other));
                         return Err(Stopped { step: Step::Authentication, message });
                     }
                 };

@@ -1,6 +1,6 @@
 //! NATS, by its client protocol: `INFO` comes first, then `CONNECT` and `PING` have to bring `PONG`.
 
-use clockwork_core::text::{quote, quote_bytes};
+use clockwork_core::text::quote;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
@@ -48,7 +48,7 @@ pub(super) async fn greet<S: Stream>(
                 let reply = reply[4..].trim_ascii();
                 return Err(match reply.to_ascii_lowercase().windows(4).any(|word| word == b"auth") {
                     true => talk.unwelcome(reply),
-                    false => talk.stop(format!("answered {}", quote_bytes(reply))),
+                    false => talk.stop(format!("answered {}", talk.quote(reply))),
                 });
             }
             reply if reply == b"PING" => talk.send(b"PONG\r\n").await?,

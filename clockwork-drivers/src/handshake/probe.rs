@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clockwork_core::{CheckError, Context, Probe, Secret};
 use schemars::JsonSchema;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::{
     net::TcpStream,
@@ -320,6 +320,9 @@ impl HandshakeProbe {
     ) -> Result<Greeting, Stopped> {
         let greeting = async {
             let mut talk = Talk::new(stream, self.protocol.name());
+            if let Some(credentials) = credentials {
+                talk.hide(credentials.password.expose_secret().as_bytes());
+            }
             match self.protocol {
                 Protocol::Tcp => Ok(Greeting::default()),
                 Protocol::Http | Protocol::Https => http::greet(&mut talk, place).await,

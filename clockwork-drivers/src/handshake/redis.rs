@@ -1,6 +1,5 @@
 //! Redis, by its serialisation protocol (RESP 2): `AUTH` where credentials are given, then `PING`.
 
-use clockwork_core::text::quote_bytes;
 use secrecy::ExposeSecret;
 
 use super::{
@@ -30,7 +29,7 @@ pub(super) async fn greet<S: Stream>(
     match talk.line().await? {
         reply if reply == b"+PONG" => Ok(Greeting { server: None, accepted: login.map(|_| true) }),
         reply if reply.starts_with(b"-NOAUTH") => Ok(Greeting::default()),
-        reply if reply.starts_with(b"-") => Err(talk.stop(format!("answered {}", quote_bytes(&reply[1..])))),
+        reply if reply.starts_with(b"-") => Err(talk.stop(format!("answered {}", talk.quote(&reply[1..])))),
         _ => Err(talk.stranger()),
     }
 }

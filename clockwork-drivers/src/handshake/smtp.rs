@@ -41,6 +41,7 @@ pub(super) async fn greet<S: Stream>(
         }
         let token = base64::engine::general_purpose::STANDARD
             .encode(format!("\0{user}\0{}", password.expose_secret()));
+        talk.hide(token.as_bytes()); // servers repeat lines that they do not understand
         talk.send(format!("AUTH PLAIN {token}\r\n").as_bytes()).await?;
         let (code, said) = reply(talk).await?;
         if code != 235 {

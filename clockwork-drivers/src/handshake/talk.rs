@@ -10,6 +10,10 @@ use super::{Step, Stopped};
 /// How much of a service's answers is read in one handshake.
 const LIMIT: usize = 64 << 10;
 
+/// How much of the first answer is kept for messages, and how much of that is shown.
+const KEPT: usize = 4096;
+const BEGINNING: usize = 64;
+
 /// Whatever bytes go over.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
@@ -33,11 +37,50 @@ pub(super) struct Talk<S> {
     received: usize,
     /// How the very first answer began.
     beginning: Vec<u8>,
+    /// What must not be shown, should it be repeated.
+    secrets: Vec<Vec<u8>>,
 }
 
 impl<S: Stream> Talk<S> {
     pub(super) fn new(stream: S, name: &'static str) -> Self {
-        Self { stream, name, unread: Vec::new(), received: 0, beginning: Vec::new() }
+        let (unread, beginning, secrets) = (Vec::new(), Vec::new(), Vec::new());
+        Self { stream, name, unread, received: 0, beginning, secrets }
+    }
+
+    /// From here on the other side may know this, and repeat it: whoever is no such service may be an echo.
+    pub(super) fn hide(&mut self, secret: &[u8]) {
+        if !secret.is_empty() {
+            self.secrets.push(secret.to_vec());
+        }
+    }
+
+    /// What the other side said, made fit for a message: quoted, bounded, without secrets.
+    pub(super) fn quote(&self, said: &[u8]) -> String {
+        quote_bytes(&self.masked(said))
+    }
+
+    fn masked(&self, said: &[u8]) -> Vec<u8> {
+        let (mut masked, mut rest) = (Vec::new(), said);
+        while let [first, others @ ..] = rest {
+            let secret = self.secrets.iter().filter(|secret| rest.starts_with(secret)).map(Vec::len).max();
+            match secret {
+                Some(length) => {
+                    masked.extend_from_slice(b"[secret]");
+                    rest = &rest[length..];
+                }
+                None => {
+                    masked.push(*first);
+                    rest = others;
+                }
+            }
+        }
+        masked
+    }
+
+    /// The beginning of the first answer. It is cut when what is secret in it is gone, which else could be cut in two.
+    fn began(&self) -> String {
+        let masked = self.masked(&self.beginning);
+        quote_bytes(&masked[..masked.len().min(BEGINNING)])
     }
 
     pub(super) async fn send(&mut self, bytes: &[u8]) -> Result<(), Stopped> {
@@ -84,10 +127,10 @@ impl<S: Stream> Talk<S> {
         match self.stream.read(&mut chunk).await {
             Ok(0) => Err(self.stop(match self.beginning.is_empty() {
                 true => String::from("closed the connection without a word"),
-                false => format!("closed the connection after {}", quote_bytes(&self.beginning)),
+                false => format!("closed the connection after {}", self.began()),
             })),
             Ok(count) => {
-                let room = 64_usize.saturating_sub(self.beginning.len());
+                let room = KEPT.saturating_sub(self.beginning.len());
                 self.beginning.extend_from_slice(&chunk[..count.min(room)]);
                 self.received += count;
                 self.unread.extend_from_slice(&chunk[..count]);
@@ -110,11 +153,9 @@ impl<S: Stream> Talk<S> {
     pub(super) fn stranger(&self) -> Stopped {
         self.stop(match self.beginning.is_empty() {
             true => format!("does not speak {}", self.name),
-            false => format!(
-                "does not speak {}: its answer begins with {}",
-                self.name,
-                quote_bytes(&self.beginning)
-            ),
+            false => {
+                format!("does not speak {}: its answer begins with {}", self.name, self.began())
+            }
         })
     }
 
@@ -129,7 +170,7 @@ impl<S: Stream> Talk<S> {
             step: Step::Authentication,
             message: match reply.is_empty() {
                 true => String::from("refused the credentials"),
-                false => format!("refused the credentials: {}", quote_bytes(reply)),
+                false => format!("refused the credentials: {}", self.quote(reply)),
             },
         }
     }

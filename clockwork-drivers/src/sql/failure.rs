@@ -84,6 +84,20 @@ impl SqlFailure {
         self
     }
 
+    /// It was said of a statement of our own, with which the one that is asked was to be held to its limits: nothing is
+    /// known of that one.
+    #[must_use]
+    pub(crate) fn of_our_own(self) -> Self {
+        use FailureKind::{Forbidden, Limit, NoTable, ReadOnly, Slow, Statement};
+        match self.kind {
+            Statement | NoTable | ReadOnly | Slow | Forbidden | Limit => {
+                let message = format!("the statement cannot be held to its limits: {}", self.error.message());
+                Self { code: self.code, ..Self::new(Limit, message) }
+            }
+            _ => self,
+        }
+    }
+
     /// Whether it says something of the connection, and nothing of the statement.
     pub fn is_connection(&self) -> bool {
         use FailureKind::{Busy, Credentials, Lost, NoDatabase, OtherProtocol, Tls, Unreachable, Unresolved};

@@ -197,7 +197,7 @@ fn answer(
     let mut prepared = connection.prepare(&statement.sql)?;
     let columns: Vec<String> = prepared.column_names().map(str::to_owned).collect();
     let width = prepared.column_count();
-    let mut found = prepared.query(rusqlite::params_from_iter(&statement.params))?;
+    let mut found = prepared.query(rusqlite::params_from_iter(statement.params.iter().map(param)))?;
     let (mut rows, mut count, mut bytes, mut kept_bytes) = (Vec::new(), 0_u64, 0, 0);
     let limit = u64::from(statement.row_limit);
     while let Some(row) = found.next()? {
@@ -229,6 +229,22 @@ fn answer(
     }
     let took = began.elapsed();
     Ok(Ok(Rows { columns, rows, count: count.min(limit), more: count > limit, took }))
+}
+
+/// With its type: to SQLite, a number is less than any text. It has no booleans but 0 and 1.
+fn param(value: &Value) -> rusqlite::types::Value {
+    use rusqlite::types::Value as Param;
+    match value {
+        Value::Null => Param::Null,
+        Value::Bool(value) => Param::Integer(i64::from(*value)),
+        Value::String(text) => Param::Text(text.clone()),
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(whole), _) => Param::Integer(whole),
+            (None, Some(real)) => Param::Real(real),
+            (None, None) => Param::Text(number.to_string()),
+        },
+        json => Param::Text(json.to_string()),
+    }
 }
 
 fn size(value: ValueRef<'_>) -> usize {

@@ -18,8 +18,9 @@ pub const ROW_LIMIT: u32 = 100_000;
 pub struct Statement {
     /// The statement; one, not several.
     pub sql: String,
-    /// What stands for `$1`, `?`: `None` is NULL.
-    pub params: Vec<Option<String>>,
+    /// What stands for `$1`, `?`. PostgreSQL is told the text, and makes of it what the statement needs; the others are
+    /// told the type, too, without which SQLite finds each number less than each text.
+    pub params: Vec<Value>,
     /// Whether the server is to refuse what writes.
     pub read_only: bool,
     /// How many rows are kept; those beyond are counted.
@@ -44,8 +45,8 @@ impl Statement {
 
     /// What stands for `$1`, `?`.
     #[must_use]
-    pub fn params(mut self, params: impl IntoIterator<Item = Option<String>>) -> Self {
-        self.params = params.into_iter().collect();
+    pub fn params<P: Into<Value>>(mut self, params: impl IntoIterator<Item = P>) -> Self {
+        self.params = params.into_iter().map(Into::into).collect();
         self
     }
 

@@ -38,15 +38,19 @@ impl Network {
     pub(crate) async fn of(cx: &Context) -> Result<Self, CheckError> {
         let Some(pid) = process(cx).await? else { return Ok(Self::Host) };
         let networks = cx.shared::<Networks>();
-        if let Some(known) = networks.0.lock().unwrap_or_else(PoisonError::into_inner).get(&pid) {
+        let path = format!("/proc/{pid}/ns/net");
+        // Not by the process: its number may be another container's by now. A namespace keeps its own while we hold it.
+        let there = std::fs::metadata(&path).map_err(|error| no_entry(pid, error))?;
+        if let Some(known) = networks.0.lock().unwrap_or_else(PoisonError::into_inner).get(&there.ino()) {
             return Ok(known.clone());
         }
-        let namespace = File::open(format!("/proc/{pid}/ns/net")).map_err(|error| no_entry(pid, error))?;
+        let namespace = File::open(&path).map_err(|error| no_entry(pid, error))?;
+        let number = namespace.metadata().map_err(|error| no_entry(pid, error))?.ino();
         let network = match is_our_own(&namespace) {
             true => Self::Host, // a container on the host's network
             false => Self::enter(namespace, cx).await?,
         };
-        networks.0.lock().unwrap_or_else(PoisonError::into_inner).insert(pid, network.clone());
+        networks.0.lock().unwrap_or_else(PoisonError::into_inner).insert(number, network.clone());
         Ok(network)
     }
 
@@ -93,9 +97,9 @@ impl Network {
     }
 }
 
-/// The networks that this run has looked from, by the process whose they are.
+/// The networks that this run has looked from, by the numbers of their namespaces.
 #[derive(Default)]
-struct Networks(Mutex<HashMap<u32, Network>>);
+struct Networks(Mutex<HashMap<u64, Network>>);
 
 fn is_our_own(namespace: &File) -> bool {
     let identity = |meta: std::fs::Metadata| (meta.dev(), meta.ino());

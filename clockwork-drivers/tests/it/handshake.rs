@@ -190,6 +190,29 @@ async fn mqtt_shakes_hands() {
 
 /// Whoever hangs up, says nothing, says too much, or says something else is told as what it is.
 #[tokio::test]
+async fn an_echo_does_not_give_the_password_away() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let (mut reader, mut writer) = stream.split();
+                let _ = tokio::io::copy(&mut reader, &mut writer).await;
+            });
+        }
+    });
+    // The second one lies across the end of what is shown.
+    for user in ["admin".to_owned(), "a".repeat(36)] {
+        for protocol in [Protocol::Redis, Protocol::Mqtt] {
+            let probe = HandshakeProbe { login: login(&user, "canary-9f3b"), ..probe(address, protocol) };
+            let (step, message) = stopped(probe).await.unwrap();
+            assert_eq!(step, Step::Protocol, "{message}");
+            assert!(message.contains("its answer begins with") && !message.contains("canary"), "{message}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn impostors_are_told() {
     let (flood, http) = (vec![b'x'; 200_000], b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec());
     for protocol in [

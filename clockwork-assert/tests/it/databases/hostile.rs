@@ -78,6 +78,23 @@ async fn a_password_that_the_server_repeats_is_shown_nowhere() {
 }
 
 #[tokio::test]
+async fn what_a_server_refuses_of_ours_judges_no_statement() {
+    let ready = message(b'Z', b"I");
+    let welcome = [message(b'R', &0_u32.to_be_bytes()), ready.clone()].concat();
+    let refused = message(b'E', b"SERROR\0C22023\0Minvalid value for statement_timeout\0\0");
+    let begun = message(b'C', b"BEGIN\0");
+    let rolled_back = message(b'C', b"ROLLBACK\0");
+    let answers = [begun, refused, ready.clone(), rolled_back, ready].concat();
+    let server = answering(vec![b"N".to_vec(), welcome, answers]).await;
+    let query =
+        || QuerySuccessAssert::new("SELECT 1").connection(connection(DatabaseEngine::Postgresql, &server));
+    for result in [check(query()).await, check(query().not()).await] {
+        let message = told(&result, Outcome::Errored);
+        assert!(message.contains("cannot be held to its limits: the database refused"), "{message}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_postgresql_is_said_to_be_none() {
     let http = b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec();
     let oversized = [&b"R"[..], &[0x7f, 0xff, 0xff, 0xff]].concat();

@@ -94,6 +94,11 @@ async fn tables_rows_and_queries() {
         told(&check(query(sql).value(matcher)).await, Outcome::Passed);
     }
     told(&check(query("SELECT ? + 1").param(4).value(5)).await, Outcome::Passed);
+    let active = query("SELECT COUNT(*) FROM users WHERE active = ?").param(true);
+    let witness: i64 = server.client("SELECT COUNT(*) FROM users WHERE active = true").parse().unwrap();
+    assert_ne!(witness, 0);
+    told(&check(active.value(witness)).await, Outcome::Passed);
+    says(&check(query("-- SELECT 1").rows(0)).await, Outcome::Failed, "the statement is empty");
     says(&check(query("SELECT ?")).await, Outcome::Failed, "takes 1 parameters");
     says(&check(query("SELEC 1")).await, Outcome::Failed, "(1064)");
     told(&check(query("SELECT * FROM no_such").not()).await, Outcome::Passed);

@@ -63,6 +63,9 @@ async fn every_tool_is_known_and_its_state_told() {
             ("flyway/V1__users.sql", "123456789"),
             ("flyway/V1_1__orders.sql", "x"),
             ("flyway/R__views.sql", "x"),
+            ("deep/V1__users.sql", "x"),
+            ("deep/2025/V2__orders.sql", "x"),
+            ("deep/2025/more/V3__more.sql", "x"),
             ("alembic/env.py", "import alembic"),
             ("alembic/versions/a1_users.py", "revision = 'a1'\ndown_revision = None\n"),
             ("alembic/versions/b2_orders.py", "revision = 'b2'\ndown_revision = 'a1'\n"),
@@ -147,6 +150,11 @@ async fn every_tool_is_known_and_its_state_told() {
         &check(applied("refinery_schema_history", "refinery")).await,
         Outcome::Passed,
         "refinery: 2 migrations ran",
+    );
+    says(
+        &check(applied("refinery_schema_history", "deep")).await,
+        Outcome::Failed,
+        "refinery: migration \"3\" is pending",
     );
     says(
         &check(applied("__diesel_schema_migrations", "diesel")).await,

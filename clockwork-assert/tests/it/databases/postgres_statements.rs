@@ -119,6 +119,7 @@ async fn values_have_their_types() {
         "invalid input syntax",
     );
     says(&check(query(&server, "SELEC 1")).await, Outcome::Failed, "(42601)");
+    says(&check(query(&server, "-- SELECT 1").rows(0)).await, Outcome::Failed, "the statement is empty");
     told(&check(query(&server, "SELECT * FROM no_such").not()).await, Outcome::Passed);
     says(&check(query(&server, "COPY users TO STDOUT")).await, Outcome::Failed, "COPY brings no rows");
 }
@@ -170,6 +171,22 @@ async fn slow_statements_hold_up_nobody_and_do_not_outlive_their_check() {
         "at most 100 ms are allowed",
     );
     told(&check(query(&server, "SELECT 1").max_ms(2000)).await, Outcome::Passed);
+}
+
+#[tokio::test]
+async fn many_slow_statements_do_not_look_like_a_server_that_hangs_up() {
+    let server = Postgres::start();
+    let mut project = Project::new("test");
+    for number in 0..12 {
+        let sql = format!("SELECT {number} FROM pg_sleep(0.6)");
+        project = project.assert(query(&server, &sql).value(number));
+    }
+    for number in 12..20 {
+        project = project.assert(query(&server, &format!("SELECT {number}")).value(number));
+    }
+    for result in run(project).await {
+        told(&result, Outcome::Passed);
+    }
 }
 
 #[tokio::test]

@@ -68,6 +68,17 @@ async fn a_file_is_read_and_never_made_or_changed() {
         told(&check(query(sql).value(matcher)).await, Outcome::Passed);
     }
     told(&check(query("SELECT email FROM users WHERE id = ?").param(2).value("b")).await, Outcome::Passed);
+    for (sql, param, value) in [
+        ("SELECT count(*) FROM users WHERE length(email) > ?", json!(0), json!(2)),
+        ("SELECT count(*) FROM users WHERE score * 2 < ?", json!(3.5), json!(1)),
+        ("SELECT count(*) FROM users WHERE (score IS NULL) = ?", json!(true), json!(1)),
+        ("SELECT typeof(?)", json!(null), json!("null")),
+        ("SELECT typeof(?)", json!("5"), json!("text")),
+    ] {
+        let matcher: clockwork_core::Matcher = serde_json::from_value(value).unwrap();
+        told(&check(query(sql).param(param).value(matcher)).await, Outcome::Passed);
+    }
+    told(&check(query("-- SELECT 1").rows(0)).await, Outcome::Failed);
     let before = (std::fs::read(&path).unwrap(), std::fs::metadata(&path).unwrap().mtime_nsec());
     let copy = directory.join("copy.db");
     for sql in [

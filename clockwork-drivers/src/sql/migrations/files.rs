@@ -108,6 +108,9 @@ impl Reader {
                 }
             }
             MigrationTool::Diesel => reader.each(directory, Self::diesel)?,
+            MigrationTool::Flyway | MigrationTool::Rails | MigrationTool::Refinery => {
+                reader.below(directory)?;
+            }
             _ => reader.each(directory, Self::by_name)?,
         }
         let mut versions: Vec<_> = reader.found.iter().map(|found| (&found.version, &found.name)).collect();
@@ -155,6 +158,21 @@ impl Reader {
         for entry in self.entries(directory)? {
             let migration = read(self, &entry)?;
             self.found.extend(migration);
+        }
+        Ok(())
+    }
+
+    /// These tools take what lies in directories below, too. A link back up ends at the limit of entries.
+    fn below(&mut self, directory: &Path) -> Result<(), CheckError> {
+        let mut directories = vec![directory.to_owned()];
+        while let Some(directory) = directories.pop() {
+            for entry in self.entries(&directory)? {
+                let migration = self.by_name(&entry)?;
+                self.found.extend(migration);
+                if entry.is_directory {
+                    directories.push(entry.path);
+                }
+            }
         }
         Ok(())
     }

@@ -201,7 +201,7 @@ async fn ask(opened: &mut Opened, statement: &Statement) -> Result<Rows, SqlFail
     // CREATE, ALTER and DROP end the transaction before they begin: what follows it has to be held to reading too.
     let session = format!("SET SESSION TRANSACTION {mode}");
     for own in [limits, session, format!("START TRANSACTION {mode}")] {
-        conn.query_drop(own).await.map_err(|error| whom.sort(&error))?;
+        conn.query_drop(own).await.map_err(|error| whom.sort(&error).of_our_own())?;
     }
     let answer = answer(conn, statement).await;
     let rolled_back = conn.query_drop("ROLLBACK").await;
@@ -223,13 +223,20 @@ fn limits(statement: &Statement, maria: bool) -> String {
     }
 }
 
+/// Whether all lines are comments, which MariaDB runs as if they were something. Comments in `/*` may be statements.
+fn is_comment(sql: &str) -> bool {
+    sql.lines()
+        .map(str::trim)
+        .all(|line| line.is_empty() || line.starts_with('#') || line == "--" || line.starts_with("-- "))
+}
+
 /// The outer error is the connection's or the statement's, the inner one our own limit.
 async fn answer(conn: &mut Conn, statement: &Statement) -> mysql_async::Result<Result<Rows, SqlFailure>> {
-    let params: Vec<Value> = statement
-        .params
-        .iter()
-        .map(|param| param.as_ref().map_or(Value::NULL, |text| Value::Bytes(text.clone().into_bytes())))
-        .collect();
+    if is_comment(&statement.sql) {
+        let message = "the statement is empty: there is nothing in it but blanks and comments";
+        return Ok(Err(SqlFailure::new(FailureKind::Statement, message).terminal()));
+    }
+    let params: Vec<Value> = statement.params.iter().map(value::param).collect();
     let params = if params.is_empty() { Params::Empty } else { Params::Positional(params) };
     let began = Instant::now();
     let mut result = conn.exec_iter(statement.sql.as_str(), params).await?;

@@ -18,6 +18,22 @@ pub(super) fn size(value: &Value) -> usize {
     }
 }
 
+/// A parameter. MySQL has no booleans: as a text, `true` would be the number 0.
+pub(super) fn param(value: &Json) -> Value {
+    match value {
+        Json::Null => Value::NULL,
+        Json::Bool(value) => Value::Int(i64::from(*value)),
+        Json::String(text) => Value::Bytes(text.clone().into_bytes()),
+        Json::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(whole), _) => Value::Int(whole),
+            (None, Some(whole)) => Value::UInt(whole),
+            // A text, of which the server makes a decimal number without losing a digit.
+            (None, None) => Value::Bytes(number.to_string().into_bytes()),
+        },
+        json => Value::Bytes(json.to_string().into_bytes()),
+    }
+}
+
 /// A column's value. What JSON has no type for is text; bytes that are none are written as `0x…`.
 pub(super) fn json(value: Value, column: &Column) -> Json {
     match value {

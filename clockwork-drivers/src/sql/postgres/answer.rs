@@ -38,14 +38,13 @@ fn write(statement: &Statement, out: &mut BytesMut) -> Result<(), Error> {
         one(&format!("SET LOCAL statement_timeout = '{seconds}s'"), out)?;
     }
     frontend::parse("", &statement.sql, [], out)?;
-    let serialise = |param: &Option<String>, out: &mut BytesMut| {
-        Ok(match param {
-            Some(text) => {
-                out.extend_from_slice(text.as_bytes());
-                IsNull::No
-            }
-            None => IsNull::Yes,
-        })
+    let serialise = |param: &Value, out: &mut BytesMut| {
+        match param {
+            Value::Null => return Ok(IsNull::Yes),
+            Value::String(text) => out.extend_from_slice(text.as_bytes()),
+            other => out.extend_from_slice(other.to_string().as_bytes()),
+        }
+        Ok(IsNull::No)
     };
     frontend::bind("", "", [], &statement.params, serialise, [], out).map_err(|error| match error {
         frontend::BindError::Conversion(error) => error,
@@ -84,6 +83,8 @@ pub(super) enum Taken {
 /// An answer, as far as it came.
 #[derive(Debug)]
 pub(super) struct Answer {
+    /// How many of our own statements, which go before the one that is asked, were not completed yet.
+    own_left: usize,
     keep: usize,
     row_limit: u64,
     columns: Vec<(String, u32)>,
@@ -99,6 +100,7 @@ pub(super) struct Answer {
 impl Answer {
     pub(super) fn to(statement: &Statement) -> Self {
         Self {
+            own_left: 1 + usize::from(statement.patience.is_some()),
             keep: statement.keep,
             row_limit: u64::from(statement.row_limit),
             columns: Vec::new(),
@@ -141,7 +143,14 @@ impl Answer {
                 if failure.kind == FailureKind::Lost {
                     return Taken::Unusable(failure);
                 }
+                let failure = if self.own_left > 0 { failure.of_our_own() } else { failure };
                 self.failure.get_or_insert(failure);
+            }
+            b'C' => self.own_left = self.own_left.saturating_sub(1),
+            // Nothing ran, so that nothing succeeded: a comment swallowed the statement, most often.
+            b'I' => {
+                let message = "the statement is empty: there is nothing in it but blanks and comments";
+                self.failure.get_or_insert(SqlFailure::new(FailureKind::Statement, message).terminal());
             }
             // The server waits for data, and nothing makes it give up.
             b'G' | b'W' => return Taken::Unusable(self.copy()),

@@ -40,7 +40,8 @@ use super::{
 /// How many connections to one database a run makes at most for statements that hold up each other.
 const CONNECTIONS: usize = 8;
 
-/// How often a statement is sent again because the connection ended before its answer began.
+/// How often a statement is sent again because the connection ended before its answer began. That it moves on from
+/// connections that others hold up does not count.
 const RESENT: usize = 5;
 
 /// The connections of one run.
@@ -134,15 +135,15 @@ pub(super) async fn run(
     cx: &Context,
 ) -> Result<Reply, CheckError> {
     let (mut crowded, mut lost_before) = (false, false);
-    for _ in 0..RESENT {
+    for moved in 0..CONNECTIONS + RESENT {
         cx.phase(format!("waiting for a connection to {}", connection.place()));
         let link = match link(connection, crowded, cx).await? {
             Ok(link) => link,
             Err(failure) => return Ok(Err(failure)),
         };
         cx.phase(format!("waiting for {} to run the statement", link.server.place));
-        // Where all connections are held up, there is nothing to go to.
-        let patient = crowded && link.is_held_up();
+        // Where all connections are held up, or one after the other was, there is nothing to go to.
+        let patient = crowded && (link.is_held_up() || moved >= CONNECTIONS);
         match link.ask(statement, patient).await {
             // A connection that was at rest may have been given up by the server. That happens once.
             Some(Err(failure)) if failure.kind == FailureKind::Lost && !lost_before => lost_before = true,
