@@ -12,7 +12,7 @@ use std::{
     task::{Context as Task, Poll, Wake, Waker},
 };
 
-use futures_util::future::BoxFuture;
+use futures_core::future::BoxFuture;
 use tokio::time::Instant;
 
 use crate::{
