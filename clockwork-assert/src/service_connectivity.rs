@@ -170,6 +170,7 @@ fn speaks(engine: DatabaseEngine) -> Option<Protocol> {
 async fn log_in(
     probe: &HandshakeProbe,
     login: Login,
+    patience: Duration,
     cx: &Context,
 ) -> Result<Result<String, Stopped>, CheckError> {
     let connection = Connection {
@@ -180,7 +181,12 @@ async fn log_in(
         password: Some(login.password),
         ..Connection::new(DatabaseEngine::Postgresql)
     };
-    Ok(match &*cx.observe(ConnectProbe { connection }).await? {
+    let place = connection.place();
+    let Ok(connected) = tokio::time::timeout(patience, cx.observe(ConnectProbe { connection })).await else {
+        let message = format!("{place} speaks PostgreSQL, and did not let the user in in time");
+        return Ok(Err(Stopped { step: Step::Authentication, message }));
+    };
+    Ok(match &*connected? {
         Ok(connected) => Ok(connected.product.clone()),
         Err(failure) => {
             let step = match failure.kind {
@@ -295,7 +301,13 @@ impl Assertion for ServiceConnectivityAssert {
         };
         let verdict = match login {
             Some(login) if self.protocol == Protocol::Postgresql => {
-                match log_in(&probe, login, &inside).await? {
+                // The handshake first: it says at which step it ends.
+                let seen = inside.observe(probe.clone()).await?;
+                let ended = match &seen.stopped {
+                    Some(stopped) => Err(stopped.clone()),
+                    None => log_in(&probe, login, probe.patience.saturating_sub(seen.took), &inside).await?,
+                };
+                match ended {
                     Ok(product) => Verdict::passed()
                         .message(format!("{place} is {product} and accepted the credentials")),
                     Err(stopped) => self.stopped(&stopped, &*from, &*to, cx).await?,

@@ -166,7 +166,7 @@ async fn huge() {
     let hopeless = FileContentMatchesAssert::new(&path).pattern(pattern("never"));
     let result = check(hopeless.timeout(Duration::from_millis(200))).await;
     let message = told(&result, Outcome::Errored);
-    assert!(message.starts_with("no answer within 2") && message.contains("(searching "), "{message}");
+    assert!(message.starts_with("no answer within ") && message.contains("(searching "), "{message}");
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
 }
 
