@@ -157,6 +157,21 @@ impl Engine {
         }
     }
 
+    /// Asks for a body of any length, which is still to be read; `None` where the engine says that there is no such thing.
+    async fn begin(&self, path: &str) -> Result<Option<(Connection, HeaderMap, Incoming)>, CheckError> {
+        let (mut connection, response) = self.send(Method::GET, &self.versioned(path)).await?;
+        let (parts, mut body) = response.into_parts();
+        if parts.status.is_success() {
+            return Ok(Some((connection, parts.headers, body)));
+        }
+        let body = self.collect(&mut connection, &mut body, 64 << 10).await?;
+        let answer = Answer { status: parts.status, headers: parts.headers, body };
+        match answer.status {
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(self.refusal(path, &answer)),
+        }
+    }
+
     /// Asks for a body of any length, and gives it piece by piece to `take`, until that returns `false`. `None` where the
     /// engine says that there is no such thing.
     pub(crate) async fn stream(
@@ -165,20 +180,11 @@ impl Engine {
         mut take: impl FnMut(&HeaderMap, &[u8]) -> bool + Send,
     ) -> Result<Option<()>, CheckError> {
         let _turn = self.turns.acquire().await;
-        let (mut connection, response) = self.send(Method::GET, &self.versioned(path)).await?;
-        let (parts, mut body) = response.into_parts();
-        if !parts.status.is_success() {
-            let body = self.collect(&mut connection, &mut body, 64 << 10).await?;
-            let answer = Answer { status: parts.status, headers: parts.headers, body };
-            return match answer.status {
-                StatusCode::NOT_FOUND => Ok(None),
-                _ => Err(self.refusal(path, &answer)),
-            };
-        }
+        let Some((mut connection, headers, mut body)) = self.begin(path).await? else { return Ok(None) };
         while let Some(frame) = connection.drive(body.frame()).await {
             let frame = frame.map_err(|error| self.broke(error))?;
             if let Some(piece) = frame.data_ref()
-                && !take(&parts.headers, piece)
+                && !take(&headers, piece)
             {
                 return Ok(Some(())); // the connection goes with what is still on it
             }
@@ -211,16 +217,7 @@ impl Engine {
         into: &tokio::sync::mpsc::Sender<Bytes>,
     ) -> Result<Option<()>, CheckError> {
         let _turn = self.turns.acquire().await;
-        let (mut connection, response) = self.send(Method::GET, &self.versioned(path)).await?;
-        let (parts, mut body) = response.into_parts();
-        if !parts.status.is_success() {
-            let body = self.collect(&mut connection, &mut body, 64 << 10).await?;
-            let answer = Answer { status: parts.status, headers: parts.headers, body };
-            return match answer.status {
-                StatusCode::NOT_FOUND => Ok(None),
-                _ => Err(self.refusal(path, &answer)),
-            };
-        }
+        let Some((mut connection, _, mut body)) = self.begin(path).await? else { return Ok(None) };
         while let Some(frame) = connection.drive(body.frame()).await {
             let frame = frame.map_err(|error| self.broke(error))?;
             let Ok(piece) = frame.into_data() else { continue };

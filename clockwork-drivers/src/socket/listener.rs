@@ -1,17 +1,16 @@
 //! [`ListenerProbe`]: every listener of the vantage's network.
 
 use std::{
-    fs::{self, File},
-    io,
+    fs, io,
     net::{IpAddr, Ipv6Addr},
     os::unix::fs::MetadataExt,
 };
 
-use clockwork_core::{CheckError, Context, Fault, Probe};
-use nix::{errno::Errno, libc, sched::CloneFlags};
+use clockwork_core::{CheckError, Context, Fault, Probe, Vantage};
+use nix::{errno::Errno, libc};
 
 use super::diag::{self, Question, Told};
-use crate::vantage;
+use crate::vantage::network::Network;
 
 /// The loopback interface has this number in every network namespace (`LOOPBACK_IFINDEX`).
 const LOOPBACK: u32 = 1;
@@ -79,16 +78,10 @@ impl Probe for ListenerProbe {
     }
 
     async fn look(&self, cx: &Context) -> Result<Listeners, CheckError> {
-        let (protocol, inside) = (self.0, vantage::process(cx).await?);
+        let (protocol, network) = (self.0, Network::of(cx).await?);
+        let shares_host_network = matches!((cx.vantage(), &network), (Vantage::Inside(_), Network::Host));
         cx.phase("waiting for the kernel's socket table");
-        let look = move || match inside {
-            None => read(protocol, false).map_err(blind),
-            Some(pid) => within(pid, protocol),
-        };
-        match tokio::task::spawn_blocking(look).await {
-            Ok(seen) => seen,
-            Err(stopped) => Err(CheckError::unobservable("the look was stopped").with_source(stopped)),
-        }
+        network.run(move || read(protocol, shares_host_network)).await.map_err(blind)
     }
 
     fn describe(&self) -> String {
@@ -102,30 +95,6 @@ impl Probe for ListenerProbe {
     fn weight(seen: &Listeners) -> usize {
         256 + seen.all.len() * 96
     }
-}
-
-/// From inside the network namespace of a process. A thread that was moved there is not used for anything else.
-fn within(pid: u32, protocol: Protocol) -> Result<Listeners, CheckError> {
-    let namespace =
-        File::open(format!("/proc/{pid}/ns/net")).map_err(|error| vantage::no_entry(pid, error))?;
-    let identity = |file: io::Result<fs::Metadata>| file.ok().map(|seen| (seen.dev(), seen.ino()));
-    let theirs = identity(namespace.metadata());
-    let shared = theirs.is_some() && theirs == identity(fs::metadata("/proc/self/ns/net"));
-    let look = move || {
-        nix::sched::setns(&namespace, CloneFlags::CLONE_NEWNET)
-            .map_err(|errno| vantage::no_entry(pid, errno.into()))?;
-        drop(namespace);
-        read(protocol, shared).map_err(blind)
-    };
-    let thread = std::thread::Builder::new().name(format!("net-of-{pid}")).spawn(look);
-    let thread = thread.map_err(|error| {
-        CheckError::unobservable("cannot start a thread to look inside the container")
-            .with_source(error)
-            .retryable()
-    })?;
-    thread.join().unwrap_or_else(|_| {
-        Err(CheckError::unobservable("the look panicked").hint("this is a bug in Clockwork"))
-    })
 }
 
 /// The table of the network namespace that this thread is in.

@@ -68,6 +68,19 @@ impl Network {
         }
     }
 
+    /// What `work` finds on a thread that is in this network. It may block, though not for long: inside a container, the
+    /// run's other sockets wait for it.
+    #[cfg(feature = "socket")]
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        match self {
+            Self::Host => tokio::task::spawn_blocking(work).await?,
+            Self::Inside { namespace, maker } => maker.make(namespace, work).await,
+        }
+    }
+
     /// A connection to `address`.
     pub(crate) async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
         let Self::Inside { namespace, maker } = self else { return TcpStream::connect(address).await };
