@@ -13,10 +13,7 @@
 use clockwork_core::{
     Assertion, AssertionKind, CheckError, Context, Invalid, Matcher, Resource, Verdict, async_trait,
 };
-use clockwork_drivers::{
-    http::{HttpObservation, HttpProbe},
-    resolve::is_unresolved,
-};
+use clockwork_drivers::http::{HttpObservation, HttpProbe};
 
 use crate::{
     expected_status::ExpectedStatus,
@@ -144,7 +141,6 @@ impl Assertion for HealthcheckAssert {
         let request = self.request_fields().request(cx.resource())?;
         match cx.observe(HttpProbe::new(request)).await {
             Ok(seen) => Ok(with_evidence(self.judge(&seen)?, &seen, self.insecure)),
-            Err(error) if is_unresolved(&error) => Err(error),
             Err(error) => {
                 let actual = error.message().to_owned();
                 Ok(Verdict::of_target(error)?

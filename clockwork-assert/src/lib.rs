@@ -27,6 +27,7 @@ mod file_path;
 mod file_permissions;
 mod file_size;
 mod healthcheck;
+mod host;
 mod http_answer;
 mod http_body;
 mod http_header;

@@ -28,7 +28,6 @@ use std::ops::RangeInclusive;
 
 use clockwork_core::{
     Assertion, AssertionKind, CheckError, Context, Invalid, Resource, Vantage, Verdict, async_trait,
-    text::quote,
 };
 use clockwork_drivers::{
     EndpointResource,
@@ -38,7 +37,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
-    Transport,
+    Transport, host,
     open_ports::{self, Wanted},
 };
 
@@ -251,13 +250,8 @@ impl Assertion for NoOpenPortsAssert {
             Some(_) if self.method == Some(PortMethod::Sockets) => {
                 problems.push(Invalid::field("host", "the socket table is this machine's: leave `host` out"));
             }
-            Some(host)
-                if host.is_empty() || host.contains(['/', '@']) || host.chars().any(char::is_whitespace) =>
-            {
-                let problem = format!("{} is neither a name nor an address", quote(host));
-                problems.push(Invalid::field("host", problem));
-            }
-            _ => {}
+            Some(host) => problems.extend(host::problem(host)),
+            None => {}
         }
         problems
     }

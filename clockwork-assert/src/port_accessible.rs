@@ -19,12 +19,14 @@ use clockwork_core::{
 };
 use clockwork_drivers::{
     EndpointResource,
-    resolve::{authority, is_unresolved},
+    resolve::authority,
     tcp::{TcpObservation, TcpProbe},
     udp::{UdpAnswer, UdpObservation, UdpProbe},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+use crate::host;
 
 /// Something accepts connections at a port.
 ///
@@ -152,12 +154,7 @@ impl Assertion for PortAccessibleAssert {
             }
             _ => {}
         }
-        if let Some(host) = &self.host
-            && (host.is_empty() || host.contains(['/', '@']) || host.chars().any(char::is_whitespace))
-        {
-            let shown = clockwork_core::text::quote(host);
-            problems.push(Invalid::field("host", format!("{shown} is neither a name nor an address")));
-        }
+        problems.extend(self.host.as_deref().and_then(host::problem));
         problems
     }
 
@@ -177,7 +174,6 @@ impl Assertion for PortAccessibleAssert {
         };
         let error = match looked {
             Ok(judged) => return judged,
-            Err(error) if is_unresolved(&error) => return Err(error),
             Err(error) if error.is_timeout() => error.hint(
                 "filtered by a firewall, or no such machine: that nobody answers is all there is to see",
             ),

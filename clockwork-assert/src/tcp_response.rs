@@ -18,7 +18,7 @@ use clockwork_core::{
     Assertion, AssertionKind, ByteSize, CheckError, Context, Invalid, Matcher, Resource, Verdict,
     async_trait,
     schemars::JsonSchema,
-    text::{bounded, harmless, quote, quote_bytes},
+    text::{bounded, harmless, quote_bytes},
 };
 use clockwork_drivers::{
     EndpointResource,
@@ -29,7 +29,7 @@ use clockwork_drivers::{
 };
 use serde::Deserialize;
 
-use crate::payload::Payload;
+use crate::{host, payload::Payload};
 
 /// A server says what is expected: its greeting, or its answer to some bytes.
 ///
@@ -336,12 +336,7 @@ impl Assertion for TcpResponseAssert {
             Some((_, 0)) => problems.push(Invalid::field("port", "nothing can listen at port 0")),
             Some(_) => {}
         }
-        if let Some(host) = &self.host
-            && (host.is_empty() || host.contains(['/', '@']) || host.chars().any(char::is_whitespace))
-        {
-            problems
-                .push(Invalid::field("host", format!("{} is neither a name nor an address", quote(host))));
-        }
+        problems.extend(self.host.as_deref().and_then(host::problem));
         if self.tls && self.starttls.is_some() {
             problems.push(Invalid::field(
                 "starttls",
