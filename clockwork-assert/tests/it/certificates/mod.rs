@@ -7,3 +7,4 @@ mod versions;
 mod zoo;
 mod zoo_cases;
 mod zoo_strength;
+mod zoo_trust;
