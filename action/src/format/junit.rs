@@ -74,7 +74,12 @@ fn case(out: &mut impl Write, result: &CheckResult, suite: &str) -> io::Result<(
 /// All that was found.
 fn story(result: &CheckResult) -> String {
     let mut story = result.message.clone();
-    for (what, text) in [("expected", &result.expected), ("actual", &result.actual)] {
+    let relationship = result.relationship.as_deref();
+    for (what, text) in [
+        ("relationship", relationship),
+        ("expected", result.expected.as_deref()),
+        ("actual", result.actual.as_deref()),
+    ] {
         if let Some(text) = text {
             story.push_str(&format!("\n{what}: {text}"));
         }

@@ -27,7 +27,7 @@ use crate::{
     context::Run,
     duration::show,
     event::Events,
-    graph::{Check, Graph},
+    graph::{Check, Graph, Node},
     report::CheckResult,
 };
 
@@ -82,12 +82,24 @@ struct Dispatcher {
     /// How many resources each one still waits for, and how many checks of its own are open.
     needs: Vec<usize>,
     open_checks: Vec<usize>,
-    /// The root failures that each resource stands on; empty where it holds.
+    /// The root failures that each resource stands on, then its own; empty where it holds.
     causes: Vec<Vec<Arc<str>>>,
+    /// How many of these are not its own.
+    inherited: Vec<usize>,
     /// Observations older than this do not show what the verdicts of a resource's dependencies rest on.
     fresh: Vec<Instant>,
-    /// How many resources each open cross-resource check still waits for.
-    cross_needs: HashMap<usize, usize>,
+    /// How many resources each check still waits for that is about several, or looks from another one.
+    waits: HashMap<usize, usize>,
+    /// The failures in spite of which a check is looked at.
+    despite: HashMap<usize, Vec<Arc<str>>>,
+}
+
+/// What follows from a verdict.
+enum Step {
+    /// All that a resource depends on has its verdicts.
+    Release(usize),
+    /// A resource has all its own.
+    Settle(usize),
 }
 
 impl Dispatcher {
@@ -95,8 +107,13 @@ impl Dispatcher {
         let graph = Arc::clone(&run.graph);
         let defaults = &graph.defaults;
         let began = run.began;
-        let cross = graph.checks.iter().enumerate().filter(|(_, check)| check.node.is_none());
-        let cross_needs = cross.map(|(index, check)| (index, check.related.len())).collect();
+        let waiting = graph.checks.iter().enumerate();
+        let waiting = waiting.filter(|(_, check)| check.node.is_none() || !check.waits.is_empty());
+        // One that is declared on a resource also waits for that one's turn, or, where it comes late, for its verdicts.
+        let waits = waiting.map(|(index, check)| (index, check.waits.len() + check.node.map_or(0, |_| 1)));
+        let waits = waits.collect();
+        let open_checks =
+            |node: &Node| graph.checks[node.checks.clone()].iter().filter(|c| c.counts()).count();
         Self {
             started_at: rfc3339(run.clock.now()),
             timeout: options.timeout.unwrap_or(defaults.timeout),
@@ -111,10 +128,12 @@ impl Dispatcher {
             results: vec![None; graph.checks.len()],
             open: graph.checks.len(),
             needs: graph.nodes.iter().map(|node| node.needs.len()).collect(),
-            open_checks: graph.nodes.iter().map(|node| node.checks.len()).collect(),
+            open_checks: graph.nodes.iter().map(open_checks).collect(),
             causes: vec![Vec::new(); graph.nodes.len()],
+            inherited: vec![0; graph.nodes.len()],
             fresh: vec![began; graph.nodes.len()],
-            cross_needs,
+            waits,
+            despite: HashMap::new(),
             graph,
             run,
             options,
@@ -124,11 +143,11 @@ impl Dispatcher {
 
     async fn run(mut self) -> Report {
         for node in (0..self.graph.nodes.len()).filter(|&node| self.needs[node] == 0).collect::<Vec<_>>() {
-            self.release(node);
+            self.go_on(Step::Release(node));
         }
         for check in 0..self.graph.checks.len() {
-            if self.cross_needs.get(&check) == Some(&0) {
-                self.release_cross(check);
+            if self.waits.get(&check) == Some(&0) {
+                self.offer_waiting(check);
             }
         }
         let stop: Stop = self.options.stop.clone();
@@ -165,74 +184,114 @@ impl Dispatcher {
         )
     }
 
+    /// Whatever may be looked at after this, or is skipped after it.
+    fn go_on(&mut self, first: Step) {
+        let mut steps = vec![first];
+        while let Some(step) = steps.pop() {
+            match step {
+                Step::Release(node) => self.release(node, &mut steps),
+                Step::Settle(node) => self.settle(node, &mut steps),
+            }
+        }
+    }
+
     /// A resource's dependencies have their verdicts: its checks may be looked at, or are skipped with the cause.
-    fn release(&mut self, first: usize) {
+    fn release(&mut self, node: usize, steps: &mut Vec<Step>) {
         let graph = Arc::clone(&self.graph);
-        let mut released = vec![first];
-        while let Some(node) = released.pop() {
-            let needs = &graph.nodes[node].needs;
-            self.fresh[node] = needs.iter().map(|&needed| self.fresh[needed]).max().unwrap_or(self.run.began);
-            self.causes[node] = self.causes_of(needs);
-            for check in graph.nodes[node].checks.clone() {
-                if !self.offer(check, self.fresh[node], self.causes[node].clone()) {
-                    self.open_checks[node] -= 1;
+        let needs = &graph.nodes[node].needs;
+        self.fresh[node] = needs.iter().map(|&needed| self.fresh[needed]).max().unwrap_or(self.run.began);
+        self.causes[node] = self.causes_of(needs);
+        self.inherited[node] = self.causes[node].len();
+        for check in graph.nodes[node].checks.clone() {
+            let offered = match (graph.checks[check].late, self.waits.contains_key(&check)) {
+                (true, _) => continue,
+                (false, true) if !self.no_longer_waits(check) => continue,
+                (false, true) => self.offer_waiting(check),
+                (false, false) => {
+                    let causes = self.causes[node][..self.inherited[node]].to_vec();
+                    self.offer(check, self.fresh[node], causes)
                 }
+            };
+            if !offered {
+                self.open_checks[node] -= 1;
             }
-            if self.open_checks[node] == 0 {
-                released.extend(self.settled(node));
-            }
+        }
+        if self.open_checks[node] == 0 {
+            steps.push(Step::Settle(node));
         }
     }
 
-    /// All resources that a cross-resource check is about have their verdicts.
-    fn release_cross(&mut self, check: usize) {
+    /// A resource has all its verdicts: what waited for them goes on.
+    fn settle(&mut self, node: usize, steps: &mut Vec<Step>) {
         let graph = Arc::clone(&self.graph);
-        let related = &graph.checks[check].related;
-        let fresh = related.iter().map(|&node| self.fresh[node]).max().unwrap_or(self.run.began);
-        let causes = self.causes_of(related);
-        self.offer(check, fresh, causes);
-    }
-
-    /// A resource has all its verdicts. Returns the resources that waited for it alone.
-    fn settled(&mut self, node: usize) -> Vec<usize> {
-        let graph = Arc::clone(&self.graph);
-        for &check in &graph.nodes[node].cross {
-            if let Some(needs) = self.cross_needs.get_mut(&check) {
-                *needs -= 1;
-                if *needs == 0 {
-                    self.release_cross(check);
+        let late = graph.nodes[node].checks.clone().filter(|&check| graph.checks[check].late);
+        for check in late.chain(graph.nodes[node].awaited_by.iter().copied()) {
+            if !self.no_longer_waits(check) || self.offer_waiting(check) {
+                continue;
+            }
+            if let Some(owner) = graph.checks[check].node.filter(|_| graph.checks[check].counts()) {
+                self.open_checks[owner] -= 1;
+                if self.open_checks[owner] == 0 {
+                    steps.push(Step::Settle(owner));
                 }
             }
         }
-        let mut released = Vec::new();
         for &next in &graph.nodes[node].needed_by {
             self.needs[next] -= 1;
             if self.needs[next] == 0 {
-                released.push(next);
+                steps.push(Step::Release(next));
             }
         }
-        released
+    }
+
+    /// A check waits for one resource less; whether that was the last.
+    fn no_longer_waits(&mut self, check: usize) -> bool {
+        let Some(waits) = self.waits.get_mut(&check) else { return false };
+        *waits = waits.saturating_sub(1);
+        *waits == 0
+    }
+
+    /// All that a check waits for has its verdicts. Returns whether it is looked at.
+    fn offer_waiting(&mut self, index: usize) -> bool {
+        let graph = Arc::clone(&self.graph);
+        let check = &graph.checks[index];
+        let about = check.waits.iter().chain(&check.node).copied();
+        let fresh = about.clone().map(|node| self.fresh[node]).max().unwrap_or(self.run.began);
+        let (mut causes, mut despite) = (Vec::new(), Vec::new());
+        for node in about {
+            let (inherited, own) = self.causes[node].split_at(self.inherited[node]);
+            causes.extend_from_slice(inherited);
+            match () {
+                // Its siblings wait for nothing, and it does not wait for them.
+                () if check.counts() && check.node == Some(node) => {}
+                () if check.despite.contains(&node) => despite.extend_from_slice(own),
+                () => causes.extend_from_slice(own),
+            }
+        }
+        if !causes.is_empty() {
+            causes.append(&mut despite);
+        } else if !despite.is_empty() {
+            self.despite.insert(index, once(despite));
+        }
+        self.offer(index, fresh, once(causes))
     }
 
     /// The root failures beneath these resources, each once.
     fn causes_of(&self, nodes: &[usize]) -> Vec<Arc<str>> {
-        let mut seen = HashSet::new();
-        let causes = nodes.iter().flat_map(|&node| &self.causes[node]);
-        causes.filter(|cause| seen.insert(Arc::clone(cause))).cloned().collect()
+        once(nodes.iter().flat_map(|&node| &self.causes[node]).cloned().collect())
     }
 
     /// Queues a check, or skips it and returns `false`.
     fn offer(&mut self, check: usize, fresh_since: Instant, causes: Vec<Arc<str>>) -> bool {
-        let reason = match self.left_out(&self.graph.checks[check]) {
-            Some(reason) => reason,
+        let (message, caused_by) = match self.left_out(&self.graph.checks[check]) {
+            Some(reason) => (reason, Vec::new()),
             None if causes.is_empty() => {
                 self.ready.push_back((check, fresh_since));
                 return true;
             }
-            None => because(&causes),
+            None => (because(&causes), causes),
         };
-        let result =
-            CheckResult { message: reason, caused_by: causes, ..blank(&self.graph, &self.host, check) };
+        let result = CheckResult { message, caused_by, ..blank(&self.graph, &self.host, check) };
         self.conclude(check, result);
         false
     }
@@ -371,28 +430,42 @@ impl Dispatcher {
     }
 
     fn judged(&mut self, check: usize, finding: Finding, active: Active, now: Instant) {
-        let result = CheckResult {
-            verdict: finding.outcome,
-            message: finding.message,
-            expected: finding.expected,
-            actual: finding.actual,
-            details: finding.details.shrunk(),
-            attempts: active.attempts,
-            timeline: active.timeline.into_transitions(),
-            duration: now - active.began,
-            ..blank(&self.graph, &self.host, check)
+        let despite = self.despite.remove(&check);
+        let result = if let (Some(causes), false, false) =
+            (despite, finding.judged, finding.outcome == Outcome::Passed)
+        {
+            // It could not be judged, and what it stands on had failed before: no failure of its own.
+            CheckResult {
+                message: format!("{}: {}", because(&causes), finding.message),
+                caused_by: causes,
+                attempts: active.attempts,
+                duration: now - active.began,
+                ..blank(&self.graph, &self.host, check)
+            }
+        } else {
+            CheckResult {
+                verdict: finding.outcome,
+                message: finding.message,
+                expected: finding.expected,
+                actual: finding.actual,
+                details: finding.details.shrunk(),
+                attempts: active.attempts,
+                timeline: active.timeline.into_transitions(),
+                duration: now - active.began,
+                ..blank(&self.graph, &self.host, check)
+            }
         };
         let fails = result.fails_the_run();
         self.conclude(check, result);
         if fails && self.options.fail_fast {
             let id = Arc::clone(&self.graph.checks[check].id);
             self.skip_the_rest(&format!("the run stopped at its first failure, {id}"));
-        } else if let Some(node) = self.graph.checks[check].node {
+        } else if let Some(node) = self.graph.checks[check].node
+            && self.graph.checks[check].counts()
+        {
             self.open_checks[node] -= 1;
             if self.open_checks[node] == 0 {
-                for released in self.settled(node) {
-                    self.release(released);
-                }
+                self.go_on(Step::Settle(node));
             }
         }
     }
@@ -400,7 +473,9 @@ impl Dispatcher {
     /// Notes a result; a failure becomes a cause for whatever depends on its resource.
     fn conclude(&mut self, check: usize, result: CheckResult) {
         let result = Arc::new(result);
-        if let (true, Some(node)) = (result.fails_the_run(), self.graph.checks[check].node) {
+        if let (true, true, Some(node)) =
+            (result.fails_the_run(), self.graph.checks[check].counts(), self.graph.checks[check].node)
+        {
             self.causes[node].push(Arc::clone(&result.id));
         }
         self.events.emit(Event::Judged(Arc::clone(&result)));
@@ -449,9 +524,17 @@ impl Dispatcher {
 
     fn waits_for(&self, check: usize) -> String {
         let check = &self.graph.checks[check];
-        let needs = check.node.map_or(&check.related, |node| &self.graph.nodes[node].needs);
-        let open = |&&node: &&usize| self.open_checks[node] > 0 || self.needs[node] > 0;
-        let names: Vec<_> = needs.iter().filter(open).map(|&node| self.graph.name(node)).collect();
+        let needs = check.node.map_or(&[][..], |node| &self.graph.nodes[node].needs);
+        let late = check.node.filter(|_| check.late);
+        let open = |&node: &usize| self.open_checks[node] > 0 || self.needs[node] > 0;
+        let names: Vec<_> = needs
+            .iter()
+            .chain(&check.waits)
+            .copied()
+            .chain(late)
+            .filter(open)
+            .map(|node| self.graph.name(node))
+            .collect();
         match names.as_slice() {
             [] => String::from("before its turn came; raise `concurrency` or the deadline"),
             names => format!("while it waited for {}", names.join(", ")),
@@ -470,6 +553,12 @@ impl Dispatcher {
             }
         }
     }
+}
+
+/// Each of these once.
+fn once(causes: Vec<Arc<str>>) -> Vec<Arc<str>> {
+    let mut seen = HashSet::new();
+    causes.into_iter().filter(|cause| seen.insert(Arc::clone(cause))).collect()
 }
 
 /// Waits until then; forever, where there is no such time.
