@@ -58,7 +58,8 @@ fn scripted(script: &str) -> Command {
     command
 }
 
-/// Builds the example, which `cargo test --test it` alone does not.
+/// Builds the example, which `cargo test --test it` alone does not; for the whole workspace, as the tests were, because
+/// with this package's features alone cargo builds the dependencies again.
 fn scripted_program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
@@ -68,7 +69,7 @@ fn scripted_program() -> &'static Path {
             other => other,
         };
         let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--offline", "--package", "clockwork-action", "--example", "scripted"])
+            .args(["build", "--quiet", "--offline", "--workspace", "--example", "scripted"])
             .args(["--profile", name, "--target-dir"])
             .arg(profile.parent().unwrap())
             .current_dir(env!("CARGO_MANIFEST_DIR"))
