@@ -79,7 +79,10 @@ impl Api {
     async fn order(&self) -> io::Result<String> {
         let mut events = Events::connect().await?;
         // The database gives the number; who reports it reads it from there.
-        let id = self.database.number("INSERT INTO orders (product, cents) VALUES ('tea', 450) RETURNING id").await?;
+        let id = self
+            .database
+            .number("INSERT INTO orders (product, cents) VALUES ('tea', 450) RETURNING id")
+            .await?;
         events.publish_surely("orders.placed", &id.to_string()).await?;
         Ok(format!("{id}\n"))
     }

@@ -33,11 +33,14 @@ impl Events {
             let stream = TcpStream::connect((setting("EVENTS_HOST")?, 4222)).await?;
             let mut events = Self { stream: BufReader::new(stream) };
             events.line().await?; // INFO
-            let hello = "CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true}\r\nSUB inbox.* 1\r\n";
+            let hello =
+                "CONNECT {\"verbose\":false,\"headers\":true,\"no_responders\":true}\r\nSUB inbox.* 1\r\n";
             events.send(hello).await?;
             Ok(events)
         };
-        timeout(PATIENCE, connect).await.unwrap_or_else(|_| Err(io::Error::other("the queue does not answer")))
+        timeout(PATIENCE, connect)
+            .await
+            .unwrap_or_else(|_| Err(io::Error::other("the queue does not answer")))
     }
 
     pub(crate) async fn publish(&mut self, subject: &str, reply: &str, payload: &str) -> io::Result<()> {
@@ -55,7 +58,9 @@ impl Events {
                 }
             }
         };
-        timeout(PATIENCE, answered).await.unwrap_or_else(|_| Err(io::Error::other("the queue does not answer")))
+        timeout(PATIENCE, answered)
+            .await
+            .unwrap_or_else(|_| Err(io::Error::other("the queue does not answer")))
     }
 
     pub(crate) async fn next(&mut self) -> io::Result<Message> {

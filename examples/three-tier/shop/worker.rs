@@ -19,8 +19,7 @@ async fn take(database: &Database) -> io::Result<()> {
     let stream = r#"{"name":"ORDERS","subjects":["orders.*"],"storage":"memory"}"#;
     events.publish("$JS.API.STREAM.CREATE.ORDERS", "inbox.made", stream).await?;
     events.next().await?;
-    let consumer =
-        r#"{"stream_name":"ORDERS","config":{"durable_name":"reports","ack_policy":"explicit","ack_wait":1000000000}}"#;
+    let consumer = r#"{"stream_name":"ORDERS","config":{"durable_name":"reports","ack_policy":"explicit","ack_wait":1000000000}}"#;
     events.publish("$JS.API.CONSUMER.DURABLE.CREATE.ORDERS.reports", "inbox.made", consumer).await?;
     events.next().await?;
     loop {
