@@ -64,21 +64,34 @@ fn connections() -> Vec<Fault> {
             says: "refused the connection",
         },
         Fault {
-            what: "every second packet from api-2 to the primary is lost",
-            inject: |s| s.firewall("primary", "-A", "api-2", LOSS),
-            undo: |s| s.firewall("primary", "-D", "api-2", LOSS),
+            what: "19 of 20 packets from api-2 to the primary are lost",
+            inject: |s| {
+                s.firewall("primary", "-A", "api-2", ONE_OF_20)?;
+                s.firewall("primary", "-A", "api-2", DROP)
+            },
+            undo: |s| {
+                s.firewall("primary", "-D", "api-2", ONE_OF_20)?;
+                s.firewall("primary", "-D", "api-2", DROP)
+            },
             blames: &["api-2 → orders-db", "api-2 → primary"],
             says: "did not accept a connection within 1 s",
         },
         Fault {
+            what: "packets of any size from api-1 to the primary are lost, empty ones arrive",
+            inject: |s| s.firewall("primary", "-A", "api-1", "-m length --length 61: -j DROP"),
+            undo: |s| s.firewall("primary", "-D", "api-1", "-m length --length 61: -j DROP"),
+            blames: &["api-1 → primary"],
+            says: "said nothing of PostgreSQL within 1 s",
+        },
+        Fault {
             what: "the line from the worker to the primary lets one packet through a second",
             inject: |s| {
-                s.firewall("primary", "-A", "worker", "-m limit --limit 1/second --limit-burst 2 -j ACCEPT")
-                    .and_then(|()| s.firewall("primary", "-A", "worker", "-j DROP"))
+                s.firewall("primary", "-A", "worker", ONE_A_SECOND)?;
+                s.firewall("primary", "-A", "worker", DROP)
             },
             undo: |s| {
-                s.firewall("primary", "-D", "worker", "-m limit --limit 1/second --limit-burst 2 -j ACCEPT")
-                    .and_then(|()| s.firewall("primary", "-D", "worker", "-j DROP"))
+                s.firewall("primary", "-D", "worker", ONE_A_SECOND)?;
+                s.firewall("primary", "-D", "worker", DROP)
             },
             blames: &["worker → orders-db", "worker → primary"],
             says: "within 1 s",
@@ -135,10 +148,10 @@ fn names() -> Vec<Fault> {
         },
         Fault {
             what: "the hosts file of api-2 says that orders-db is elsewhere",
-            inject: |s| s.shell("api-2", "cp /etc/hosts /tmp/hosts; echo 192.0.2.1 orders-db >>/etc/hosts"),
+            inject: |s| s.shell("api-2", "cp /etc/hosts /tmp/hosts; echo 127.0.0.99 orders-db >>/etc/hosts"),
             undo: |s| s.shell("api-2", "cat /tmp/hosts >/etc/hosts"),
             blames: &["api-2 → orders-db"],
-            says: "did not accept a connection within 1 s",
+            says: "127.0.0.99:5432 refused",
         },
         Fault {
             what: "api-1 asks a name server that is not there",
@@ -300,7 +313,8 @@ fn certificates() -> Vec<Fault> {
 
 const DROP: &str = "-p tcp --dport 5432 -j DROP";
 const RESET: &str = "-p tcp --dport 5432 -j REJECT --reject-with tcp-reset";
-const LOSS: &str = "-p tcp --dport 5432 -m statistic --mode nth --every 2 --packet 0 -j DROP";
+const ONE_OF_20: &str = "-p tcp --dport 5432 -m statistic --mode nth --every 20 --packet 19 -j ACCEPT";
+const ONE_A_SECOND: &str = "-p tcp --dport 5432 -m limit --limit 1/second --limit-burst 2 -j ACCEPT";
 
 /// What faults are made of.
 impl System {
