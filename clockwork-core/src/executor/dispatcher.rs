@@ -1,10 +1,12 @@
 //! The dispatcher: one loop that holds all state of a run. It starts attempts, hears how they ended, schedules retries,
 //! and releases what waited. Attempts live in one task set; when the loop ends or is dropped, so do they.
 
+mod waiting;
+
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap, HashSet, VecDeque},
-    sync::Arc,
+    collections::{BTreeMap, BinaryHeap, HashMap, VecDeque},
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
@@ -13,6 +15,7 @@ use tokio::{
     time::Instant,
 };
 
+use self::waiting::Step;
 use super::{
     RunOptions, Stop,
     attempt::{Raw, attempt},
@@ -92,14 +95,6 @@ struct Dispatcher {
     waits: HashMap<usize, usize>,
     /// The failures in spite of which a check is looked at.
     despite: HashMap<usize, Vec<Arc<str>>>,
-}
-
-/// What follows from a verdict.
-enum Step {
-    /// All that a resource depends on has its verdicts.
-    Release(usize),
-    /// A resource has all its own.
-    Settle(usize),
 }
 
 impl Dispatcher {
@@ -182,103 +177,6 @@ impl Dispatcher {
             interrupted,
             results,
         )
-    }
-
-    /// Whatever may be looked at after this, or is skipped after it.
-    fn go_on(&mut self, first: Step) {
-        let mut steps = vec![first];
-        while let Some(step) = steps.pop() {
-            match step {
-                Step::Release(node) => self.release(node, &mut steps),
-                Step::Settle(node) => self.settle(node, &mut steps),
-            }
-        }
-    }
-
-    /// A resource's dependencies have their verdicts: its checks may be looked at, or are skipped with the cause.
-    fn release(&mut self, node: usize, steps: &mut Vec<Step>) {
-        let graph = Arc::clone(&self.graph);
-        let needs = &graph.nodes[node].needs;
-        self.fresh[node] = needs.iter().map(|&needed| self.fresh[needed]).max().unwrap_or(self.run.began);
-        self.causes[node] = self.causes_of(needs);
-        self.inherited[node] = self.causes[node].len();
-        for check in graph.nodes[node].checks.clone() {
-            let offered = match (graph.checks[check].late, self.waits.contains_key(&check)) {
-                (true, _) => continue,
-                (false, true) if !self.no_longer_waits(check) => continue,
-                (false, true) => self.offer_waiting(check),
-                (false, false) => {
-                    let causes = self.causes[node][..self.inherited[node]].to_vec();
-                    self.offer(check, self.fresh[node], causes)
-                }
-            };
-            if !offered {
-                self.open_checks[node] -= 1;
-            }
-        }
-        if self.open_checks[node] == 0 {
-            steps.push(Step::Settle(node));
-        }
-    }
-
-    /// A resource has all its verdicts: what waited for them goes on.
-    fn settle(&mut self, node: usize, steps: &mut Vec<Step>) {
-        let graph = Arc::clone(&self.graph);
-        let late = graph.nodes[node].checks.clone().filter(|&check| graph.checks[check].late);
-        for check in late.chain(graph.nodes[node].awaited_by.iter().copied()) {
-            if !self.no_longer_waits(check) || self.offer_waiting(check) {
-                continue;
-            }
-            if let Some(owner) = graph.checks[check].node.filter(|_| graph.checks[check].counts()) {
-                self.open_checks[owner] -= 1;
-                if self.open_checks[owner] == 0 {
-                    steps.push(Step::Settle(owner));
-                }
-            }
-        }
-        for &next in &graph.nodes[node].needed_by {
-            self.needs[next] -= 1;
-            if self.needs[next] == 0 {
-                steps.push(Step::Release(next));
-            }
-        }
-    }
-
-    /// A check waits for one resource less; whether that was the last.
-    fn no_longer_waits(&mut self, check: usize) -> bool {
-        let Some(waits) = self.waits.get_mut(&check) else { return false };
-        *waits = waits.saturating_sub(1);
-        *waits == 0
-    }
-
-    /// All that a check waits for has its verdicts. Returns whether it is looked at.
-    fn offer_waiting(&mut self, index: usize) -> bool {
-        let graph = Arc::clone(&self.graph);
-        let check = &graph.checks[index];
-        let about = check.waits.iter().chain(&check.node).copied();
-        let fresh = about.clone().map(|node| self.fresh[node]).max().unwrap_or(self.run.began);
-        let (mut causes, mut despite) = (Vec::new(), Vec::new());
-        for node in about {
-            let (inherited, own) = self.causes[node].split_at(self.inherited[node]);
-            causes.extend_from_slice(inherited);
-            match () {
-                // Its siblings wait for nothing, and it does not wait for them.
-                () if check.counts() && check.node == Some(node) => {}
-                () if check.despite.contains(&node) => despite.extend_from_slice(own),
-                () => causes.extend_from_slice(own),
-            }
-        }
-        if !causes.is_empty() {
-            causes.append(&mut despite);
-        } else if !despite.is_empty() {
-            self.despite.insert(index, once(despite));
-        }
-        self.offer(index, fresh, once(causes))
-    }
-
-    /// The root failures beneath these resources, each once.
-    fn causes_of(&self, nodes: &[usize]) -> Vec<Arc<str>> {
-        once(nodes.iter().flat_map(|&node| &self.causes[node]).cloned().collect())
     }
 
     /// Queues a check, or skips it and returns `false`.
@@ -429,7 +327,8 @@ impl Dispatcher {
         }
     }
 
-    fn judged(&mut self, check: usize, finding: Finding, active: Active, now: Instant) {
+    fn judged(&mut self, check: usize, mut finding: Finding, active: Active, now: Instant) {
+        self.tell_the_way(check, &mut finding);
         let despite = self.despite.remove(&check);
         let result = if let (Some(causes), false, false) =
             (despite, finding.judged, finding.outcome == Outcome::Passed)
@@ -467,6 +366,22 @@ impl Dispatcher {
             if self.open_checks[node] == 0 {
                 self.go_on(Step::Settle(node));
             }
+        }
+    }
+
+    /// By which way it was looked from inside of what.
+    fn tell_the_way(&self, check: usize, finding: &mut Finding) {
+        let check = &self.graph.checks[check];
+        let ways = self.run.ways.lock().unwrap_or_else(PoisonError::into_inner);
+        if ways.is_empty() {
+            return;
+        }
+        let service = check.explains.map(|node| self.graph.nodes[node].resource.common().name());
+        let places = check.declared.options.at.iter().chain(service);
+        let told: BTreeMap<&str, &str> =
+            places.filter_map(|name| Some((name.as_str(), *ways.get(name)?))).collect();
+        if !told.is_empty() {
+            finding.details.add("vantage", &told);
         }
     }
 
@@ -553,12 +468,6 @@ impl Dispatcher {
             }
         }
     }
-}
-
-/// Each of these once.
-fn once(causes: Vec<Arc<str>>) -> Vec<Arc<str>> {
-    let mut seen = HashSet::new();
-    causes.into_iter().filter(|cause| seen.insert(Arc::clone(cause))).collect()
 }
 
 /// Waits until then; forever, where there is no such time.
