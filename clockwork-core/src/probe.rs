@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::{
     CheckError, Context, Fault, ResourceName,
     flight::{Answer, Flight, Left, Passenger},
-    phase::{PhaseSlot, SaysPhase},
+    phase::{Phase, PhaseSlot, SaysPhase},
 };
 
 /// One question to the world: the type says which, the fields are its arguments.
@@ -290,11 +290,14 @@ async fn within_deadline<P: Probe>(
         Ok(answer) => answer,
         Err(_) => {
             let waited = crate::duration::show(deadline.saturating_duration_since(asked));
-            let phase = match phase.get() {
+            let phase = phase.get();
+            let ours = phase.as_ref().is_some_and(Phase::is_ours);
+            let phase = match phase {
                 None => probe.describe(),
                 Some(phase) => format!("{}, {phase}", probe.describe()),
             };
-            Err(CheckError::timed_out(probe.silence(), format!("no answer within {waited} ({phase})")))
+            let fault = if ours { Fault::Observer } else { probe.silence() };
+            Err(CheckError::timed_out(fault, format!("no answer within {waited} ({phase})")))
         }
     }
 }

@@ -64,6 +64,9 @@ pub(crate) async fn resolve(
 /// As a program inside the container would find it.
 #[cfg(feature = "dns")]
 async fn inside(host: &str, port: u16, cx: &Context) -> Result<Vec<SocketAddr>, CheckError> {
+    // The way in first: that it takes long is not the name's fault.
+    crate::vantage::network::Network::of(cx).await?;
+    cx.phase(format!("resolving {}", quote(host)));
     let found = match crate::dns::look_up(host, cx).await {
         Ok(found) => found,
         // Its name server is not there, or does not answer: that is how it is for whoever is inside.

@@ -137,13 +137,14 @@ impl Dispatcher {
     }
 
     async fn run(mut self) -> Report {
-        for node in (0..self.graph.nodes.len()).filter(|&node| self.needs[node] == 0).collect::<Vec<_>>() {
-            self.go_on(Step::Release(node));
-        }
+        // First those that wait for nothing: others come to that below, and are offered then.
         for check in 0..self.graph.checks.len() {
             if self.waits.get(&check) == Some(&0) {
                 self.offer_waiting(check);
             }
+        }
+        for node in (0..self.graph.nodes.len()).filter(|&node| self.needs[node] == 0).collect::<Vec<_>>() {
+            self.go_on(Step::Release(node));
         }
         let stop: Stop = self.options.stop.clone();
         let stopped = stop.stopped();

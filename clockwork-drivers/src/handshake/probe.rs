@@ -256,14 +256,14 @@ impl HandshakeProbe {
                 return stop(Step::Connect, format!("{place} did not accept a connection within {patience}"));
             }
         };
-        let Some(stream) = stream else {
+        let Some(tcp::Connected { stream, remote: address }) = stream else {
             let no_way =
                 |one: &tcp::Tried| matches!(one.outcome, Outcome::Unreachable | Outcome::NoSuchNetwork);
             let unreachable = tried.iter().all(no_way);
             let step = if unreachable { Step::Route } else { Step::Connect };
             return stop(step, tcp::nobody(&place, &self.host, &tried).message().to_owned());
         };
-        *remote = stream.peer_addr().ok();
+        *remote = Some(address);
         let _ = stream.set_nodelay(true); // it only makes it faster
 
         if self.protocol != Protocol::Https {
