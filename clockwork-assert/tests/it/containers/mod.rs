@@ -7,6 +7,7 @@ mod engines;
 mod image;
 mod logs;
 mod network;
+mod podman;
 mod proxy;
 mod restarts;
 mod states;
