@@ -28,6 +28,7 @@ mod run;
 mod secrets_present;
 mod server;
 mod service_active;
+mod skip;
 mod tcp_response;
 mod vulnerability_api;
 mod vulnerability_scan;
