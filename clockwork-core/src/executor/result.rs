@@ -35,6 +35,7 @@ pub(super) fn blank(graph: &Graph, host: &Arc<str>, index: usize) -> CheckResult
         timeline: Vec::new(),
         details: Details::default(),
         duration: Duration::ZERO,
+        place: check.declared.place.clone(),
     }
 }
 

@@ -7,7 +7,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::{Outcome, Severity, details::Details};
+use crate::{Outcome, Place, Severity, details::Details};
 
 pub use text::{Palette, TextOptions, write_text};
 
@@ -87,6 +87,8 @@ pub struct CheckResult {
     /// From the first attempt's start to the verdict.
     #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
     pub duration: Duration,
+    /// Where it is declared.
+    pub place: Option<Place>,
 }
 
 /// From when on a repeated check said the same thing, and how often.
