@@ -379,6 +379,7 @@ impl Dispatcher {
             details: finding.details.shrunk(),
             attempts: active.attempts,
             timeline: active.timeline.into_transitions(),
+            began: active.began - self.run.began,
             duration: now - active.began,
             ..blank(&self.graph, &self.host, check)
         };
@@ -440,6 +441,7 @@ impl Dispatcher {
                 actual: finding.actual,
                 details: finding.details.shrunk(),
                 attempts: active.as_ref().map_or(0, |active| active.attempts),
+                began: active.as_ref().map_or(Duration::ZERO, |active| active.began - dispatcher.run.began),
                 duration: active.as_ref().map_or(Duration::ZERO, |active| active.began.elapsed()),
                 timeline: active.map_or_else(Vec::new, |active| active.timeline.into_transitions()),
                 ..blank(&dispatcher.graph, &dispatcher.host, check)

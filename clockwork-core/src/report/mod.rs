@@ -84,6 +84,9 @@ pub struct CheckResult {
     pub timeline: Vec<Transition>,
     /// Structured data of the kind's own: see [`CheckResult::details`].
     pub(crate) details: Details,
+    /// From the run's start to the first attempt's.
+    #[serde(rename = "began_ms", serialize_with = "milliseconds")]
+    pub began: Duration,
     /// From the first attempt's start to the verdict.
     #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
     pub duration: Duration,
