@@ -26,6 +26,13 @@ pub trait Assertion: fmt::Debug + Send + Sync + 'static {
         Vec::new()
     }
 
+    /// Of the related resources, the one whose own failures this may explain: a service that does not reach its database
+    /// is not healthy either. Such failures do not keep it from being looked at, as others beneath it do; where it
+    /// fails, it is what the report blames for them.
+    fn explains(&self) -> Option<ResourceName> {
+        None
+    }
+
     /// Whether the probes that this kind asks can look from inside a container (`at:`).
     fn supports_at(&self) -> bool {
         false

@@ -40,6 +40,8 @@ pub(crate) struct Run {
     /// How many look at one target at the same time; `None` where the run's own concurrency bounds that already.
     pub(crate) target_concurrency: Option<usize>,
     pub(crate) turns: Mutex<HashMap<String, Arc<Semaphore>>>,
+    /// By which way each vantage is looked from.
+    pub(crate) ways: Mutex<HashMap<ResourceName, &'static str>>,
     pub(crate) began: Instant,
 }
 
@@ -48,10 +50,11 @@ impl Run {
         graph: Arc<Graph>,
         clock: Arc<dyn Clock>,
         drivers: Drivers,
+        shelf: Shelf,
         target_concurrency: Option<usize>,
     ) -> Self {
-        let (shelf, turns) = (Shelf::default(), Mutex::default());
-        Self { graph, clock, drivers, shelf, target_concurrency, turns, began: Instant::now() }
+        let (turns, ways) = (Mutex::default(), Mutex::default());
+        Self { graph, clock, drivers, shelf, target_concurrency, turns, ways, began: Instant::now() }
     }
 }
 
@@ -117,6 +120,14 @@ impl Context {
     /// Where to look from.
     pub fn vantage(&self) -> &Vantage {
         &self.vantage
+    }
+
+    /// For probes: says by which way they look from this vantage, for the `details` of all results that rest on it.
+    pub fn looks_by(&self, way: &'static str) {
+        if let Vantage::Inside(name) = &self.vantage {
+            let mut ways = self.run.ways.lock().unwrap_or_else(PoisonError::into_inner);
+            ways.insert(name.clone(), way);
+        }
     }
 
     /// When this attempt has to be over; `None` inside a look that several may wait for.

@@ -18,6 +18,7 @@
 //! ```
 
 mod assertion;
+mod circles;
 mod clock;
 mod context;
 mod details;
@@ -63,7 +64,7 @@ pub use place::Place;
 pub use probe::{Probe, Vantage};
 pub use project::{BlankResource, Defaults, Problem, Project, ProjectError};
 pub use registry::{Registry, RegistryError};
-pub use report::{CheckResult, Palette, Report, Summary, TextOptions, Transition, write_text};
+pub use report::{Blamed, CheckResult, Palette, Report, Summary, TextOptions, Transition, write_text};
 pub use resource::{Common, Named, Resource, ResourceExt, ResourceKind, ResourceName};
 pub use secret::Secret;
 pub use size::ByteSize;

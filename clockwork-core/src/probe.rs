@@ -226,6 +226,26 @@ impl Shelf {
     }
 }
 
+/// What an engine gives each of its runs to share.
+#[derive(Clone, Default)]
+pub(crate) struct Provided(Vec<(TypeId, Arc<dyn Any + Send + Sync>)>);
+
+impl Provided {
+    pub(crate) fn add<T: Send + Sync + 'static>(&mut self, value: T) {
+        self.0.push((TypeId::of::<T>(), Arc::new(value)));
+    }
+
+    pub(crate) fn shelf(&self) -> Shelf {
+        Shelf(Mutex::new(self.0.iter().cloned().collect()))
+    }
+}
+
+impl std::fmt::Debug for Provided {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Provided").field(&self.0.len()).finish()
+    }
+}
+
 /// Asks, or shares an answer of this round.
 pub(crate) async fn observe<P: Probe>(probe: P, cx: &Context) -> Answer<P> {
     refuse_to_look_elsewhere(&probe, cx)?;

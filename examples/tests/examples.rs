@@ -25,7 +25,7 @@ fn the_quickstart_passes_and_then_shows_a_failure() {
     assert_eq!(code, Some(0), "{said}");
     for part in [
         "✓ All 6 assertions passed (",
-        "✗ 1 of 6 assertions failed, 4 skipped (",
+        "✗ 1 of 6 assertions failed, 4 skipped because of settings (",
         "✗ settings: FileContentMatchesAssert (toml workers >= 2)",
         "workers: expected a number >= 2, got 1",
         "skipped: settings/FileContentMatchesAssert did not hold",

@@ -205,9 +205,10 @@ pub(crate) fn name(result: &CheckResult) -> String {
     one_line(&if known { id.to_owned() } else { format!("{id} ({})", result.label) })
 }
 
-/// A result's name with that of its resource: `web: HealthcheckAssert (/health)`.
+/// A result's name with whom it is about: `web: HealthcheckAssert (/health)`, `api → db: ServiceConnectivityAssert (tcp)`.
 fn title(result: &CheckResult) -> String {
-    format!("{}: {}", result.resource.as_deref().unwrap_or("cross"), name(result))
+    let about = result.relationship.as_deref().or(result.resource.as_deref()).unwrap_or("cross");
+    format!("{}: {}", one_line(about), name(result))
 }
 
 /// Where it is declared, if that is in a file.
@@ -218,7 +219,11 @@ fn place(result: &CheckResult) -> Option<&Place> {
 /// All that was found.
 fn story(result: &CheckResult) -> String {
     let mut story = result.message.clone();
-    for (what, text) in [("expected", &result.expected), ("actual", &result.actual)] {
+    for (what, text) in [
+        ("relationship", result.relationship.as_deref()),
+        ("expected", result.expected.as_deref()),
+        ("actual", result.actual.as_deref()),
+    ] {
         if let Some(text) = text {
             story.push_str(&format!("\n{what}: {text}"));
         }
