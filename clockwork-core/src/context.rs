@@ -16,6 +16,7 @@ use crate::{
     CheckError, Clock, Driver, Fault, Observation, Probe, Resource, ResourceName, Vantage,
     engine::Drivers,
     graph::Graph,
+    mask::Mask,
     phase::{Phase, SaysPhase},
     probe::{self, Shelf},
 };
@@ -41,6 +42,8 @@ pub(crate) struct Run {
     pub(crate) target_concurrency: Option<usize>,
     pub(crate) turns: Mutex<HashMap<String, Arc<Semaphore>>>,
     pub(crate) began: Instant,
+    /// The secrets that its checks have read.
+    pub(crate) mask: Arc<Mask>,
 }
 
 impl Run {
@@ -50,8 +53,8 @@ impl Run {
         drivers: Drivers,
         target_concurrency: Option<usize>,
     ) -> Self {
-        let (shelf, turns) = (Shelf::default(), Mutex::default());
-        Self { graph, clock, drivers, shelf, target_concurrency, turns, began: Instant::now() }
+        let (shelf, turns, mask) = (Shelf::default(), Mutex::default(), Arc::default());
+        Self { graph, clock, drivers, shelf, target_concurrency, turns, began: Instant::now(), mask }
     }
 }
 
