@@ -25,6 +25,7 @@ mod port_accessible;
 mod process;
 mod response_time;
 mod run;
+mod secrets_echoed;
 mod secrets_present;
 mod server;
 mod service_active;

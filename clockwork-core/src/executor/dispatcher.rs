@@ -287,7 +287,7 @@ impl Dispatcher {
             Some(last) if starved && last.outcome != Outcome::Passed => last,
             _ => {
                 fresh = true;
-                Finding::new(raw, options.not)
+                Finding::new(raw, options.not).masked(&self.run.mask)
             }
         };
         if finding.outcome == Outcome::Passed && options.holds_for.is_some() && active.holds_since.is_none() {
