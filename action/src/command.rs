@@ -11,7 +11,7 @@ use crate::{
     cargo_program,
     cli::{Action, AssertArgs, Cli, GraphArgs},
     exit::Exit,
-    format::{Outputs, Stream, palette},
+    format::{Outputs, Seen, Stream, palette},
     graph,
     output::{Stdout, to_stdout},
     progress::Progress,
@@ -142,7 +142,7 @@ impl Command {
         let progress = Progress::new(options.quiet, options.color, &project, &graph);
         let report = Run::new(engine, Arc::clone(&graph), &options.run, self.foreign)?.watch(progress)?;
         let exit = Exit::of(&report);
-        let errors = outputs.write(&report);
+        let errors = outputs.write(&Seen { project: &project, graph: &graph, report: &report });
         errors.iter().for_each(complain);
         // The process ends: to give all that back piece by piece would only take time.
         std::mem::forget((project, graph, report));

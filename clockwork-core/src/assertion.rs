@@ -5,7 +5,7 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use crate::{CheckError, Context, IntoVerdict, Named, Resource, ResourceName, Severity, Verdict};
+use crate::{CheckError, Context, IntoVerdict, Named, Place, Resource, ResourceName, Severity, Verdict};
 
 /// A statement about the world that can be judged.
 ///
@@ -102,12 +102,20 @@ pub struct Declared {
     pub(crate) assertion: Arc<dyn Assertion>,
     /// Shared with the graph, and among those that set none.
     pub(crate) options: Arc<Options>,
+    /// Where; unknown until it is declared.
+    pub(crate) place: Option<Place>,
 }
 
 impl Declared {
     /// An assertion with no options set.
     pub fn new(assertion: impl Assertion) -> Self {
-        Self { assertion: Arc::new(assertion), options: Arc::default() }
+        Self { assertion: Arc::new(assertion), options: Arc::default(), place: None }
+    }
+
+    /// Says where it is declared, unless that is known.
+    pub(crate) fn placed(mut self, place: impl Into<Place>) -> Self {
+        self.place.get_or_insert_with(|| place.into());
+        self
     }
 
     fn set(mut self, set: impl FnOnce(&mut Options)) -> Self {

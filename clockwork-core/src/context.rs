@@ -16,6 +16,7 @@ use crate::{
     CheckError, Clock, Driver, Fault, Observation, Probe, Resource, ResourceName, Vantage,
     engine::Drivers,
     graph::Graph,
+    mask::Mask,
     phase::{Phase, SaysPhase},
     probe::{self, Shelf},
 };
@@ -43,6 +44,8 @@ pub(crate) struct Run {
     /// By which way each vantage is looked from.
     pub(crate) ways: Mutex<HashMap<ResourceName, &'static str>>,
     pub(crate) began: Instant,
+    /// The secrets that its checks have read.
+    pub(crate) mask: Arc<Mask>,
 }
 
 impl Run {
@@ -53,8 +56,8 @@ impl Run {
         shelf: Shelf,
         target_concurrency: Option<usize>,
     ) -> Self {
-        let (turns, ways) = (Mutex::default(), Mutex::default());
-        Self { graph, clock, drivers, shelf, target_concurrency, turns, ways, began: Instant::now() }
+        let (turns, ways, mask) = (Mutex::default(), Mutex::default(), Arc::default());
+        Self { graph, clock, drivers, shelf, target_concurrency, turns, ways, began: Instant::now(), mask }
     }
 }
 

@@ -4,6 +4,8 @@
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use crate::mask::Mask;
+
 /// The members of an object, without its braces. A key that comes again replaces the first one when they are read.
 #[derive(Clone, Default, PartialEq)]
 pub(crate) struct Details(Vec<u8>);
@@ -32,6 +34,18 @@ impl Details {
     pub(crate) fn shrunk(mut self) -> Self {
         self.0.shrink_to_fit();
         self
+    }
+
+    /// Without secrets.
+    pub(crate) fn masked(self, mask: &Mask) -> Self {
+        let json = String::from_utf8_lossy(&self.0);
+        if mask.text(json.to_string()) == json {
+            return self;
+        }
+        match mask.value(Value::Object(self.to_map())) {
+            Value::Object(map) => Self::from(&map),
+            _ => Self::default(),
+        }
     }
 
     pub(crate) fn to_map(&self) -> Map<String, Value> {

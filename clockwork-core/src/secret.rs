@@ -40,17 +40,18 @@ impl Secret {
         Self(Source::File(path.into()))
     }
 
-    /// The secret itself, read now.
+    /// The secret itself, read now. From here on no result of the run shows it, whoever repeats it.
     ///
     /// # Errors
     /// When the variable is not set, or the file cannot be read: Clockwork cannot look (`errored`). The message names
     /// the place, never the value.
     pub fn reveal(&self) -> Result<SecretString, CheckError> {
         let value = match &self.0 {
-            Source::Value(value) => return Ok(value.clone()),
+            Source::Value(value) => value.clone(),
             Source::Env(name) => from_env(name)?,
             Source::File(path) => from_file(path)?,
         };
+        crate::hide(&value);
         Ok(value)
     }
 }

@@ -24,19 +24,30 @@ pub fn quote(text: &str) -> String {
             let _ = write!(quoted, "…\" ({} bytes in all)", text.len());
             return quoted;
         }
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            c if is_harmful(c) => {
-                let _ = write!(quoted, "{}", c.escape_unicode());
-            }
-            c => quoted.push(c),
-        }
+        push_quoted(&mut quoted, c);
     }
     quoted.push('"');
     quoted
+}
+
+/// What stands between the quotes of [`quote`], of all of the text.
+pub(crate) fn quote_unbounded(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len());
+    text.chars().for_each(|c| push_quoted(&mut quoted, c));
+    quoted
+}
+
+fn push_quoted(quoted: &mut String, c: char) {
+    match c {
+        '"' | '\\' => quoted.extend(['\\', c]),
+        '\n' => quoted.push_str("\\n"),
+        '\r' => quoted.push_str("\\r"),
+        '\t' => quoted.push_str("\\t"),
+        c if is_harmful(c) => {
+            let _ = write!(quoted, "{}", c.escape_unicode());
+        }
+        c => quoted.push(c),
+    }
 }
 
 /// The same for bytes that may not be UTF-8.

@@ -34,9 +34,16 @@ impl Ended {
     }
 }
 
-/// A command in an environment that does not depend on where the tests run.
+/// A command in an environment that does not depend on where the tests run. What cargo says of the package under test is
+/// no user's: build scripts that hear of it would build their crates again, and all that depends on them.
 fn plain(program: impl AsRef<Path>) -> Command {
     let mut command = Command::new(program.as_ref());
+    for (name, _) in std::env::vars_os() {
+        let of_the_test = |prefix: &str| name.to_string_lossy().starts_with(prefix);
+        if of_the_test("CARGO_PKG_") || of_the_test("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
     for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "SCRIPT"] {
         command.env_remove(name);
     }
@@ -68,7 +75,7 @@ fn scripted_program() -> &'static Path {
             "debug" => "dev",
             other => other,
         };
-        let built = Command::new(env!("CARGO"))
+        let built = plain(env!("CARGO"))
             .args(["build", "--quiet", "--offline", "--workspace", "--example", "scripted"])
             .args(["--profile", name, "--target-dir"])
             .arg(profile.parent().unwrap())

@@ -1,6 +1,6 @@
 //! A directory with a Cargo.toml and no manifest: its program is built and run in the command's place.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path};
 
 use crate::{Ended, clockwork, plain};
 
@@ -72,8 +72,7 @@ fn is_built_and_run_with_the_same_arguments() {
 #[test]
 fn a_package_that_does_not_use_the_sdk_is_no_program() {
     let here = tempfile::tempdir().unwrap();
-    let made =
-        Command::new(env!("CARGO")).args(["init", "--quiet", "--name", "other"]).arg(here.path()).status();
+    let made = plain(env!("CARGO")).args(["init", "--quiet", "--name", "other"]).arg(here.path()).status();
     assert!(made.unwrap().success());
     let ended = run(here.path(), &["assert"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""));

@@ -25,9 +25,10 @@ pub(super) async fn attempt(run: Arc<Run>, check: usize, fresh_since: Instant, d
     let check = &graph.checks[check];
     let resource = check.node.map(|node| Arc::clone(&graph.nodes[node].resource));
     let vantage = check.declared.options.at.clone().map_or(Vantage::Host, Vantage::Inside);
+    let mask = Arc::clone(&run.mask);
     let cx = Context::new(run, resource, vantage, fresh_since, Some(deadline));
     let began = Instant::now();
-    let mut look = pin!(async { check.declared.assertion.check(&cx).await });
+    let mut look = pin!(mask.over(check.declared.assertion.check(&cx)));
     let look = poll_fn(|task| match catch_unwind(AssertUnwindSafe(|| look.as_mut().poll(task))) {
         Ok(poll) => poll.map(Ok),
         Err(panic) => Poll::Ready(Err(panic)),

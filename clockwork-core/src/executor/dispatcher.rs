@@ -288,7 +288,7 @@ impl Dispatcher {
             Some(last) if starved && last.outcome != Outcome::Passed => last,
             _ => {
                 fresh = true;
-                Finding::new(raw, options.not)
+                Finding::new(raw, options.not).masked(&self.run.mask)
             }
         };
         if finding.outcome == Outcome::Passed && options.holds_for.is_some() && active.holds_since.is_none() {
@@ -339,6 +339,7 @@ impl Dispatcher {
                 message: format!("{}: {}", because(&causes), finding.message),
                 caused_by: causes,
                 attempts: active.attempts,
+                began: active.began - self.run.began,
                 duration: now - active.began,
                 ..blank(&self.graph, &self.host, check)
             }
@@ -351,6 +352,7 @@ impl Dispatcher {
                 details: finding.details.shrunk(),
                 attempts: active.attempts,
                 timeline: active.timeline.into_transitions(),
+                began: active.began - self.run.began,
                 duration: now - active.began,
                 ..blank(&self.graph, &self.host, check)
             }
@@ -431,6 +433,7 @@ impl Dispatcher {
                 actual: finding.actual,
                 details: finding.details.shrunk(),
                 attempts: active.as_ref().map_or(0, |active| active.attempts),
+                began: active.as_ref().map_or(Duration::ZERO, |active| active.began - dispatcher.run.began),
                 duration: active.as_ref().map_or(Duration::ZERO, |active| active.began.elapsed()),
                 timeline: active.map_or_else(Vec::new, |active| active.timeline.into_transitions()),
                 ..blank(&dispatcher.graph, &dispatcher.host, check)

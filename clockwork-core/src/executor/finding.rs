@@ -1,7 +1,7 @@
 //! What an attempt means: its verdict under `not`, whose fault an error is, and whether trying again can help.
 
 use super::attempt::Raw;
-use crate::{CheckError, Fault, Outcome, Verdict, details::Details, text::bounded};
+use crate::{CheckError, Fault, Outcome, Verdict, details::Details, mask::Mask, text::bounded};
 
 /// How long a message may be. What did not fit is in nobody's interest, and messages quote the outside.
 const MESSAGE_LIMIT: usize = 16 << 10;
@@ -30,6 +30,19 @@ impl Finding {
                 if not { Self::turned_around(verdict) } else { Self::of(verdict) }
             }
             Err(error) => Self::errored(&error),
+        }
+    }
+
+    /// Without the secrets that the run has read.
+    pub(super) fn masked(self, mask: &Mask) -> Self {
+        if mask.is_empty() {
+            return self;
+        }
+        Self {
+            message: mask.text(self.message),
+            actual: self.actual.map(|actual| mask.text(actual)),
+            details: self.details.masked(mask),
+            ..self
         }
     }
 

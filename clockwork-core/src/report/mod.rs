@@ -8,7 +8,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::{Outcome, Severity, details::Details};
+use crate::{Outcome, Place, Severity, details::Details};
 
 pub use blame::Blamed;
 pub use text::{Palette, TextOptions, write_text};
@@ -94,9 +94,14 @@ pub struct CheckResult {
     pub timeline: Vec<Transition>,
     /// Structured data of the kind's own: see [`CheckResult::details`].
     pub(crate) details: Details,
+    /// From the run's start to the first attempt's.
+    #[serde(rename = "began_ms", serialize_with = "milliseconds")]
+    pub began: Duration,
     /// From the first attempt's start to the verdict.
     #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
     pub duration: Duration,
+    /// Where it is declared.
+    pub place: Option<Place>,
 }
 
 /// From when on a repeated check said the same thing, and how often.

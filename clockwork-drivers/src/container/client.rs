@@ -130,6 +130,11 @@ impl Engine {
         format!("{} at {}", if self.podman { "Podman" } else { "Docker" }, self.endpoint)
     }
 
+    /// The engine's own command, for hints.
+    pub(crate) fn command(&self) -> &'static str {
+        if self.podman { "podman" } else { "docker" }
+    }
+
     /// Whether logs carry a content type that says how to read them (API 1.42 and newer).
     pub(crate) fn says_how_logs_are_framed(&self) -> bool {
         self.version >= (1, 42)

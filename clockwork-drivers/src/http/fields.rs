@@ -258,5 +258,8 @@ impl BasicAuth {
 pub(super) fn basic(user: &str, password: &SecretString) -> SecretString {
     use base64::{Engine, prelude::BASE64_STANDARD};
     let pair = SecretString::from(format!("{user}:{}", password.expose_secret()));
-    SecretString::from(format!("Basic {}", BASE64_STANDARD.encode(pair.expose_secret())))
+    let token = SecretString::from(BASE64_STANDARD.encode(pair.expose_secret()));
+    clockwork_core::hide(password);
+    clockwork_core::hide(&token); // a server that repeats the header tells the password
+    SecretString::from(format!("Basic {}", token.expose_secret()))
 }

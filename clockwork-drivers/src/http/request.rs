@@ -222,7 +222,13 @@ impl HttpRequest {
     ) -> Result<Self, CheckError> {
         let mut form = form_urlencoded::Serializer::new(String::new());
         for (name, value) in fields {
-            form.append_pair(name, value.reveal()?.expose_secret());
+            let text = value.reveal()?;
+            if matches!(value, Text::Secret(_)) {
+                let encoded: String =
+                    form_urlencoded::byte_serialize(text.expose_secret().as_bytes()).collect();
+                clockwork_core::hide(&SecretString::from(encoded));
+            }
+            form.append_pair(name, text.expose_secret());
         }
         let form = form.finish();
         Ok(self.change(|parts| {

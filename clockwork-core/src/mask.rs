@@ -1,0 +1,159 @@
+//! [`Mask`]: the secrets that a run has read, so that none of its results shows one, whoever repeats it: a server that
+//! answers with the headers that it got, a database whose error quotes the connection string.
+//!
+//! A secret is known from the moment it is revealed in a check. What it looks like on the wire (in Base64, in a form) the
+//! driver says that makes it so, with [`hide`]. Of what was asserted nothing is masked: secrets are not written down there.
+
+use std::{
+    future::Future,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use crate::text::quote_unbounded;
+
+/// What stands for a secret.
+const MASK: &str = "[secret]";
+
+/// Shorter ones are words of every message: to mask them would tell them.
+const SHORTEST: usize = 4;
+
+/// How much of a secret may stand before the point where a text was cut.
+const SHORTEST_REST: usize = 3;
+
+tokio::task_local! {
+    /// That of the run whose check runs.
+    static CURRENT: Arc<Mask>;
+}
+
+/// Hides this, too, in all results of the run that this is called from: what was made of a secret, and tells it. Outside
+/// of a run it does nothing. What is shorter than four bytes is not hidden.
+pub fn hide(secret: &SecretString) {
+    let _ = CURRENT.try_with(|mask| mask.add(secret));
+}
+
+/// The secrets that a run has read.
+#[derive(Default)]
+pub(crate) struct Mask {
+    /// As they may stand in a message; the longest first, because one may be part of another.
+    spellings: RwLock<Vec<SecretString>>,
+}
+
+impl Mask {
+    /// What reads secrets in there tells them to this mask.
+    pub(crate) async fn over<T>(self: Arc<Self>, future: impl Future<Output = T>) -> T {
+        CURRENT.scope(self, future).await
+    }
+
+    fn add(&self, secret: &SecretString) {
+        let plain = secret.expose_secret();
+        if plain.len() < SHORTEST {
+            return;
+        }
+        // As they are; within JSON; each of them quoted in a message.
+        let json = serde_json::to_string(plain).unwrap_or_default();
+        let json = json.get(1..json.len().saturating_sub(1)).unwrap_or_default().to_owned();
+        let spellings = [quote_unbounded(plain), quote_unbounded(&json), json, plain.to_owned()];
+        let mut known = self.spellings.write().unwrap_or_else(PoisonError::into_inner);
+        for spelling in spellings.map(SecretString::from) {
+            let length = spelling.expose_secret().len();
+            if known.iter().all(|other| other.expose_secret() != spelling.expose_secret()) {
+                let place = known.partition_point(|other| other.expose_secret().len() >= length);
+                known.insert(place, spelling);
+            }
+        }
+    }
+
+    /// The text without secrets, also without the beginning of one where it was cut.
+    pub(crate) fn text(&self, text: String) -> String {
+        let spellings = self.spellings.read().unwrap_or_else(PoisonError::into_inner);
+        spellings.iter().fold(text, |text, secret| without(text, secret.expose_secret()))
+    }
+
+    /// The same for all texts in a JSON value, the names of members included.
+    pub(crate) fn value(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.text(text)),
+            Value::Array(all) => all.into_iter().map(|value| self.value(value)).collect(),
+            Value::Object(map) => {
+                map.into_iter().map(|(key, value)| (self.text(key), self.value(value))).collect()
+            }
+            other => other,
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.spellings.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+}
+
+fn without(mut text: String, secret: &str) -> String {
+    if text.contains(secret) {
+        text = text.replace(secret, MASK);
+    }
+    if !text.contains('…') {
+        return text;
+    }
+    let mut masked = String::with_capacity(text.len());
+    for piece in text.split_inclusive('…') {
+        let before = piece.strip_suffix('…').unwrap_or_default();
+        let rests = secret.char_indices().map(|(end, _)| &secret[..end]).rev();
+        match rests.take_while(|rest| rest.len() >= SHORTEST_REST).find(|rest| before.ends_with(rest)) {
+            Some(rest) => masked.extend([&before[..before.len() - rest.len()], MASK, "…"]),
+            None => masked.push_str(piece),
+        }
+    }
+    masked
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::text::quote;
+
+    fn knowing(secrets: &[&str]) -> Mask {
+        let mask = Mask::default();
+        secrets.iter().for_each(|secret| mask.add(&SecretString::from(*secret)));
+        mask
+    }
+
+    #[test]
+    fn a_secret_is_masked_however_it_is_spelt() {
+        let mask = knowing(&["pass\"wö\\rd", "hunter", "hunter22", "abc", ""]);
+        for (text, masked) in [
+            (String::from("hunter22 hunter hunter2"), "[secret] [secret] [secret]2"),
+            (format!("said {}", quote("pass\"wö\\rd")), "said \"[secret]\""),
+            (format!("said {}", quote(r#"{"p":"pass\"wö\\rd"}"#)), r#"said "{\"p\":\"[secret]\"}""#),
+            (String::from(r#"{"p":"pass\"wö\\rd"}"#), r#"{"p":"[secret]"}"#),
+            (String::from("abc is too short to be a secret"), "abc is too short to be a secret"),
+            (String::from("nothing"), "nothing"),
+        ] {
+            assert_eq!(mask.text(text), masked);
+        }
+    }
+
+    #[test]
+    fn what_was_cut_shows_no_beginning_of_a_secret() {
+        let mask = knowing(&["hunter22"]);
+        let cut = |kept: usize| quote(&format!("{}hunter22", "x".repeat(200 - kept)));
+        for kept in 3..8 {
+            let masked = mask.text(cut(kept));
+            assert!(!masked.contains("hun") && masked.contains("x[secret]…"), "{masked}");
+        }
+        assert!(mask.text(cut(2)).contains("xhu…"));
+        assert_eq!(mask.text(String::from("a hunter22… b… c")), "a [secret]… b… c");
+    }
+
+    #[test]
+    fn values_are_masked_in_their_texts_alone() {
+        let mask = knowing(&["1234", "hunter22"]);
+        let value = json!({ "n": 12345, "hunter22": ["x hunter22", null, { "a": "1234" }] });
+        let masked = json!({ "n": 12345, "[secret]": ["x [secret]", null, { "a": "[secret]" }] });
+        assert_eq!(mask.value(value), masked);
+        assert!(Mask::default().is_empty() && !mask.is_empty());
+    }
+}
