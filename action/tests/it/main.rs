@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+#[path = "../../../clockwork-assert/tests/it/skip.rs"]
+mod skip;
+
 mod exit_codes;
 mod formats;
 mod graph;
@@ -11,6 +14,7 @@ mod progress;
 mod rust_program;
 mod streams;
 mod usage;
+mod vantage;
 
 use std::{
     path::{Path, PathBuf},

@@ -253,3 +253,14 @@ async fn a_vantage_with_failures_of_its_own_is_still_looked_from() {
     assert_eq!(found, [Failed, Passed, Skipped], "{report}");
     assert_eq!(report.results[2].caused_by, ["a/FunctionAssertion/healthy".into()]);
 }
+
+/// What waits for resources without assertions is looked at once.
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_nothing_is_looked_at_once() {
+    let [a, b] = ["a", "b"].map(BlankResource::new);
+    let project =
+        Project::new("p").with(a).with(b).assert(reaches("a", "b", holds)).assert(passes("x").at("a"));
+    let report = run(project).await;
+    let attempts: Vec<_> = report.results.iter().map(|result| result.attempts).collect();
+    assert_eq!(attempts, [1, 1], "{report}");
+}

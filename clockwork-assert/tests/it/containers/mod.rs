@@ -12,6 +12,7 @@ mod proxy;
 mod restarts;
 mod states;
 mod usage;
+mod vantage;
 
 use std::{
     process::{Command, Output},

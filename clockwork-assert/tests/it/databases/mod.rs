@@ -6,7 +6,7 @@ mod hostile;
 #[cfg(feature = "mysql")]
 mod mariadb;
 #[cfg(feature = "mysql")]
-mod mariadb_server;
+pub(crate) mod mariadb_server;
 mod migrations;
 mod postgres;
 mod postgres_server;
