@@ -5,7 +5,7 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use crate::{CheckError, Context, IntoVerdict, Named, Resource, ResourceName, Severity, Verdict};
+use crate::{CheckError, Context, Graph, IntoVerdict, Named, Resource, ResourceName, Severity, Verdict};
 
 /// A statement about the world that can be judged.
 ///
@@ -23,6 +23,18 @@ pub trait Assertion: fmt::Debug + Send + Sync + 'static {
 
     /// The resources that a cross-resource assertion is about, beside the one that it is declared on.
     fn related(&self) -> Vec<ResourceName> {
+        Vec::new()
+    }
+
+    /// Which resources of the project it is about beside those: found by what they are, or named in a place where a name
+    /// need not be a resource's. It waits for them all.
+    fn about(&self, _graph: &Graph) -> Vec<ResourceName> {
+        Vec::new()
+    }
+
+    /// Which of these relationships, client first, it says are there: [`Graph::relationships`] collects them. `at` is where
+    /// it looks from.
+    fn implies(&self, _at: Option<&ResourceName>) -> Vec<(ResourceName, ResourceName)> {
         Vec::new()
     }
 
