@@ -120,6 +120,11 @@ impl Context {
         self.run.graph.resource(name)
     }
 
+    /// The project that is run, validated.
+    pub fn graph(&self) -> &Graph {
+        &self.run.graph
+    }
+
     /// Where to look from.
     pub fn vantage(&self) -> &Vantage {
         &self.vantage
