@@ -46,12 +46,15 @@ install_without_starting() {
 
 # What the tests run as an independent witness or as a server (command=package), and the linker that cargo needs.
 witnesses=(
+    amqp-consume=amqp-tools
     cc=gcc
     curl=curl
     dig=bind9-dnsutils
     dbus-daemon=dbus-daemon
+    haproxy=haproxy
     mosquitto=mosquitto
     nats-server=nats-server
+    nginx=nginx-light
     initdb=postgresql
     mariadb=mariadb-client
     mariadbd=mariadb-server
@@ -60,6 +63,7 @@ witnesses=(
     ps=procps
     psql=postgresql-client
     python3=python3
+    rabbitmqctl=rabbitmq-server
     redis-server=redis-server
     setpriv=util-linux
     sqlite3=sqlite3

@@ -5,7 +5,9 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use crate::{CheckError, Context, IntoVerdict, Named, Place, Resource, ResourceName, Severity, Verdict};
+use crate::{
+    CheckError, Context, Graph, IntoVerdict, Named, Place, Resource, ResourceName, Severity, Verdict,
+};
 
 /// A statement about the world that can be judged.
 ///
@@ -31,6 +33,18 @@ pub trait Assertion: fmt::Debug + Send + Sync + 'static {
     /// fails, it is what the report blames for them.
     fn explains(&self) -> Option<ResourceName> {
         None
+    }
+
+    /// Which resources of the project it is about beside those: found by what they are, or named in a place where a name
+    /// need not be a resource's. It waits for them all.
+    fn about(&self, _graph: &Graph) -> Vec<ResourceName> {
+        Vec::new()
+    }
+
+    /// Which of these relationships, client first, it says are there: [`Graph::relationships`] collects them. `at` is where
+    /// it looks from.
+    fn implies(&self, _at: Option<&ResourceName>) -> Vec<(ResourceName, ResourceName)> {
+        Vec::new()
     }
 
     /// Whether the probes that this kind asks can look from inside a container (`at:`).

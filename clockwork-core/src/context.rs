@@ -120,6 +120,11 @@ impl Context {
         self.run.graph.resource(name)
     }
 
+    /// The project that is run, validated.
+    pub fn graph(&self) -> &Graph {
+        &self.run.graph
+    }
+
     /// Where to look from.
     pub fn vantage(&self) -> &Vantage {
         &self.vantage
@@ -148,6 +153,12 @@ impl Context {
         if let Some(look) = &self.phase {
             look.slot().set(phase.into());
         }
+    }
+
+    /// For probes with a patience of their own: whether what the look is doing right now is ours ([`Phase::ours`]), and
+    /// so nothing that the target could be blamed for.
+    pub fn waits_for_us(&self) -> bool {
+        self.phase.as_ref().and_then(|look| look.slot().get()).is_some_and(|phase| phase.is_ours())
     }
 
     /// The same, looking from somewhere else.

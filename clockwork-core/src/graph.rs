@@ -49,6 +49,17 @@ pub(crate) struct Node {
     path: Vec<String>,
 }
 
+/// That one resource uses another, as declared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relationship {
+    /// The one that uses.
+    pub from: ResourceName,
+    /// The one that is used.
+    pub to: ResourceName,
+    /// The id of the assertion that implies it; `None`, where `depends_on` says so.
+    pub implied_by: Option<String>,
+}
+
 /// One assertion to be judged.
 #[derive(Debug)]
 pub(crate) struct Check {
@@ -391,12 +402,12 @@ impl Graph {
     }
 
     fn indices(&self, assertion: &dyn Assertion, owner: Option<usize>) -> Vec<usize> {
-        let related = assertion.related();
-        if related.is_empty() {
+        let (related, about) = (assertion.related(), assertion.about(self));
+        if related.is_empty() && about.is_empty() {
             return Vec::new();
         }
         let mut seen: HashSet<usize> = owner.into_iter().collect();
-        let known = related.into_iter().filter_map(|name| self.by_name.get(&name).copied());
+        let known = related.into_iter().chain(about).filter_map(|name| self.by_name.get(&name).copied());
         known.filter(|index| seen.insert(*index)).collect()
     }
 
@@ -419,6 +430,30 @@ impl Graph {
             let node = &self.nodes[index];
             (&*node.resource, node.needs.iter().map(|&needed| self.name(needed)).collect())
         })
+    }
+
+    /// Which resource uses which, by what is declared: `depends_on`, and what assertions imply. The using one first, each
+    /// pair once, in the order of the graph.
+    pub fn relationships(&self) -> Vec<Relationship> {
+        let (mut all, mut known) = (Vec::new(), HashSet::new());
+        let mut add = |from: &ResourceName, to: &ResourceName, implied_by: Option<&str>| {
+            if from != to && known.insert((from.clone(), to.clone())) {
+                let implied_by = implied_by.map(str::to_owned);
+                all.push(Relationship { from: from.clone(), to: to.clone(), implied_by });
+            }
+        };
+        for &index in &self.order {
+            let common = self.nodes[index].resource.common();
+            common.depends_on.iter().for_each(|needed| add(&common.name, needed, None));
+        }
+        for Check { id, declared, .. } in self.checks.iter().filter(|check| !check.declared.options.not) {
+            for (from, to) in declared.assertion.implies(declared.options.at.as_ref()) {
+                if self.by_name.contains_key(&from) && self.by_name.contains_key(&to) {
+                    add(&from, &to, Some(id));
+                }
+            }
+        }
+        all
     }
 
     /// The ids of a resource's checks, or of the cross-resource ones.

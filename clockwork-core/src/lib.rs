@@ -55,7 +55,7 @@ pub use engine::{Engine, EngineBuilder, Error};
 pub use error::{CheckError, Fault};
 pub use event::{Event, EventStream};
 pub use executor::{RunOptions, Stop};
-pub use graph::Graph;
+pub use graph::{Graph, Relationship};
 pub use manifest::{ManifestError, ManifestInput, ManifestProblem};
 pub use mask::hide;
 pub use matcher::{Among, LengthMatcher, Matcher, Mismatch};

@@ -1,7 +1,7 @@
 //! The kinds about databases, against real servers of PostgreSQL and MariaDB and real SQLite files; `psql`, `mariadb` and
 //! `sqlite3` are the witnesses.
 
-mod daemon;
+pub(crate) mod daemon;
 mod hostile;
 #[cfg(feature = "mysql")]
 mod mariadb;
