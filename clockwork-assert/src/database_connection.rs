@@ -163,7 +163,10 @@ impl DatabaseConnectionAssert {
             connection.host.clone_from(host);
         }
         connection.port = self.port.or(connection.port);
-        connection.database = self.database.clone().or(connection.database);
+        if self.database.is_some() {
+            connection.database.clone_from(&self.database);
+            connection.path = None; // SQLite's file, which this names otherwise
+        }
         if let Some(credentials) = &self.credentials {
             connection.user = Some(credentials.user.clone());
             connection.password.clone_from(&credentials.password);

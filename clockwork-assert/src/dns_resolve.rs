@@ -1,7 +1,8 @@
 //! [`DnsResolveAssert`]: a name has records in DNS, and they are the ones that it has to have.
 //!
 //! It proves what the name servers that were asked say, just now: those of `/etc/resolv.conf` (as `dig` asks them), or the
-//! `resolver` that is given. Names are absolute: there are no search domains, and `/etc/hosts` is not consulted. A resolver
+//! `resolver` that is given. Names are absolute: there are no search domains, and `/etc/hosts` is not consulted. For
+//! `localhost` and what is below it no name server is asked unless one is given: it is this machine (RFC 6761). A resolver
 //! that caches may not have seen the newest change yet; asking the zone's own servers says what is true there.
 //!
 //! Judged (so that `not` turns it around): other records than expected, a time to live outside of its limits, NODATA and
@@ -50,10 +51,12 @@ use crate::{
 pub struct DnsResolveAssert {
     /// The name, in any script, always absolute. With `record_type: PTR` it may be an address.
     hostname: String,
-    /// The address that has to be among those of the name; of a list, each of them.
+    /// The address that has to be among those of the name; of a list, any of them. (`expected: { all_of: […] }` asks for
+    /// each.)
     #[serde(default)]
     expected_ip: Option<OneOrMany<IpAddr>>,
-    /// What one of the records has to be like, as zone files write it: `10 mail.example.`. `not` means that none is so;
+    /// What one of the records has to be like, as zone files write it: `10 mail.example.`; the dot at the end of a name
+    /// may be left out. `not` means that none is so;
     /// `length` is the number of records, and `equals` takes all of them as a list, in any order. `contains` looks into a
     /// record, but an address is only ever taken as a whole.
     #[serde(default)]
@@ -118,7 +121,34 @@ impl fmt::Display for RecordTypes {
 
 impl<'de> Deserialize<'de> for RecordTypes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Cow::<str>::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = RecordTypes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a type of record (`MX`), several (`A+AAAA`), or a list of these")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<RecordTypes, E> {
+                text.parse().map_err(E::custom)
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<RecordTypes, A::Error> {
+                let mut all = Vec::new();
+                while let Some(RecordTypes(more)) = seq.next_element()? {
+                    for one in more {
+                        if !all.contains(&one) {
+                            all.push(one);
+                        }
+                    }
+                }
+                match all.is_empty() {
+                    true => Err(de::Error::custom("the list is empty: give at least one")),
+                    false => Ok(RecordTypes(all)),
+                }
+            }
+        }
+        deserializer.deserialize_any(Visitor)
     }
 }
 
@@ -130,10 +160,10 @@ impl JsonSchema for RecordTypes {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let known = RecordType::ALL.iter().map(|known| known.as_str());
         let examples: Vec<_> = known.chain(["A+AAAA"]).collect();
+        let one = json_schema!({ "type": "string", "examples": examples });
         json_schema!({
-            "description": "A type of DNS record, or several: A+AAAA",
-            "type": "string",
-            "examples": examples
+            "description": "A type of DNS record, or several: A+AAAA, or a list of these",
+            "anyOf": [one, { "type": "array", "items": { "type": "string" }, "minItems": 1 }]
         })
     }
 }
@@ -153,7 +183,7 @@ impl DnsResolveAssert {
         }
     }
 
-    /// The address that has to be among those of the name; of several, each of them.
+    /// The address that has to be among those of the name; of several, any of them.
     #[must_use]
     pub fn expected_ip(mut self, address: impl Into<OneOrMany<IpAddr>>) -> Self {
         self.expected_ip = Some(address.into());
@@ -241,6 +271,12 @@ impl DnsResolveAssert {
     }
 }
 
+/// Whether this name means the machine itself, wherever it is asked for (RFC 6761, section 6.3).
+fn is_this_machine(hostname: &str) -> bool {
+    let name = hostname.strip_suffix('.').unwrap_or(hostname).to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost")
+}
+
 /// An address among these values that is not written as records are shown: `2001:DB8::1`.
 fn written_otherwise(value: &serde_json::Value) -> Option<(String, IpAddr)> {
     match value {
@@ -313,6 +349,9 @@ impl Assertion for DnsResolveAssert {
     async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
         let invalid = |Invalid { field, message }| CheckError::unobservable(format!("{field}: {message}"));
         let name = self.name().map_err(invalid)?;
+        if self.resolver.is_none() && is_this_machine(&self.hostname) {
+            return Ok(self.expected_of().judge_this_machine());
+        }
         let servers = self.servers(cx).await?;
         let mut asked = Vec::with_capacity(servers.len() * self.record_type.0.len());
         for servers in &servers {

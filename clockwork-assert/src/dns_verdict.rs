@@ -58,6 +58,33 @@ impl Expected<'_> {
         (verdict.expected(self.to_text()).detail("answers", details), absent)
     }
 
+    /// Of a name that means the machine itself: nobody is asked, and it has the addresses of the loopback interface.
+    pub(crate) fn judge_this_machine(&self) -> Verdict {
+        const WHY: &str = "it is this machine itself (RFC 6761): no name server was asked";
+        let address = |record_type: &RecordType| match record_type {
+            RecordType::A => Some(String::from("127.0.0.1")),
+            RecordType::AAAA => Some(String::from("::1")),
+            _ => None,
+        };
+        let records: BTreeSet<String> = self.types.iter().filter_map(address).collect();
+        let hostname = quote(self.hostname);
+        let verdict = match self.wrong_records(&records) {
+            _ if records.is_empty() => {
+                let types: Vec<_> = self.types.iter().map(|one| one.as_str()).collect();
+                let message = format!("{hostname} has no {} record: {WHY}", types.join(" or "));
+                Verdict::failed(message).actual("no such record")
+            }
+            Some(Wrong { message, judged: true }) => {
+                Verdict::failed(format!("{hostname} {message}; {WHY}")).actual(list(&records))
+            }
+            Some(Wrong { message, judged: false }) => {
+                Verdict::unjudged(format!("{hostname} {message}; {WHY}"))
+            }
+            None => Verdict::passed().message(WHY).actual(list(&records)),
+        };
+        verdict.expected(self.to_text())
+    }
+
     /// Several that have to agree.
     fn together(answers: &[Answers<'_>], ones: &[One], hostname: &str) -> Verdict {
         let mut wrong = Vec::new();
@@ -147,14 +174,10 @@ impl Expected<'_> {
     }
 
     fn wrong_records(&self, records: &BTreeSet<String>) -> Option<Wrong> {
-        let missing: BTreeSet<String> = self
-            .addresses
-            .iter()
-            .map(IpAddr::to_string)
-            .filter(|address| !records.contains(address))
-            .collect();
-        if !missing.is_empty() {
-            let message = format!("resolves to {}, and not to {}", list(records), list(&missing));
+        let wanted: BTreeSet<String> = self.addresses.iter().map(IpAddr::to_string).collect();
+        if !wanted.is_empty() && wanted.is_disjoint(records) {
+            let any = if wanted.len() > 1 { "any of " } else { "" };
+            let message = format!("resolves to {}, and not to {any}{}", list(records), list(&wanted));
             return Some(Wrong { message, judged: true });
         }
         let matcher = self.matcher?;
@@ -178,10 +201,12 @@ impl Expected<'_> {
             );
             return Some(Wrong { message, judged: false });
         };
-        let mut message = format!("has other {} records: {}", types.join("+"), mismatch.message);
-        if matcher.check_among(&without, among).is_ok() {
-            message.push_str("; names in records end with a dot");
+        // What is negated is not to be anywhere, in no spelling.
+        let positive = !negates(matcher) && self.types.iter().all(|one| ends_with_name(*one));
+        if positive && matcher.check_among(&without, among).is_ok() {
+            return None;
         }
+        let message = format!("has other {} records: {}", types.join("+"), mismatch.message);
         Some(Wrong { message, judged: mismatch.judged })
     }
 
@@ -217,7 +242,7 @@ impl Expected<'_> {
                 let types: Vec<_> = self.types.iter().map(|one| one.as_str()).collect();
                 format!("a record of type {}", types.join(" or "))
             }
-            (None, addresses) => addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", "),
+            (None, addresses) => addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(" or "),
         }
     }
 }
@@ -237,6 +262,18 @@ fn ends_with_name(record_type: RecordType) -> bool {
 fn negated(matcher: &Matcher) -> Option<Matcher> {
     let written = serde_json::to_value(matcher).ok()?;
     serde_json::from_value(written.get("not")?.clone()).ok()
+}
+
+/// Whether a matcher negates anything, however deep.
+fn negates(matcher: &Matcher) -> bool {
+    fn any(written: &Value) -> bool {
+        match written {
+            Value::Object(map) => map.iter().any(|(key, value)| key == "not" || any(value)),
+            Value::Array(all) => all.iter().any(any),
+            _ => false,
+        }
+    }
+    serde_json::to_value(matcher).is_ok_and(|written| any(&written))
 }
 
 /// `10.0.0.1, 10.0.0.2`, each harmless, and not too many.

@@ -1,14 +1,18 @@
-//! [`ExpectedStatus`]: which HTTP status codes are right: `200`, `[200, 204]` or `2xx`.
+//! [`ExpectedStatus`]: which HTTP status codes are right: `200`, `[200, 204]`, `2xx`, or a matcher (`{ lt: 400 }`).
 
 use std::{borrow::Cow, fmt};
 
 use clockwork_core::{
+    Matcher,
     schemars::{JsonSchema, Schema, SchemaGenerator, json_schema},
     text::quote,
 };
-use serde::{Deserialize, Deserializer, de};
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, value::MapAccessDeserializer},
+};
 
-/// Which HTTP status codes are right: one, a class (`2xx`), or a list of these.
+/// Which HTTP status codes are right: one, a class (`2xx`), a matcher (`{ lt: 400 }`), or a list of these.
 ///
 /// ```
 /// use clockwork_assert::ExpectedStatus;
@@ -17,13 +21,14 @@ use serde::{Deserialize, Deserializer, de};
 /// assert!(created_or_there.contains(201) && !created_or_there.contains(204));
 /// assert!(ExpectedStatus::class(2).contains(204));
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ExpectedStatus(Vec<One>);
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 enum One {
     Code(u16),
     Class(u16),
+    Like(Box<Matcher>),
 }
 
 impl ExpectedStatus {
@@ -37,6 +42,7 @@ impl ExpectedStatus {
         self.0.iter().any(|one| match one {
             One::Code(code) => *code == status,
             One::Class(class) => *class == status / 100,
+            One::Like(matcher) => matcher.check(Some(&status.into())).is_ok(),
         })
     }
 }
@@ -62,6 +68,7 @@ impl fmt::Display for ExpectedStatus {
             match one {
                 One::Code(code) => write!(f, "{code}")?,
                 One::Class(class) => write!(f, "{class}xx")?,
+                One::Like(matcher) => write!(f, "{matcher}")?,
             }
         }
         Ok(())
@@ -74,7 +81,7 @@ impl<'de> de::Visitor<'de> for Visitor {
     type Value = ExpectedStatus;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an HTTP status (`200`), a class (`2xx`), or a list of these")
+        f.write_str("an HTTP status (`200`), a class (`2xx`), a matcher (`{ lt: 400 }`), or a list of these")
     }
 
     fn visit_u64<E: de::Error>(self, code: u64) -> Result<ExpectedStatus, E> {
@@ -96,6 +103,11 @@ impl<'de> de::Visitor<'de> for Visitor {
             Ok(code) => self.visit_u64(code),
             Err(_) => Err(E::custom(format!("{} is not an HTTP status; write `200` or `2xx`", quote(text)))),
         }
+    }
+
+    fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<ExpectedStatus, A::Error> {
+        let matcher = Matcher::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(ExpectedStatus(vec![One::Like(Box::new(matcher))]))
     }
 
     fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<ExpectedStatus, A::Error> {
@@ -121,15 +133,17 @@ impl JsonSchema for ExpectedStatus {
         "ExpectedStatus".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let matcher = generator.subschema_for::<Matcher>();
         let one = json_schema!({
             "anyOf": [
                 { "type": "integer", "minimum": 100, "maximum": 999 },
-                { "type": "string", "pattern": r"^[1-9]\d\d$|^[1-5][xX][xX]$|\$\{" }
+                { "type": "string", "pattern": r"^[1-9]\d\d$|^[1-5][xX][xX]$|\$\{" },
+                { "type": "object", "allOf": [matcher] }
             ]
         });
         json_schema!({
-            "description": "An HTTP status (200), a class (2xx), or a list of these",
+            "description": "An HTTP status (200), a class (2xx), a matcher ({ lt: 400 }), or a list of these",
             "anyOf": [one, { "type": "array", "items": one, "minItems": 1 }]
         })
     }
@@ -148,6 +162,10 @@ mod tests {
             (json!("204"), Some("204")),
             (json!("2xx"), Some("2xx")),
             (json!(["2XX", 304]), Some("2xx or 304")),
+            (json!({ "gte": 200, "lt": 400 }), Some(">= 200 and < 400")),
+            (json!([404, { "not": 500 }]), Some("404 or not 500")),
+            (json!({ "less": 400 }), None),
+            (json!({}), None),
             (json!([]), None),
             (json!(20), None),
             (json!(-200), None),
@@ -160,6 +178,15 @@ mod tests {
         ] {
             let read: Result<ExpectedStatus, _> = serde_json::from_value(written.clone());
             assert_eq!(read.ok().map(|status| status.to_string()).as_deref(), shown, "{written}");
+        }
+    }
+
+    #[test]
+    fn a_matcher_compares_the_number() {
+        let below: ExpectedStatus =
+            serde_json::from_value(json!([{ "gte": 200, "lt": 300 }, 404])).expect("statuses");
+        for (status, right) in [(199, false), (200, true), (299, true), (300, false), (404, true)] {
+            assert_eq!(below.contains(status), right, "{status}");
         }
     }
 }

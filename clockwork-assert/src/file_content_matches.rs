@@ -187,7 +187,11 @@ impl Told {
             (false, false) => Verdict::failed(message(&self.wrong)),
             (false, true) => Verdict::unjudged(message(&self.wrong)),
         };
-        verdict.expected(expected).actual(self.actual.join(", "))
+        let verdict = verdict.expected(expected);
+        match self.actual.is_empty() {
+            true => verdict, // documents are as they have to be, and have no place to name
+            false => verdict.actual(self.actual.join(", ")),
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use clockwork_drivers::http::{HttpObservation, HttpProbe};
 
 use crate::{
     expected_status::ExpectedStatus,
-    http_answer::{told, with_evidence},
+    http_answer::{judged_with_evidence, wrong_status},
     http_request::http_kind,
     json_path::{self, Paths},
 };
@@ -77,7 +77,7 @@ impl HealthcheckAssert {
 
     fn judge(&self, seen: &HttpObservation) -> Result<Verdict, CheckError> {
         if !self.expected_status.contains(seen.status()) {
-            return Ok(Verdict::failed(told(seen))
+            return Ok(Verdict::failed(wrong_status(seen, &self.expected_status))
                 .expected(format!("status {}", self.expected_status))
                 .actual(format!("status {}", seen.status())));
         }
@@ -140,7 +140,7 @@ impl Assertion for HealthcheckAssert {
     async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
         let request = self.request_fields().request(cx.resource())?;
         match cx.observe(HttpProbe::new(request)).await {
-            Ok(seen) => Ok(with_evidence(self.judge(&seen)?, &seen, self.insecure)),
+            Ok(seen) => judged_with_evidence(self.judge(&seen), &seen, self.insecure),
             Err(error) => {
                 let actual = error.message().to_owned();
                 Ok(Verdict::of_target(error)?
@@ -177,6 +177,14 @@ mod tests {
             (json!({}), 204, b"", false, true, "answered 204 No Content"),
             (json!({}), 503, b"down\n", false, true, r#"answered 503 Service Unavailable: "down\n""#),
             (json!({ "expected_status": "2xx" }), 204, b"", true, true, ""),
+            (
+                json!({ "expected_status": "2xx" }),
+                404,
+                b"no",
+                false,
+                true,
+                r#"answered 404 Not Found: "no"; expected status 2xx"#,
+            ),
             (json!({ "expected_status": [401, 403] }), 403, b"", true, true, ""),
             (json!({ "body": "ok" }), 200, b"ok", true, true, ""),
             (json!({ "body": { "contains": "ok" } }), 200, b"all ok\n", true, true, ""),

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use clockwork_core::Verdict;
+use clockwork_core::{CheckError, Verdict};
 use clockwork_drivers::http::{HttpObservation, Phases};
 use serde::Serialize;
+
+use crate::expected_status::ExpectedStatus;
 
 /// Adds what is known of the answer to a verdict's `details`:
 ///
@@ -34,6 +36,21 @@ pub(crate) fn with_evidence(verdict: Verdict, seen: &HttpObservation, insecure: 
     verdict
 }
 
+/// The same of an answer that could not be judged: too large, of another encoding, no JSON.
+pub(crate) fn judged_with_evidence(
+    judged: Result<Verdict, CheckError>,
+    seen: &HttpObservation,
+    insecure: bool,
+) -> Result<Verdict, CheckError> {
+    match judged {
+        Ok(verdict) => Ok(with_evidence(verdict, seen, insecure)),
+        Err(error) => {
+            let evidence = with_evidence(Verdict::passed(), seen, insecure).details();
+            Err(evidence.into_iter().fold(error, |error, (key, value)| error.detail(&key, value)))
+        }
+    }
+}
+
 /// The phases in milliseconds, to the microsecond.
 #[derive(Serialize)]
 struct PhasesMs {
@@ -58,6 +75,14 @@ impl PhasesMs {
 
 pub(crate) fn milliseconds(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1000.0
+}
+
+/// What was answered with another status than those that were expected, and which these are if it is not 200 alone.
+pub(crate) fn wrong_status(seen: &HttpObservation, expected: &ExpectedStatus) -> String {
+    match expected.to_string().as_str() {
+        "200" => told(seen),
+        expected => format!("{}; expected status {expected}", told(seen)),
+    }
 }
 
 /// `answered 503 Service Unavailable`, with where it came from after redirects and how its body begins.

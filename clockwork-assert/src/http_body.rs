@@ -21,7 +21,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    http_answer::with_evidence,
+    http_answer::judged_with_evidence,
     http_request::http_kind,
     http_text::{decode, refuse_encoded},
     json_path::{self, Paths},
@@ -291,7 +291,7 @@ impl Assertion for HttpBodyAssert {
         };
         let request = self.request_fields().request(cx.resource())?;
         let seen = cx.observe(HttpProbe::new(request)).await?;
-        Ok(with_evidence(self.judge(&seen, schema.as_ref())?, &seen, self.insecure))
+        judged_with_evidence(self.judge(&seen, schema.as_ref()), &seen, self.insecure)
     }
 }
 

@@ -15,7 +15,7 @@ use clockwork_drivers::http::{HttpObservation, HttpProbe};
 
 use crate::{
     expected_status::ExpectedStatus,
-    http_answer::{told, with_evidence},
+    http_answer::{with_evidence, wrong_status},
     http_request::http_kind,
 };
 
@@ -44,7 +44,7 @@ impl HttpStatusAssert {
         let verdict = if self.expected_status.contains(seen.status()) {
             Verdict::passed()
         } else {
-            let mut message = told(seen);
+            let mut message = wrong_status(seen, &self.expected_status);
             let followed = seen.redirects().iter().map(|redirect| redirect.status);
             if let Some(status) = followed.into_iter().find(|status| self.expected_status.contains(*status)) {
                 message.push_str(&format!(

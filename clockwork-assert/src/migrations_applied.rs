@@ -16,7 +16,7 @@
 //! `details`: `tool`, `applied` (how many), `newest`, and lists of versions: `pending`, `out_of_order`, `failed`, `changed`,
 //! `unknown`.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 use clockwork_core::{
     Assertion, AssertionKind, CheckError, Context, Invalid, Resource, Verdict, async_trait,
@@ -27,7 +27,7 @@ use clockwork_drivers::sql::{
     applied_migrations, look_up,
 };
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use crate::{
     database,
@@ -48,7 +48,8 @@ pub struct MigrationsAppliedAssert {
     /// The table in which the tool writes down what ran: `_sqlx_migrations`, `flyway_schema_history`, `alembic_version`…
     table: String,
     /// This migration ran. In Django `app.name`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "version")]
+    #[schemars(with = "Option<Version>")]
     version: Option<String>,
     /// The directory of the migrations: all of them ran. For Django a project, or one app's `migrations`.
     #[serde(default)]
@@ -59,6 +60,40 @@ pub struct MigrationsAppliedAssert {
     /// The database. The resource's own, if left out.
     #[serde(default)]
     connection: Option<Connection>,
+}
+
+/// What the schema says of a version.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it is there for its schema alone")]
+enum Version {
+    Text(String),
+    Number(u64),
+}
+
+/// A text, or a number that stands there as it is: `20240301`.
+fn version<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    struct Visitor;
+    impl de::Visitor<'_> for Visitor {
+        type Value = Option<String>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a migration's version: a text, or a whole number (put one with a point or zeros before it in quotes)")
+        }
+
+        fn visit_str<E: de::Error>(self, version: &str) -> Result<Self::Value, E> {
+            Ok(Some(version.to_owned()))
+        }
+
+        fn visit_u64<E: de::Error>(self, version: u64) -> Result<Self::Value, E> {
+            Ok(Some(version.to_string()))
+        }
+
+        fn visit_i64<E: de::Error>(self, version: i64) -> Result<Self::Value, E> {
+            Ok(Some(version.to_string()))
+        }
+    }
+    deserializer.deserialize_any(Visitor)
 }
 
 impl MigrationsAppliedAssert {

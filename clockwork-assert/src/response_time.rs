@@ -175,6 +175,12 @@ impl ResponseTimeAssert {
                 Verdict::unjudged(message).expected(expected).actual(format!("status {}", seen.status()));
             return Some(Ok(with_evidence(verdict, seen, self.insecure)));
         }
+        if self.phase == Phase::Tls && seen.phases().tls.is_zero() {
+            let message = "there was no TLS handshake: it answered over HTTP in clear; ask an `https` URL, or for another \
+                           `phase`";
+            let verdict = Verdict::unjudged(message).expected(format!("<= {} ms", self.max_ms));
+            return Some(Ok(with_evidence(verdict.actual("no TLS"), seen, self.insecure)));
+        }
         if seen.is_truncated() && matches!(self.phase, Phase::Total | Phase::Transfer) {
             let error = CheckError::unobservable(format!(
                 "the body is larger than the {} bytes that are read of it, so that its transfer was not measured to the \
@@ -347,6 +353,9 @@ mod tests {
                 "{status}"
             );
         }
+        let in_clear = HttpObservation::of(200, &[], b"");
+        let verdict = kind.clone().phase(Phase::Tls).not_worth_judging(&in_clear);
+        assert!(matches!(verdict, Some(Ok(verdict)) if !verdict.has_passed() && !verdict.is_judged()));
         let missing = kind.expected_status(404);
         assert!(missing.not_worth_judging(&HttpObservation::of(404, &[], b"")).is_none());
         assert!(missing.not_worth_judging(&HttpObservation::of(200, &[], b"")).is_some());

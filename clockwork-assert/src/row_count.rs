@@ -200,12 +200,6 @@ impl Assertion for RowCountAssert {
         }
         match (self.min, self.max) {
             (None, None) => problems.push(Invalid::whole("give `min`, `max`, or both")),
-            (Some(0), None) => {
-                problems.push(Invalid::field(
-                    "min",
-                    "no table has fewer than 0 rows; TableExistsAssert asks for the table alone",
-                ));
-            }
             (Some(min), Some(max)) if min > max => {
                 problems.push(Invalid::field("min", format!("is {min}, more than `max`, which is {max}")));
             }

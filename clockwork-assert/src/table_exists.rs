@@ -174,7 +174,7 @@ fn column(engine: DatabaseEngine, table: &Table, name: &str, type_name: &str) ->
         let near = table.columns.iter().find(any_case);
         let hint =
             near.map(|near| format!(" (there is {}; a name in quotes keeps its case)", quote(&near.name)));
-        return Some(format!("it has no column {}{}", quote(name), hint.unwrap_or_default()));
+        return Some(format!("it has no column {}{}", quote(&stored), hint.unwrap_or_default()));
     };
     let fits = column_type::fits(engine, type_name, &found.type_name);
     (!fits).then(|| {

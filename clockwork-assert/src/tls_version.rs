@@ -38,12 +38,15 @@ impl de::Visitor<'_> for Visitor {
     }
 
     fn visit_str<E: de::Error>(self, version: &str) -> Result<TlsVersion, E> {
-        match version {
+        let number = version.get(..3).filter(|start| start.eq_ignore_ascii_case("tls"));
+        let number = number.map_or(version, |_| version[3..].trim_start_matches([' ', 'v', 'V']));
+        match number {
             "1.2" => Ok(TlsVersion::Tls12),
             "1.3" => Ok(TlsVersion::Tls13),
-            other => {
-                Err(E::custom(format!("{} is not a version that can be asked for: 1.2 or 1.3", quote(other))))
-            }
+            _ => Err(E::custom(format!(
+                "{} is not a version that can be asked for: 1.2 or 1.3",
+                quote(version)
+            ))),
         }
     }
 }
@@ -64,7 +67,7 @@ impl schemars::JsonSchema for TlsVersion {
             "description": "A version of TLS: 1.2 or 1.3",
             "anyOf": [
                 { "type": "number", "enum": [1.2, 1.3] },
-                { "type": "string", "pattern": r"^1\.[23]$|\$\{" }
+                { "type": "string", "pattern": r"^([Tt][Ll][Ss] ?[Vv]?)?1\.[23]$|\$\{" }
             ]
         })
     }
@@ -79,7 +82,13 @@ mod tests {
         for (text, expected) in [
             ("1.2", Some(TlsVersion::Tls12)),
             ("\"1.3\"", Some(TlsVersion::Tls13)),
+            ("\"TLS1.2\"", Some(TlsVersion::Tls12)),
+            ("\"TLSv1.3\"", Some(TlsVersion::Tls13)),
+            ("\"TLS 1.3\"", Some(TlsVersion::Tls13)),
+            ("\"tlsv1.2\"", Some(TlsVersion::Tls12)),
             ("1.1", None),
+            ("\"TLSv1\"", None),
+            ("\"ⅰ.2\"", None),
             ("\"TLS\"", None),
         ] {
             assert_eq!(serde_json::from_str(text).ok(), expected, "{text}");

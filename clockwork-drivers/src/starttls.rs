@@ -32,8 +32,10 @@ pub enum StartTls {
     /// File transfer: `AUTH TLS`.
     Ftp,
     /// PostgreSQL: `SSLRequest`.
+    #[serde(alias = "postgresql")]
     Postgres,
     /// MySQL and MariaDB: a handshake response that asks for TLS.
+    #[serde(alias = "mariadb")]
     Mysql,
     /// Directories: the extended operation `StartTLS`.
     Ldap,

@@ -98,6 +98,7 @@ async fn whatever_a_server_sends_gets_the_verdict_that_curl_gives_it() {
         let healthy = expected == Outcome::Passed || what == "half a head";
         assert_eq!(curl(&[&server.url("/health")], "200").await, healthy, "curl on {what}");
         assert_eq!(&*result.label, server.url("/health"));
+        assert!(result.details()["phases"]["connect"].is_f64(), "{what}: {:?}", result.details());
     }
 }
 
@@ -119,6 +120,10 @@ async fn own_limits_are_no_verdict_about_the_target() {
     assert_eq!(status.verdict, Outcome::Passed, "{}", status.message);
     let body = judged(HealthcheckAssert::new(large.url("/")).body(Matcher::contains("x"))).await;
     assert_eq!(body.verdict, Outcome::Errored);
+    assert_eq!(
+        (&body.details()["status"], body.details()["phases"]["first_byte"].is_f64()),
+        (&200.into(), true)
+    );
     assert_eq!(
         body.message,
         "the body is larger than the 1048576 bytes that are read of it; raise `max_body`"

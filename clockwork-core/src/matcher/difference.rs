@@ -161,5 +161,7 @@ fn elements(expected: &[Value], actual: &[Value]) -> String {
 /// Why values of different types are not equal.
 pub(super) fn types_differ(expected: &Value, actual: &str) -> Option<String> {
     let expected = type_name(expected);
-    (expected != actual).then(|| format!("a {actual} never equals a {expected}"))
+    let article = |word: &str| if word.starts_with(['a', 'o']) { "an" } else { "a" };
+    let (one, other) = (article(actual), article(expected));
+    (expected != actual).then(|| format!("{one} {actual} never equals {other} {expected}"))
 }

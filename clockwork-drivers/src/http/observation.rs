@@ -52,6 +52,18 @@ impl Phases {
         self.resolve + self.connect + self.tls + self.first_byte + self.transfer
     }
 
+    /// The phases in milliseconds, to the microsecond.
+    pub fn to_json(&self) -> serde_json::Value {
+        let ms = |duration: Duration| duration.as_micros() as f64 / 1000.0;
+        serde_json::json!({
+            "resolve": ms(self.resolve),
+            "connect": ms(self.connect),
+            "tls": ms(self.tls),
+            "first_byte": ms(self.first_byte),
+            "transfer": ms(self.transfer),
+        })
+    }
+
     pub(super) fn add(&mut self, other: &Self) {
         self.resolve += other.resolve;
         self.connect += other.connect;

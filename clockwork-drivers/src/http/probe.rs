@@ -47,10 +47,14 @@ impl Probe for HttpProbe {
         let mut phases = Phases::default();
         let mut redirects = Vec::new();
         loop {
-            let Answer { reply, remote, reused, phases: took } = ask(&hop, self.fresh, cx).await?;
+            let mut took = Phases::default();
+            let asked = ask(&hop, self.fresh, &mut took, cx).await;
             phases.add(&took);
+            // What did not come tells how far it came.
+            let told = |error: CheckError| error.detail("phases", phases.to_json());
+            let Answer { reply, remote, reused } = asked.map_err(told)?;
             let status = reply.status;
-            if let Some(next) = hop.next(status, &reply.headers, &redirects)? {
+            if let Some(next) = hop.next(status, &reply.headers, &redirects).map_err(told)? {
                 redirects.push(Redirect { url: hop.url().to_string(), status: status.as_u16() });
                 hop = next;
                 continue;
@@ -91,11 +95,10 @@ struct Answer {
     reply: Reply,
     remote: SocketAddr,
     reused: bool,
-    phases: Phases,
 }
 
 /// Asks one URL, over a connection at rest or a new one.
-async fn ask(hop: &Hop<'_>, fresh: bool, cx: &Context) -> Result<Answer, CheckError> {
+async fn ask(hop: &Hop<'_>, fresh: bool, phases: &mut Phases, cx: &Context) -> Result<Answer, CheckError> {
     let key = hop.key();
     // The pool knows the host's connections only.
     let here = *cx.vantage() == clockwork_core::Vantage::Host;
@@ -104,19 +107,17 @@ async fn ask(hop: &Hop<'_>, fresh: bool, cx: &Context) -> Result<Answer, CheckEr
     if let Some(pool) = &pool
         && let Some(connection) = at_rest(pool, &key, now).await
     {
-        let mut phases = Phases::default();
-        match ask_over(connection, hop, now, &mut phases, cx).await? {
-            Ok(asked) => return Ok(finish(asked, hop, Some(pool), key, true, phases).await),
+        match ask_over(connection, hop, now, phases, cx).await? {
+            Ok(asked) => return Ok(finish(asked, hop, Some(pool), key, true).await),
             // The server had given the connection up. That says nothing about how it answers: ask again, anew.
             Err((broken, _)) if broken.may_be_stale() => {}
             Err((broken, remote)) => return Err(explain(&broken, &whom(hop, remote))),
         }
     }
-    let mut phases = Phases::default();
-    let connection = open(hop, &key, fresh, &mut phases, cx).await?;
+    let connection = open(hop, &key, fresh, phases, cx).await?;
     let made = connection.made;
-    match ask_over(connection, hop, made, &mut phases, cx).await? {
-        Ok(asked) => Ok(finish(asked, hop, pool.as_deref(), key, false, phases).await),
+    match ask_over(connection, hop, made, phases, cx).await? {
+        Ok(asked) => Ok(finish(asked, hop, pool.as_deref(), key, false).await),
         Err((broken, remote)) => Err(explain(&broken, &whom(hop, remote))),
     }
 }
@@ -157,7 +158,6 @@ async fn finish(
     pool: Option<&Pool>,
     key: Key,
     reused: bool,
-    phases: Phases,
 ) -> Answer {
     let remote = connection.remote;
     if let Some(pool) = pool
@@ -167,7 +167,7 @@ async fn finish(
     {
         pool.put(key, connection, reply.end);
     }
-    Answer { reply, remote, reused, phases }
+    Answer { reply, remote, reused }
 }
 
 /// A connection to the hop's host, ready to be asked.

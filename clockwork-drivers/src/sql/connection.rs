@@ -1,6 +1,9 @@
 //! [`Connection`]: how to reach a database.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use clockwork_core::{Invalid, Secret, text::quote};
 use schemars::JsonSchema;
@@ -19,7 +22,7 @@ pub struct Connection {
     /// The engine's usual port, if left out.
     #[serde(default)]
     pub port: Option<u16>,
-    /// The database's name. For PostgreSQL the user's, if left out.
+    /// The database's name. For PostgreSQL the user's, if left out; for SQLite its file, as `path`.
     #[serde(default)]
     pub database: Option<String>,
     /// Who connects: `postgres` or `root`, the engine's first user, if left out.
@@ -146,13 +149,19 @@ impl Connection {
 
     /// `db.example:5432`, the socket, or the file.
     pub fn place(&self) -> String {
-        match &self.path {
-            Some(path) if self.engine == DatabaseEngine::Sqlite => super::shown(path),
-            _ => match self.socket() {
-                Some(socket) => super::shown(&socket),
-                None => place(&self.host, self.port()),
-            },
+        if self.engine == DatabaseEngine::Sqlite {
+            return super::shown(self.file().unwrap_or(Path::new("")));
         }
+        match self.socket() {
+            Some(socket) => super::shown(&socket),
+            None => place(&self.host, self.port()),
+        }
+    }
+
+    /// The file of an SQLite database, whichever way it is said.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        let file = self.path.as_deref().or_else(|| self.database.as_deref().map(Path::new));
+        file.filter(|_| self.engine == DatabaseEngine::Sqlite)
     }
 
     /// The socket that a host which is a directory means.
@@ -169,11 +178,13 @@ impl Connection {
             wrong(String::from("give `password` or `password_env`, not both"));
         }
         if self.engine == DatabaseEngine::Sqlite {
-            if self.path.as_ref().is_none_or(|path| path.as_os_str().is_empty()) {
+            if self.file().is_none_or(|path| path.as_os_str().is_empty()) {
                 wrong(String::from("SQLite needs `path`, the database's file"));
             }
+            if self.path.is_some() && self.database.is_some() {
+                wrong(String::from("`path` and `database` both name SQLite's file: give one of them"));
+            }
             let server = self.port.is_some()
-                || self.database.is_some()
                 || self.user.is_some()
                 || self.password().is_some()
                 || self.tls.is_some()
@@ -244,6 +255,9 @@ mod tests {
             (r#"{"engine":"postgresql"}"#, None),
             (r#"{"engine":"postgresql","host":"/run/postgresql"}"#, None),
             (r#"{"engine":"sqlite","path":"a.db"}"#, None),
+            (r#"{"engine":"sqlite","database":"/srv/a.db"}"#, None),
+            (r#"{"engine":"sqlite","database":""}"#, Some("SQLite needs `path`")),
+            (r#"{"engine":"sqlite","path":"a.db","database":"b.db"}"#, Some("give one of them")),
             (r#"{"engine":"mysql","ca_file":"ca.pem"}"#, None),
             (r#"{"engine":"sqlite"}"#, Some("SQLite needs `path`")),
             (r#"{"engine":"sqlite","path":"a.db","user":"x"}"#, Some("nothing of a server")),
@@ -266,6 +280,10 @@ mod tests {
             }
         }
         assert_eq!(read(r#"{"engine":"mysql","ca_file":"ca.pem"}"#).tls(), TlsMode::VerifyFull);
+        assert_eq!(
+            read(r#"{"engine":"sqlite","database":"/srv/a.db"}"#).file(),
+            Some(Path::new("/srv/a.db"))
+        );
         assert_eq!(read(r#"{"engine":"mysql","host":"::1"}"#).place(), "[::1]:3306");
         assert_eq!(read(r#"{"engine":"postgresql","host":"/run"}"#).place(), "\"/run/.s.PGSQL.5432\"");
     }

@@ -34,7 +34,7 @@ type Looked<T> = Result<Result<T, SqlFailure>, CheckError>;
 
 /// Runs a statement, in a transaction that is rolled back.
 pub(super) async fn run(connection: &Connection, statement: &Statement, cx: &Context) -> Looked<Rows> {
-    let path = connection.path.clone().unwrap_or_default();
+    let path = connection.file().unwrap_or(Path::new("")).to_owned();
     cx.phase(format!("waiting for {} to run the statement", shown(&path)));
     let statement = statement.clone();
     let stop = Stop::default();

@@ -184,6 +184,8 @@ async fn files_are_read_by_their_names() {
     );
     let inventory = look(Subject::Lockfile(at("app/requirements/dev.txt"))).await.unwrap();
     assert_eq!(names(&inventory), ["PyPI flask 2.0", "PyPI six 1.16.0"]);
+    let paths: Vec<_> = inventory.packages.iter().map(|package| package.path.clone()).collect();
+    assert_eq!(paths, [at("app/base.txt").to_string_lossy().into_owned(), String::from("dev.txt")]);
     let inventory = look(Subject::Sbom(at("sbom.json"))).await.unwrap();
     assert_eq!(names(&inventory), ["npm ms 2.0.0"]);
     let inventory = look(Subject::Lockfile(at("yarn.lock"))).await.unwrap();

@@ -334,7 +334,7 @@ async fn silence_is_no_proof_and_the_question_is_asked_again_within_the_deadline
     assert_eq!(result.verdict, Outcome::Failed);
     let expected = format!("(asking {0} for A of \"a.test.\", waiting for {0} to answer)", silent.address);
     assert!(
-        result.message.starts_with("no answer within 6") && result.message.ends_with(&expected),
+        result.message.starts_with("no answer within ") && result.message.ends_with(&expected),
         "{}",
         result.message
     );
@@ -437,4 +437,26 @@ async fn a_name_of_etc_hosts_is_not_one_of_dns() {
         "{}",
         result.message
     );
+}
+
+/// Whoever asks for it gets this machine, whatever the name servers say (RFC 6761).
+#[tokio::test]
+async fn localhost_is_this_machine_unless_a_name_server_is_given() {
+    let ip = |text: &str| text.parse::<std::net::IpAddr>().unwrap();
+    let named = |name: &str| DnsResolveAssert::new(name);
+    for (assertion, verdict, message) in [
+        (named("localhost"), Outcome::Passed, "no name server was asked"),
+        (named("LocalHost.").expected_ip(ip("127.0.0.1")), Outcome::Passed, ""),
+        (named("db.localhost").expected("::1"), Outcome::Passed, ""),
+        (
+            named("localhost").expected_ip(ip("10.0.0.1")),
+            Outcome::Failed,
+            "and not to 10.0.0.1; it is this machine",
+        ),
+        (named("localhost").record_type(RecordType::MX), Outcome::Failed, "\"localhost\" has no MX record"),
+    ] {
+        let result = judged(assertion).await;
+        assert_eq!(result.verdict, verdict, "{}", result.message);
+        assert!(result.message.contains(message), "{}", result.message);
+    }
 }

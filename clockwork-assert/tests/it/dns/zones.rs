@@ -135,10 +135,11 @@ async fn what_is_expected_is_compared() {
             "",
         ),
         (passed, asking(&server, "one.zone.test", "A+AAAA").expected_ip(ip("10.0.0.1")), ""),
+        (passed, asking(&server, "two.zone.test", "A").expected_ip([ip("10.0.0.1"), ip("10.0.0.3")]), ""),
         (
             failed,
-            asking(&server, "two.zone.test", "A").expected_ip([ip("10.0.0.1"), ip("10.0.0.3")]),
-            "\"two.zone.test\" resolves to 10.0.0.1, 10.0.0.2, and not to 10.0.0.3 (says SERVER)",
+            asking(&server, "two.zone.test", "A").expected_ip([ip("10.0.0.3"), ip("10.0.0.4")]),
+            "\"two.zone.test\" resolves to 10.0.0.1, 10.0.0.2, and not to any of 10.0.0.3, 10.0.0.4 (says SERVER)",
         ),
         (
             failed,
@@ -233,6 +234,7 @@ fn manifests_say_it_in_both_spellings_and_learn_what_is_wrong() {
             "hostname: a.example, expected_ip: 10.0.0.1, record_type: A, resolver: '10.0.0.53:5353'",
             "hostname: a.example, expected_ip: [10.0.0.1, '::1'], resolver: [10.0.0.53, ns.example], every_resolver: true",
             "hostname: a.example, record_type: mx, expected: { contains: mail }, min_ttl: 1m, max_ttl: 1d",
+            "hostname: a.example, record_type: [A, mx+TXT], expected: { contains: mail }",
             "hostname: 10.0.0.1, record_type: PTR, expected: a.example.",
         ] {
             assert_eq!(read(kind, fields), Ok(()), "{fields}");
@@ -245,6 +247,9 @@ fn manifests_say_it_in_both_spellings_and_learn_what_is_wrong() {
             "hostname: a.example, record_type: AAA",
             "is no record type that can be asked for; there are A, AAAA",
         ),
+        ("hostname: a.example, record_type: []", "the list is empty"),
+        ("hostname: a.example, record_type: [A, AAA]", "is no record type that can be asked for"),
+        ("hostname: a.example, record_type: 5", "expected a type of record"),
         ("hostname: a.example, resolver: 'https://x'", "is not a name server; write `10.0.0.53`"),
         ("hostname: a.example, resolver: []", "the list is empty"),
         ("hostname: a.example, expected_ip: 10.0.0", "invalid IP address"),
