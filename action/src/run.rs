@@ -111,12 +111,22 @@ async fn show(
     let mut ticks = interval_at(Instant::now() + Progress::QUIET_FOR, tick);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        tokio::select! {
-            event = events.next() => match event? {
-                Event::Finished(report) => return Some(report),
-                event => progress.note(event),
-            },
-            _ = ticks.tick() => progress.show(graph),
+        let mut event = tokio::select! {
+            biased;
+            _ = ticks.tick() => {
+                progress.show(graph);
+                continue;
+            }
+            event = events.next() => Some(event?),
+        };
+        // They come in bursts.
+        let now = std::time::Instant::now();
+        while let Some(next) = event {
+            if let Event::Finished(report) = next {
+                return Some(report);
+            }
+            progress.note(now, next);
+            event = events.waiting();
         }
     }
 }

@@ -1,10 +1,9 @@
 //! What HTTP kinds say of an answer: its phases and what else is evidence, for the report's `details`.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use clockwork_core::{CheckError, Verdict};
 use clockwork_drivers::http::{HttpObservation, Phases};
-use serde::Serialize;
 
 use crate::expected_status::ExpectedStatus;
 
@@ -16,10 +15,7 @@ use crate::expected_status::ExpectedStatus;
 /// - `url` and `redirects` (each `url` and `status`), where redirects were followed
 /// - `insecure: true`, where any certificate was accepted
 pub(crate) fn with_evidence(verdict: Verdict, seen: &HttpObservation, insecure: bool) -> Verdict {
-    let mut verdict = verdict
-        .detail_of("status", &seen.status())
-        .detail_of("remote", &seen.remote())
-        .detail_of("phases", &PhasesMs::new(seen.phases()));
+    let mut verdict = verdict.detail_members(members(seen.status(), seen.remote(), seen.phases()));
     if !seen.redirects().is_empty() {
         let redirects = seen.redirects().iter();
         let redirects: serde_json::Value = redirects
@@ -51,26 +47,60 @@ pub(crate) fn judged_with_evidence(
     }
 }
 
-/// The phases in milliseconds, to the microsecond.
-#[derive(Serialize)]
-struct PhasesMs {
-    resolve: f64,
-    connect: f64,
-    tls: f64,
-    first_byte: f64,
-    transfer: f64,
+/// The members that every answer has. They are written by hand: with serde and `fmt`, that took longer than to ask and to
+/// read the answer.
+fn members(status: u16, remote: SocketAddr, phases: &Phases) -> String {
+    let mut json = String::with_capacity(160);
+    json.push_str(r#""status":"#);
+    push_number(&mut json, status.into());
+    json.push_str(r#","remote":""#);
+    push_address(&mut json, remote);
+    json.push_str(r#"","phases":{"resolve":"#);
+    push_milliseconds(&mut json, phases.resolve);
+    for (before, took) in [
+        (r#","connect":"#, phases.connect),
+        (r#","tls":"#, phases.tls),
+        (r#","first_byte":"#, phases.first_byte),
+        (r#","transfer":"#, phases.transfer),
+    ] {
+        json.push_str(before);
+        push_milliseconds(&mut json, took);
+    }
+    json.push('}');
+    json
 }
 
-impl PhasesMs {
-    fn new(phases: &Phases) -> Self {
-        Self {
-            resolve: milliseconds(phases.resolve),
-            connect: milliseconds(phases.connect),
-            tls: milliseconds(phases.tls),
-            first_byte: milliseconds(phases.first_byte),
-            transfer: milliseconds(phases.transfer),
+fn push_address(json: &mut String, address: SocketAddr) {
+    let SocketAddr::V4(four) = address else { return json.push_str(&address.to_string()) };
+    let [a, b, c, d] = four.ip().octets().map(u64::from);
+    for (number, behind) in [(a, "."), (b, "."), (c, "."), (d, ":"), (four.port().into(), "")] {
+        push_number(json, number);
+        json.push_str(behind);
+    }
+}
+
+/// In milliseconds, to the microsecond, as the float is written that is meant: `0.0`, `1.5`, `12.034`.
+fn push_milliseconds(json: &mut String, duration: Duration) {
+    let micros = duration.subsec_micros() % 1000;
+    push_number(json, duration.as_secs() * 1000 + u64::from(duration.subsec_millis()));
+    json.push('.');
+    match (micros / 100, micros / 10 % 10, micros % 10) {
+        (tenths, 0, 0) => push_number(json, tenths.into()),
+        (tenths, hundredths, thousandths) => {
+            push_number(json, tenths.into());
+            push_number(json, hundredths.into());
+            if thousandths > 0 {
+                push_number(json, thousandths.into());
+            }
         }
     }
+}
+
+fn push_number(json: &mut String, number: u64) {
+    if number >= 10 {
+        push_number(json, number / 10);
+    }
+    json.push(char::from(b'0' + (number % 10) as u8));
 }
 
 pub(crate) fn milliseconds(duration: Duration) -> f64 {
@@ -99,4 +129,26 @@ pub(crate) fn told(seen: &HttpObservation) -> String {
         told.push_str(&format!(": {}", clockwork_core::text::quote_bytes(seen.body())));
     }
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_by_hand_is_what_serde_writes() {
+        for micros in
+            [0, 1, 10, 100, 120, 123, 999, 1000, 1500, 10_000, 12_034, 999_999, 1_000_000, 86_400_000_001]
+        {
+            let duration = Duration::from_micros(micros);
+            let mut json = String::new();
+            push_milliseconds(&mut json, duration);
+            assert_eq!(Some(json), serde_json::to_string(&milliseconds(duration)).ok());
+        }
+        for address in ["127.0.0.1:80", "0.10.200.255:65535", "[::1]:8080"] {
+            let mut json = String::new();
+            push_address(&mut json, address.parse().expect("a test's address"));
+            assert_eq!(json, address);
+        }
+    }
 }

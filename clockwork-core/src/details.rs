@@ -30,9 +30,26 @@ impl Details {
         }
     }
 
-    /// Gives back what is not needed.
+    /// Adds what is JSON already: some members, without braces.
+    pub(crate) fn add_members(&mut self, members: String) {
+        debug_assert!(
+            serde_json::from_str::<serde::de::IgnoredAny>(&format!("{{{members}}}")).is_ok(),
+            "{members}"
+        );
+        let Self(json) = self;
+        if json.is_empty() {
+            *json = members.into_bytes();
+        } else {
+            json.push(b',');
+            json.extend_from_slice(members.as_bytes());
+        }
+    }
+
+    /// Gives back what is not needed, if it is worth it.
     pub(crate) fn shrunk(mut self) -> Self {
-        self.0.shrink_to_fit();
+        if self.0.capacity() - self.0.len() > 32 {
+            self.0.shrink_to_fit();
+        }
         self
     }
 
@@ -91,9 +108,10 @@ mod tests {
         details.add("odd", &f64::NAN);
         details.add("status", &404_u16);
         details.add("no JSON", &std::collections::HashMap::from([((1, 2), 3)]));
+        details.add_members(r#""written":{"ms":0.5},"more":1"#.to_owned());
         let map = details.shrunk().to_map();
         let text = serde_json::to_string(&map).unwrap_or_default();
-        let expected = r#"{"plain \"key\"":{"b":[1,-0.5,null],"a":"ü\n"},"status":404,"odd":null}"#;
+        let expected = r#"{"plain \"key\"":{"b":[1,-0.5,null],"a":"ü\n"},"status":404,"odd":null,"written":{"ms":0.5},"more":1}"#;
         assert_eq!(text, expected);
         assert_eq!(Details::from(&map).to_map(), map);
     }

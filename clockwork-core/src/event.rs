@@ -70,6 +70,11 @@ impl EventStream {
     pub async fn next(&mut self) -> Option<Event> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
+
+    /// An event that has happened already, if there is one: the run does not go on for it.
+    pub fn waiting(&mut self) -> Option<Event> {
+        self.events.next()
+    }
 }
 
 impl Stream for EventStream {

@@ -75,7 +75,7 @@ impl Vantage {
 
 /// How many bytes of observations one run keeps per kind of probe. Beyond it the oldest are forgotten, and asked for
 /// again if anybody still needs them.
-const KEPT: usize = 4 << 20;
+const KEPT: usize = 2 << 20;
 
 /// The looks of one kind of probe in one run.
 struct Store<P: Probe> {

@@ -59,7 +59,8 @@ pub fn quote_bytes(bytes: &[u8]) -> String {
 /// Our own message with whatever foreign text got into it: line breaks stay, everything else that could act on a
 /// terminal or a log is escaped.
 pub fn harmless(text: &str) -> Cow<'_, str> {
-    let plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\n'));
+    // Without a way out, so that many bytes are looked at at a time.
+    let plain = text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~' | b'\n'));
     if plain || !text.chars().any(|c| c != '\n' && is_harmful(c)) {
         return Cow::Borrowed(text);
     }

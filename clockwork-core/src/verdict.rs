@@ -146,6 +146,12 @@ impl Verdict {
         self
     }
 
+    /// The same for what is JSON already: the members of an object, without its braces. What is no JSON spoils all details.
+    pub fn detail_members(mut self, members: String) -> Self {
+        self.details.add_members(members);
+        self
+    }
+
     /// Trying again cannot change this: `within` gives up at once.
     pub fn terminal(mut self) -> Self {
         self.terminal = true;

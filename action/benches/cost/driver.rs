@@ -8,12 +8,13 @@ use crate::{
     check::{self, Check},
     flat, floor,
     measure::{self, Cost},
+    planning,
     scenario::{NAMES, World},
     table,
 };
 
 /// The command that is measured, built by cargo in the same profile.
-const CLOCKWORK: &str = env!("CARGO_BIN_EXE_clockwork");
+pub(crate) const CLOCKWORK: &str = env!("CARGO_BIN_EXE_clockwork");
 
 /// `[SCENARIO…] [--rounds N]`.
 pub(crate) fn run(arguments: &mut Vec<String>) -> anyhow::Result<ExitCode> {
@@ -29,15 +30,19 @@ pub(crate) fn run(arguments: &mut Vec<String>) -> anyhow::Result<ExitCode> {
         bail!("unknown option {option}; usage: cost [SCENARIO…] [--rounds N]");
     }
     if arguments.is_empty() {
-        arguments.extend(NAMES.iter().chain([&flat::NAME]).map(|name| (*name).to_owned()));
+        arguments.extend(NAMES.iter().chain([&planning::NAME, &flat::NAME]).map(|name| (*name).to_owned()));
     }
 
     println!("{}\n", table::machine());
     let mut world = World::new()?;
-    let (mut rows, mut flat_rows) = (Vec::new(), Vec::new());
+    let (mut rows, mut flat_rows, mut planned) = (Vec::new(), Vec::new(), None);
     for name in arguments {
         if name == flat::NAME {
             flat_rows = flat::run(&world, rounds)?;
+            continue;
+        }
+        if name == planning::NAME {
+            planned = Some(planning::run(&world, rounds)?);
             continue;
         }
         match world.scenario(name)? {
@@ -56,6 +61,10 @@ pub(crate) fn run(arguments: &mut Vec<String>) -> anyhow::Result<ExitCode> {
     if !rows.is_empty() {
         println!("{}", table::comparison(&rows));
         held &= rows.iter().all(|row| row.over().is_empty());
+    }
+    if let Some(planned) = planned {
+        println!("{}", planned.table());
+        held &= planned.holds();
     }
     if !flat_rows.is_empty() {
         println!("{}", flat::table(&flat_rows));
@@ -136,8 +145,9 @@ impl Side {
         let output = directory.join("output");
         let cost = measure::run(&self.command, directory, &output)?;
         let said = fs::read_to_string(&output)?;
-        let first = said.lines().next().unwrap_or_default();
-        ensure!(first.contains(&self.says), "expected {:?}, got {first:?}", self.says);
+        // Of what takes its time, there are lines of progress before it.
+        let says = said.lines().any(|line| line.contains(&self.says));
+        ensure!(says, "expected {:?}, got {:?}", self.says, said.lines().next().unwrap_or_default());
         Ok(cost)
     }
 }

@@ -22,6 +22,7 @@ mod driver;
 mod flat;
 mod floor;
 mod measure;
+mod planning;
 mod scenario;
 mod server;
 mod table;

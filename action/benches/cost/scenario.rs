@@ -19,12 +19,14 @@ use crate::{
     containers::{self, Containers},
     crowd::Crowd,
     database::{self, Database},
+    flat,
     floor::hex,
+    planning,
     server::{self, Server},
     vulnerability,
 };
 
-/// Every scenario that is a comparison; `flat` is one of its own.
+/// Every scenario that is a comparison; `graph-20000` and `flat` are of their own.
 pub(crate) const NAMES: &[&str] = &[
     "http-1000",
     "http-10000",
@@ -186,7 +188,12 @@ impl World {
     /// Builds a scenario; an `Err` inside says why it cannot be run here.
     pub(crate) fn scenario(&mut self, name: &str) -> anyhow::Result<Result<Scenario, String>> {
         let Some(name) = NAMES.iter().copied().find(|known| *known == name) else {
-            bail!("there is no scenario {name}; there are {} and flat", NAMES.join(", "));
+            bail!(
+                "there is no scenario {name}; there are {}, {} and {}",
+                NAMES.join(", "),
+                planning::NAME,
+                flat::NAME
+            );
         };
         if matches!(name, "containers-100" | "mixed-30")
             && let Some(why) = containers::unavailable()

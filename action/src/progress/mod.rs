@@ -67,9 +67,9 @@ impl Progress {
     }
 
     /// Something happened.
-    pub(crate) fn note(&mut self, event: Event) {
+    pub(crate) fn note(&mut self, at: Instant, event: Event) {
         if let Some(shown) = &mut self.0 {
-            shown.aside.push((Instant::now(), event));
+            shown.aside.push((at, event));
         }
     }
 

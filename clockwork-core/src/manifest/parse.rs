@@ -39,8 +39,10 @@ pub(super) fn decode(bytes: &[u8]) -> (&str, Option<Trouble>) {
         }
     };
     // The parser takes a NUL for the end, and would leave out whatever follows.
-    let control = |byte: &u8| (*byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r')) || *byte == 0x7f;
-    if let Some(at) = text.as_bytes().iter().position(control) {
+    let control = |byte: &u8| (*byte < b' ') & !matches!(byte, b'\t' | b'\n' | b'\r') | (*byte == 0x7f);
+    // Whether there is one is found many bytes at a time, and where, only if so.
+    let any = text.as_bytes().iter().fold(false, |any, byte| any | control(byte));
+    if any && let Some(at) = text.as_bytes().iter().position(control) {
         let byte = text.as_bytes()[at];
         let message = format!("there is a control character here (0x{byte:02x}), which YAML does not allow");
         let help = format!("in double quotes it is written as an escape: \"\\x{byte:02x}\"");
@@ -254,24 +256,24 @@ pub(super) fn key_troubles(document: &Document, mut report: impl FnMut(Id, Troub
         seen.many.clear();
         for (key, _) in document.pairs(id) {
             let entry = document.entry(key);
-            let spot = Spot { line: entry.line, column: entry.column, width: entry.width.max(1) };
+            let spot = || Spot { line: entry.line, column: entry.column, width: entry.width.max(1) };
             let target = document.resolve(key);
             if document.entry(target).is_collection() {
-                report(key, Trouble::new("bad-key", spot, "a key has to be text, not a list or a map"));
+                report(key, Trouble::new("bad-key", spot(), "a key has to be text, not a list or a map"));
                 continue;
             }
             let name = document.text(target);
             if name == "<<" {
                 let message = "merge keys (`<<`) are not supported";
                 let help = "an alias (`*name`) can stand for a whole value; repeat the fields otherwise";
-                report(key, Trouble::new("merge-key", spot, message).help(help.to_owned()));
+                report(key, Trouble::new("merge-key", spot(), message).help(help.to_owned()));
             } else if document.is_null(key) {
-                report(key, Trouble::new("bad-key", spot, "there is no key before this `:`"));
+                report(key, Trouble::new("bad-key", spot(), "there is no key before this `:`"));
             } else if !seen.insert(name) && !entry.has(BROKEN) {
                 let first = document.get(id, name).map_or(0, |(first, _)| document.entry(first).line);
                 let message =
                     format!("the key {} comes twice; the first one is on line {first}", quote(name));
-                report(key, Trouble::new("duplicate-key", spot, message));
+                report(key, Trouble::new("duplicate-key", spot(), message));
             }
         }
     }

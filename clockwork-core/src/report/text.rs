@@ -119,13 +119,15 @@ fn some_of<'a>(blamed: impl Iterator<Item = &'a Blamed>) -> String {
 fn write_result(out: &mut impl fmt::Write, result: &CheckResult, options: &TextOptions) -> fmt::Result {
     let Palette { good, bad, warning, dim, reset } = options.palette;
     let (colour, mark) = match result.verdict {
-        Outcome::Passed => (good, '✓'),
-        Outcome::Skipped => (dim, '-'),
-        _ if result.is_warning() => (warning, '!'),
-        Outcome::Failed => (bad, '✗'),
-        Outcome::Errored => (bad, '?'),
+        Outcome::Passed => (good, "✓"),
+        Outcome::Skipped => (dim, "-"),
+        _ if result.is_warning() => (warning, "!"),
+        Outcome::Failed => (bad, "✗"),
+        Outcome::Errored => (bad, "?"),
     };
-    write!(out, "  {colour}{mark}{reset} ")?;
+    for part in ["  ", colour, mark, reset, " "] {
+        out.write_str(part)?;
+    }
     write_title(out, result)?;
     if options.verbose && result.attempts > 0 {
         write!(out, " {dim}{}{reset}", crate::duration::show(result.duration))?;
@@ -156,26 +158,29 @@ fn write_result(out: &mut impl fmt::Write, result: &CheckResult, options: &TextO
 
 /// `nginx-web: ResponseTimeAssert (< 200 ms)`, on one line.
 fn write_title(out: &mut impl fmt::Write, result: &CheckResult) -> fmt::Result {
-    let mut on_one_line = |text: &str| match harmless(text) {
-        text if text.contains('\n') => out.write_str(&text.replace('\n', " ")),
-        text => out.write_str(&text),
-    };
     match (&result.relationship, &result.resource, result.related.as_slice()) {
-        (Some(relationship), _, _) => on_one_line(relationship)?,
-        (None, Some(name), _) => on_one_line(name)?,
-        (None, None, []) => on_one_line("cross")?,
-        (None, None, related) => on_one_line(&related.join(" → "))?,
+        (Some(relationship), _, _) => on_one_line(out, relationship)?,
+        (None, Some(name), _) => on_one_line(out, name)?,
+        (None, None, []) => out.write_str("cross")?,
+        (None, None, related) => on_one_line(out, &related.join(" → "))?,
     }
-    on_one_line(": ")?;
-    on_one_line(result.assertion)?;
+    out.write_str(": ")?;
+    on_one_line(out, result.assertion)?;
     if !result.label.is_empty() {
-        on_one_line(" (")?;
-        on_one_line(&result.label)?;
-        on_one_line(")")?;
+        out.write_str(" (")?;
+        on_one_line(out, &result.label)?;
+        out.write_str(")")?;
     }
     if &*result.at != "host" {
-        on_one_line(" at ")?;
-        on_one_line(&result.at)?;
+        out.write_str(" at ")?;
+        on_one_line(out, &result.at)?;
     }
     Ok(())
+}
+
+fn on_one_line(out: &mut impl fmt::Write, text: &str) -> fmt::Result {
+    match harmless(text) {
+        text if text.contains('\n') => out.write_str(&text.replace('\n', " ")),
+        text => out.write_str(&text),
+    }
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     hash::{Hash, Hasher},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -37,16 +37,30 @@ impl Hash for Key {
     }
 }
 
-/// The resting connections of one run. There are never more than questions that were asked at the same time.
+/// The resting connections of one run.
 #[derive(Default)]
-pub(super) struct Pool(Mutex<HashMap<Key, Vec<Connection>>>);
+pub(super) struct Pool(Mutex<HashMap<Key, Arc<Resting>>>);
 
 impl Pool {
-    /// The connection that was used last, which is the likeliest to be still there.
-    pub(super) fn take(&self, key: &Key, now: Instant) -> Option<Connection> {
-        let mut old = Vec::new(); // dropped after the lock is released
+    /// Those that can serve this.
+    pub(super) fn of(&self, key: &Key) -> Arc<Resting> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let resting = all.get_mut(key)?;
+        match all.get(key) {
+            Some(resting) => Arc::clone(resting),
+            None => Arc::clone(all.entry(key.clone()).or_default()),
+        }
+    }
+}
+
+/// The resting connections to one host. There are never more than questions that were asked at the same time.
+#[derive(Default)]
+pub(super) struct Resting(Mutex<Vec<Connection>>);
+
+impl Resting {
+    /// The connection that was used last, which is the likeliest to be still there.
+    pub(super) fn take(&self, now: Instant) -> Option<Connection> {
+        let mut old = Vec::new(); // dropped after the lock is released
+        let mut resting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(connection) = resting.pop() {
             if now - connection.made < FRESH {
                 return Some(connection);
@@ -57,10 +71,9 @@ impl Pool {
     }
 
     /// Lets a connection rest.
-    pub(super) fn put(&self, key: Key, connection: Connection, now: Instant) {
+    pub(super) fn put(&self, connection: Connection, now: Instant) {
         if now - connection.made < FRESH {
-            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            all.entry(key).or_default().push(connection);
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
     }
 }

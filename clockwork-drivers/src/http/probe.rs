@@ -13,7 +13,7 @@ use super::{
     connection::{Connection, Reply},
     fields::HttpVersion,
     hop::Hop,
-    pool::{Key, Pool},
+    pool::{Key, Pool, Resting},
     stream::Stream,
 };
 use crate::{resolve::resolve, tcp, tls};
@@ -102,30 +102,31 @@ async fn ask(hop: &Hop<'_>, fresh: bool, phases: &mut Phases, cx: &Context) -> R
     let key = hop.key();
     // The pool knows the host's connections only.
     let here = *cx.vantage() == clockwork_core::Vantage::Host;
-    let pool = (!fresh && here && hop.may_reuse()).then(|| cx.shared::<Pool>());
+    let resting = (!fresh && here && hop.may_reuse()).then(|| cx.shared::<Pool>().of(&key));
     let now = Instant::now();
-    if let Some(pool) = &pool
-        && let Some(connection) = at_rest(pool, &key, now).await
+    if let Some(resting) = &resting
+        && let Some(connection) = at_rest(resting, now).await
     {
         match ask_over(connection, hop, now, phases, cx).await? {
-            Ok(asked) => return Ok(finish(asked, hop, Some(pool), key, true).await),
+            Ok(asked) => return Ok(finish(asked, hop, Some(resting), true).await),
             // The server had given the connection up. That says nothing about how it answers: ask again, anew.
             Err((broken, _)) if broken.may_be_stale() => {}
             Err((broken, remote)) => return Err(explain(&broken, &whom(hop, remote))),
         }
     }
-    let connection = open(hop, &key, fresh, phases, cx).await?;
+    // In a box, because few questions need it, and all would carry the room for it.
+    let connection = Box::pin(open(hop, &key, fresh, phases, cx)).await?;
     let made = connection.made;
     match ask_over(connection, hop, made, phases, cx).await? {
-        Ok(asked) => Ok(finish(asked, hop, pool.as_deref(), key, false).await),
+        Ok(asked) => Ok(finish(asked, hop, resting.as_deref(), false).await),
         Err((broken, remote)) => Err(explain(&broken, &whom(hop, remote))),
     }
 }
 
 /// A connection that has rested and is still there.
-async fn at_rest(pool: &Pool, key: &Key, now: Instant) -> Option<Connection> {
+async fn at_rest(resting: &Resting, now: Instant) -> Option<Connection> {
     loop {
-        let mut connection = pool.take(key, now)?;
+        let mut connection = resting.take(now)?;
         if connection.is_there().await {
             return Some(connection);
         }
@@ -155,17 +156,16 @@ async fn ask_over(
 async fn finish(
     (reply, mut connection): (Reply, Connection),
     hop: &Hop<'_>,
-    pool: Option<&Pool>,
-    key: Key,
+    resting: Option<&Resting>,
     reused: bool,
 ) -> Answer {
     let remote = connection.remote;
-    if let Some(pool) = pool
+    if let Some(resting) = resting
         && !reply.truncated
         && !hop.asks_to_close()
         && connection.is_reusable().await
     {
-        pool.put(key, connection, reply.end);
+        resting.put(connection, reply.end);
     }
     Answer { reply, remote, reused }
 }
