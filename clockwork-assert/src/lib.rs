@@ -10,8 +10,10 @@ mod container_restarts;
 mod container_running;
 mod container_state;
 mod cpu_usage;
+mod data_consistency;
 mod database;
 mod database_connection;
+mod database_ref;
 mod deployed_revision;
 mod directory_exists;
 mod disk_space;
@@ -49,6 +51,7 @@ mod process_not_running;
 mod process_running;
 mod processes;
 mod query_success;
+mod replication;
 mod response_time;
 mod row_count;
 mod secrets_present;
@@ -58,8 +61,10 @@ mod ssl_certificate;
 mod table_exists;
 mod tcp_response;
 mod tls_version;
+mod tolerance;
 mod usage_subject;
 mod vulnerability_scan;
+mod workflow;
 
 pub use command::CommandAssert;
 pub use container_healthy::ContainerHealthyAssert;
@@ -67,7 +72,9 @@ pub use container_image::ContainerImageAssert;
 pub use container_restarts::ContainerRestartsAssert;
 pub use container_running::ContainerRunningAssert;
 pub use cpu_usage::CpuUsageAssert;
+pub use data_consistency::{DataConsistencyAssert, DataSide};
 pub use database_connection::{Credentials, DatabaseConnectionAssert};
+pub use database_ref::DatabaseRef;
 pub use deployed_revision::DeployedRevisionAssert;
 pub use directory_exists::DirectoryExistsAssert;
 pub use disk_space::DiskSpaceAssert;
@@ -94,6 +101,7 @@ pub use port_accessible::{PortAccessibleAssert, Transport};
 pub use process_not_running::ProcessNotRunningAssert;
 pub use process_running::ProcessRunningAssert;
 pub use query_success::QuerySuccessAssert;
+pub use replication::{ReplicationAssert, ReplicationMethod};
 pub use response_time::{Phase, ResponseTimeAssert};
 pub use row_count::RowCountAssert;
 pub use secrets_present::SecretsPresentAssert;
@@ -104,6 +112,8 @@ pub use table_exists::TableExistsAssert;
 pub use tcp_response::{AnswerAs, TcpResponseAssert};
 pub use tls_version::TlsVersion;
 pub use vulnerability_scan::{FailOn, IgnoredVulnerability, UnknownSeverity, VulnerabilityScanAssert};
+
+pub use workflow::{Capture, WorkflowAssert, WorkflowQuery, WorkflowRequest, WorkflowStep};
 
 pub use clockwork_drivers::handshake::Protocol;
 
@@ -117,6 +127,7 @@ pub fn register(registry: &mut Registry) {
     registry.assertion::<ContainerRestartsAssert>();
     registry.assertion::<ContainerRunningAssert>();
     registry.assertion::<CpuUsageAssert>();
+    registry.assertion::<DataConsistencyAssert>();
     registry.assertion::<DatabaseConnectionAssert>();
     registry.assertion::<DeployedRevisionAssert>();
     registry.assertion::<DirectoryExistsAssert>();
@@ -140,6 +151,7 @@ pub fn register(registry: &mut Registry) {
     registry.assertion::<ProcessNotRunningAssert>();
     registry.assertion::<ProcessRunningAssert>();
     registry.assertion::<QuerySuccessAssert>();
+    registry.assertion::<ReplicationAssert>();
     registry.assertion::<ResponseTimeAssert>();
     registry.assertion::<RowCountAssert>();
     registry.assertion::<SecretsPresentAssert>();
@@ -149,4 +161,5 @@ pub fn register(registry: &mut Registry) {
     registry.assertion::<TableExistsAssert>();
     registry.assertion::<TcpResponseAssert>();
     registry.assertion::<VulnerabilityScanAssert>();
+    registry.assertion::<WorkflowAssert>();
 }

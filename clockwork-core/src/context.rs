@@ -3,8 +3,9 @@
 use std::{
     collections::HashMap,
     fmt,
+    future::Future,
     sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use tokio::{
@@ -13,7 +14,8 @@ use tokio::{
 };
 
 use crate::{
-    CheckError, Clock, Driver, Fault, Observation, Probe, Resource, ResourceName, Vantage,
+    CheckError, Cleaned, Clock, Driver, Fault, Observation, Probe, Resource, ResourceName, Vantage,
+    cleanup::{Cleanup, Cleanups, Left},
     engine::Drivers,
     graph::Graph,
     phase::{Phase, SaysPhase},
@@ -29,6 +31,8 @@ pub struct Context {
     fresh_since: Instant,
     deadline: Option<Instant>,
     phase: Option<Arc<dyn SaysPhase>>,
+    /// What this attempt has to undo.
+    cleanups: Arc<Cleanups>,
 }
 
 /// What all checks of one run share.
@@ -41,6 +45,8 @@ pub(crate) struct Run {
     pub(crate) target_concurrency: Option<usize>,
     pub(crate) turns: Mutex<HashMap<String, Arc<Semaphore>>>,
     pub(crate) began: Instant,
+    /// What attempts that were ended have left to be undone.
+    pub(crate) left: Left,
 }
 
 impl Run {
@@ -51,7 +57,8 @@ impl Run {
         target_concurrency: Option<usize>,
     ) -> Self {
         let (shelf, turns) = (Shelf::default(), Mutex::default());
-        Self { graph, clock, drivers, shelf, target_concurrency, turns, began: Instant::now() }
+        let (began, left) = (Instant::now(), Left::default());
+        Self { graph, clock, drivers, shelf, target_concurrency, turns, began, left }
     }
 }
 
@@ -63,7 +70,7 @@ impl Context {
         fresh_since: Instant,
         deadline: Option<Instant>,
     ) -> Self {
-        Self { run, resource, vantage, fresh_since, deadline, phase: None }
+        Self { run, resource, vantage, fresh_since, deadline, phase: None, cleanups: Arc::default() }
     }
 
     /// Asks a probe, or shares the answer that somebody else got to the same question from the same vantage in this
@@ -134,6 +141,39 @@ impl Context {
         if let Some(look) = &self.phase {
             look.slot().set(phase.into());
         }
+    }
+
+    /// Does this when the attempt has ended, however it ends: with a verdict, with an error, by a panic, when its time is
+    /// over, or because the run is interrupted. What was registered last is done first.
+    ///
+    /// It gets a context of its own, whose deadline is `within` from when it begins; then it is given up. What became of it
+    /// stands in the result: what it says that it did, and that it failed. A check that passed and left something behind
+    /// has failed.
+    ///
+    /// Not done is it when the process is killed, or ended by a second Ctrl-C. Where the run's future is dropped, it is
+    /// left to the runtime.
+    pub fn finally<F, Fut>(&self, within: Duration, clean: F)
+    where
+        F: FnOnce(Self) -> Fut + Send + 'static,
+        Fut: Future<Output = Cleaned> + Send + 'static,
+    {
+        self.cleanups.add(Cleanup::new(within, clean), &self.run.left);
+    }
+
+    pub(crate) fn cleanups(&self) -> &Arc<Cleanups> {
+        &self.cleanups
+    }
+
+    /// For a cleanup: what was seen before says nothing any more.
+    pub(crate) fn with_deadline(&self, deadline: Instant) -> Self {
+        Self { deadline: Some(deadline), fresh_since: Instant::now(), phase: None, ..self.clone() }
+    }
+
+    /// The same, for a part of what is to be done: until then, if the attempt's own deadline is not earlier.
+    #[must_use]
+    pub fn until(&self, deadline: Instant) -> Self {
+        let deadline = self.deadline.map_or(deadline, |own| own.min(deadline));
+        Self { deadline: Some(deadline), ..self.clone() }
     }
 
     /// The same, looking from somewhere else.

@@ -18,6 +18,7 @@
 //! ```
 
 mod assertion;
+mod cleanup;
 mod clock;
 mod context;
 mod details;
@@ -45,6 +46,7 @@ pub mod text;
 mod verdict;
 
 pub use assertion::{Assertion, AssertionExt, AssertionKind, Declared, IntoAssertion, Invalid, assertion};
+pub use cleanup::Cleaned;
 pub use clock::{Clock, SystemClock};
 pub use context::Context;
 pub use driver::{Change, Drift, Driver, Hint, Observation, drift};

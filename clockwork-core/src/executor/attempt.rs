@@ -1,4 +1,4 @@
-//! One attempt: one look by one check, with its deadline. Panics end here.
+//! One attempt: one look by one check, with its deadline, and what has to be undone behind it. Panics end here.
 
 use std::{
     any::Any,
@@ -12,7 +12,13 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::{CheckError, Context, Fault, Vantage, Verdict, context::Run, duration::show};
+use crate::{
+    CheckError, Context, Fault, Vantage, Verdict,
+    cleanup::{self, Todo},
+    context::Run,
+    duration::show,
+    graph::Check,
+};
 
 /// How long a check may overrun its deadline, so that a probe that runs out of time can say what it waited for.
 const GRACE: Duration = Duration::from_millis(50);
@@ -20,14 +26,22 @@ const GRACE: Duration = Duration::from_millis(50);
 /// What one attempt brought.
 pub(super) type Raw = Result<Verdict, CheckError>;
 
-pub(super) async fn attempt(run: Arc<Run>, check: usize, fresh_since: Instant, deadline: Instant) -> Raw {
+pub(super) async fn attempt(run: Arc<Run>, index: usize, fresh_since: Instant, deadline: Instant) -> Raw {
     let graph = Arc::clone(&run.graph);
-    let check = &graph.checks[check];
+    let check = &graph.checks[index];
     let resource = check.node.map(|node| Arc::clone(&graph.nodes[node].resource));
     let vantage = check.declared.options.at.clone().map_or(Vantage::Host, Vantage::Inside);
-    let cx = Context::new(run, resource, vantage, fresh_since, Some(deadline));
+    let cx = Context::new(Arc::clone(&run), resource, vantage, fresh_since, Some(deadline));
+    let mut todo = Todo::new(run, index, cx.clone());
+    let raw = look(check, &cx, deadline).await;
+    // Only now: what the check held is free.
+    let cleaned = todo.run().await;
+    if cleaned.is_empty() { raw } else { cleanup::told(raw, &cleaned) }
+}
+
+async fn look(check: &Check, cx: &Context, deadline: Instant) -> Raw {
     let began = Instant::now();
-    let mut look = pin!(async { check.declared.assertion.check(&cx).await });
+    let mut look = pin!(async { check.declared.assertion.check(cx).await });
     let look = poll_fn(|task| match catch_unwind(AssertUnwindSafe(|| look.as_mut().poll(task))) {
         Ok(poll) => poll.map(Ok),
         Err(panic) => Poll::Ready(Err(panic)),

@@ -22,7 +22,7 @@ use super::{
     timeline::Timeline,
 };
 use crate::{
-    CheckError, Event, Outcome, Report,
+    CheckError, Cleaned, Event, Outcome, Report, cleanup,
     clock::rfc3339,
     context::Run,
     duration::show,
@@ -43,6 +43,7 @@ struct EndOfRun(Arc<Run>);
 
 impl Drop for EndOfRun {
     fn drop(&mut self) {
+        self.0.left.close();
         self.0.shelf.clear();
     }
 }
@@ -88,6 +89,8 @@ struct Dispatcher {
     fresh: Vec<Instant>,
     /// How many resources each open cross-resource check still waits for.
     cross_needs: HashMap<usize, usize>,
+    /// Why nothing more is looked at.
+    enough: Option<String>,
 }
 
 impl Dispatcher {
@@ -115,6 +118,7 @@ impl Dispatcher {
             causes: vec![Vec::new(); graph.nodes.len()],
             fresh: vec![began; graph.nodes.len()],
             cross_needs,
+            enough: None,
             graph,
             run,
             options,
@@ -142,15 +146,18 @@ impl Dispatcher {
                 biased;
                 () = &mut stopped => {
                     interrupted = true;
-                    self.skip_the_rest("the run was interrupted");
+                    self.skip_the_rest("the run was interrupted").await;
                 }
                 Some(first) = self.tasks.join_next() => {
                     self.ended(first);
-                    while let Some(ended) = self.tasks.try_join_next() {
+                    while self.enough.is_none() && let Some(ended) = self.tasks.try_join_next() {
                         self.ended(ended);
                     }
+                    if let Some(reason) = self.enough.take() {
+                        self.skip_the_rest(&reason).await;
+                    }
                 }
-                () = at(self.deadline) => self.out_of_time(),
+                () = at(self.deadline) => self.out_of_time().await,
                 () = at(wake) => self.wake(),
             }
         }
@@ -386,7 +393,7 @@ impl Dispatcher {
         self.conclude(check, result);
         if fails && self.options.fail_fast {
             let id = Arc::clone(&self.graph.checks[check].id);
-            self.skip_the_rest(&format!("the run stopped at its first failure, {id}"));
+            self.enough = Some(format!("the run stopped at its first failure, {id}"));
         } else if let Some(node) = self.graph.checks[check].node {
             self.open_checks[node] -= 1;
             if self.open_checks[node] == 0 {
@@ -408,8 +415,9 @@ impl Dispatcher {
         self.open -= 1;
     }
 
-    fn skip_the_rest(&mut self, reason: &str) {
-        self.abandon(|dispatcher, check| {
+    async fn skip_the_rest(&mut self, reason: &str) {
+        let cleaned = self.clean_up().await;
+        self.abandon(&cleaned, |dispatcher, check| {
             let attempts = dispatcher.active[check].as_ref().map_or(0, |active| active.attempts);
             CheckResult {
                 message: reason.to_owned(),
@@ -420,9 +428,10 @@ impl Dispatcher {
     }
 
     /// The run's deadline passed: what is open could not be judged, or keeps what it last saw.
-    fn out_of_time(&mut self) {
+    async fn out_of_time(&mut self) {
         let after = show(self.run.began.elapsed());
-        self.abandon(|dispatcher, check| {
+        let cleaned = self.clean_up().await;
+        self.abandon(&cleaned, |dispatcher, check| {
             let finding = match dispatcher.active[check].as_ref().and_then(|active| active.last.clone()) {
                 Some(last) if last.outcome != Outcome::Passed => Finding {
                     message: format!("{} (the run's deadline passed after {after})", last.message),
@@ -458,19 +467,59 @@ impl Dispatcher {
         }
     }
 
+    /// Ends all attempts, and does what they leave to be undone. Where none does, nobody waits.
+    async fn clean_up(&mut self) -> HashMap<usize, Vec<Cleaned>> {
+        self.tasks.abort_all();
+        let mut cleaned = HashMap::new();
+        let run = Arc::clone(&self.run);
+        if run.left.open() == 0 {
+            return cleaned;
+        }
+        let deadline = Instant::now() + CLEANING;
+        // An attempt leaves it behind when it has really ended, which one that blocks its thread may never do.
+        while run.left.waiting() < run.left.open()
+            && let Ok(Some(_)) = tokio::time::timeout_at(deadline, self.tasks.join_next()).await
+        {}
+        let mut cleaning = JoinSet::new();
+        for mut todo in run.left.take() {
+            cleaned.insert(todo.check, vec![Cleaned::failed("it did not finish", serde_json::Value::Null)]);
+            cleaning.spawn(async move { (todo.check, todo.run().await) });
+        }
+        while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, cleaning.join_next()).await {
+            if let Ok((check, done)) = ended {
+                cleaned.insert(check, done);
+            }
+        }
+        cleaned
+    }
+
     /// Ends the run for every open check in this way.
-    fn abandon(&mut self, end: impl Fn(&mut Self, usize) -> CheckResult) {
+    fn abandon(
+        &mut self,
+        cleaned: &HashMap<usize, Vec<Cleaned>>,
+        end: impl Fn(&mut Self, usize) -> CheckResult,
+    ) {
         self.tasks.abort_all();
         self.ready.clear();
         self.sleeping.clear();
         for check in 0..self.results.len() {
             if self.results[check].is_none() {
-                let result = end(self, check);
+                let mut result = end(self, check);
+                if let Some(cleaned) = cleaned.get(&check) {
+                    let told = cleanup::failures(cleaned).unwrap_or_else(|| String::from("its cleanup ran"));
+                    result.message = format!("{}; {told}", result.message);
+                    if let Some(details) = cleanup::details(cleaned) {
+                        result.details.add("cleanup", &details);
+                    }
+                }
                 self.conclude(check, result);
             }
         }
     }
 }
+
+/// How long a run that is ended from outside waits for what its checks left to be undone.
+const CLEANING: Duration = Duration::from_secs(15);
 
 /// Waits until then; forever, where there is no such time.
 async fn at(time: Option<Instant>) {

@@ -64,3 +64,6 @@ impl Stop {
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;
+
+#[cfg(test)]
+mod cleanup_tests;

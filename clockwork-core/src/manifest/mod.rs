@@ -199,6 +199,7 @@ impl<'a> Reader<'a> {
             file: 0,
             shown_as: &self.shown_as,
             unread: HashSet::new(),
+            captures: Vec::new(),
             plain: Arc::default(),
         };
         let project = lowering.project();

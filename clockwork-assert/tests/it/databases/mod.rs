@@ -1,6 +1,7 @@
 //! The kinds about databases, against real servers of PostgreSQL and MariaDB and real SQLite files; `psql`, `mariadb` and
 //! `sqlite3` are the witnesses.
 
+mod consistency;
 mod daemon;
 mod hostile;
 #[cfg(feature = "mysql")]
@@ -12,6 +13,7 @@ mod postgres;
 mod postgres_server;
 mod postgres_statements;
 mod postgres_tls;
+mod replication;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
