@@ -61,6 +61,9 @@ pub struct WorkflowStep {
 /// How often a step is tried again.
 const EVERY: Duration = Duration::from_millis(500);
 
+/// A try with less time than this would only show that it had too little.
+const QUICKEST: Duration = Duration::from_millis(100);
+
 /// How a step went.
 pub(super) struct Run {
     pub(super) ended: Ended,
@@ -195,30 +198,34 @@ impl WorkflowStep {
     pub(super) async fn run(&self, captured: &mut Captured, cx: &Context) -> Run {
         let began = Instant::now();
         let until = self.within.map(|within| began + within);
-        let mut tries = 0;
+        let (mut tries, mut before) = (0, None);
         loop {
             tries += 1;
             let now = Instant::now();
-            let mut cx = cx.clone();
-            for end in self.timeout.map(|timeout| now + timeout).into_iter().chain(until) {
-                cx = cx.until(end);
+            let ends = self.timeout.map(|timeout| now + timeout).into_iter().chain(until);
+            let limited = ends.fold(cx.clone(), |cx, end| cx.until(end));
+            let (mut ended, timed_out) = self.once(captured, &limited).await;
+            // That the last try had too little time says less than what the one before it saw.
+            if let (true, Some(last)) = (timed_out, before.take()) {
+                ended = last;
             }
-            let ended = self.once(captured, &cx).await;
             let again = match &ended {
                 Ended::Held => false,
                 Ended::Wrong(..) => true,
                 Ended::Errored(error) => error.can_retry(),
             };
             let next = Instant::now() + self.every.unwrap_or(EVERY);
-            let late = |end: Instant| next >= end;
+            let late = |end: Instant| next + QUICKEST >= end;
             if !again || until.is_none_or(late) || cx.deadline().is_some_and(late) {
                 return Run { ended, took: began.elapsed(), tries };
             }
+            before = Some(ended);
             sleep(next.saturating_duration_since(Instant::now())).await;
         }
     }
 
-    async fn once(&self, captured: &mut Captured, cx: &Context) -> Ended {
+    /// One try, and whether time ran out.
+    async fn once(&self, captured: &mut Captured, cx: &Context) -> (Ended, bool) {
         let found = match (&self.request, &self.query) {
             (Some(request), _) => self.ask(request, captured, cx).await,
             (None, Some(query)) => self.query_once(query, captured, cx).await,
@@ -226,17 +233,22 @@ impl WorkflowStep {
         };
         let values = match found {
             Ok(Ok(values)) => values,
-            Ok(Err((message, judged))) => return Ended::Wrong(message, judged),
+            Ok(Err((message, judged))) => return (Ended::Wrong(message, judged), false),
             // What the target does wrong says nothing of what was to be compared.
-            Err(error) if error.fault() == Fault::Target => return Ended::Wrong(error.to_string(), false),
-            Err(error) => return Ended::Errored(error),
+            Err(error) if error.fault() == Fault::Target => {
+                return (Ended::Wrong(error.to_string(), false), error.is_timeout());
+            }
+            Err(error) => {
+                let timed_out = error.is_timeout();
+                return (Ended::Errored(error), timed_out);
+            }
         };
         for (name, value, secret) in values {
             if let Err(message) = captured.take(&name, value, secret) {
-                return Ended::Wrong(message, false);
+                return (Ended::Wrong(message, false), false);
             }
         }
-        Ended::Held
+        (Ended::Held, false)
     }
 
     async fn ask(&self, request: &WorkflowRequest, captured: &Captured, cx: &Context) -> Found {

@@ -127,13 +127,15 @@ impl Dispatcher {
     }
 
     async fn run(mut self) -> Report {
-        for node in (0..self.graph.nodes.len()).filter(|&node| self.needs[node] == 0).collect::<Vec<_>>() {
-            self.release(node);
-        }
+        // Those about no resource first: what a resource without checks releases must not be taken for one of them, and
+        // be looked at twice.
         for check in 0..self.graph.checks.len() {
             if self.cross_needs.get(&check) == Some(&0) {
                 self.release_cross(check);
             }
+        }
+        for node in (0..self.graph.nodes.len()).filter(|&node| self.needs[node] == 0).collect::<Vec<_>>() {
+            self.release(node);
         }
         let stop: Stop = self.options.stop.clone();
         let stopped = stop.stopped();

@@ -66,4 +66,6 @@ impl Stop {
 mod tests;
 
 #[cfg(test)]
+mod across_tests;
+#[cfg(test)]
 mod cleanup_tests;

@@ -253,7 +253,7 @@ mod engines {
         says(
             &result,
             Outcome::Failed,
-            "2 rows different (name \"Apple\": price is the number -0.500 and the text \"x\"",
+            "2 rows different (name \"Apple\": price is the number -0.5 and the text \"x\"",
         );
         says(&result, Outcome::Failed, "name \"Zoë\": weight is 0.1 and NULL");
         let number = DataSide::at(Connection::sqlite(&file), "SELECT 1 AS id");

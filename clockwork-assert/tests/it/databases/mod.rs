@@ -10,7 +10,7 @@ mod mariadb;
 mod mariadb_server;
 mod migrations;
 mod postgres;
-mod postgres_server;
+pub(crate) mod postgres_server;
 mod postgres_statements;
 mod postgres_tls;
 mod replication;

@@ -230,7 +230,8 @@ async fn a_canary_is_taken_away_when_the_run_is_interrupted() {
     let slow = follows(&primary, &replica, ReplicationMethod::Canary).max_lag(Duration::from_secs(50));
     let project = Project::new("test").assert(slow.timeout(Duration::from_secs(60)));
     let stop = Stop::default();
-    let options = RunOptions { stop: stop.clone(), ..RunOptions::default() };
+    let mut options = RunOptions::default();
+    options.stop = stop.clone();
     let mut events = Engine::standard().run(Arc::new(Graph::new(&project).unwrap()), options).unwrap();
     let run = tokio::spawn(async move {
         while let Some(event) = events.next().await {

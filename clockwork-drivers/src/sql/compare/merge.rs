@@ -44,8 +44,10 @@ impl Layout {
         }
     }
 
-    fn key(&self, side: Side, row: &Row) -> Vec<Value> {
-        self.key.iter().filter_map(|&column| row.get(self.place(side, column)).cloned()).collect()
+    /// The values of the key.
+    fn key<'a>(&'a self, side: Side, row: &'a Row) -> impl Iterator<Item = &'a Value> {
+        // A row has as many values as there are columns, or else it is a broken one, which is equal to none.
+        self.key.iter().map(move |&column| row.get(self.place(side, column)).unwrap_or(&Value::Null))
     }
 
     fn named<'a>(&'a self, side: Side, row: &'a Row) -> impl Iterator<Item = (&'a str, &'a Value)> {
@@ -62,8 +64,8 @@ struct Reader<'a> {
     stream: &'a mut RowStream,
     layout: &'a Layout,
     rows: u64,
-    /// The next row, with its key.
-    head: Option<(Vec<Value>, Row)>,
+    /// The next row.
+    head: Option<Row>,
 }
 
 /// The outer error is ours, the inner one says why there is nothing to compare.
@@ -76,49 +78,46 @@ enum Halt {
 }
 
 impl Reader<'_> {
-    fn halt(&self, incomparable: Incomparable) -> Halt {
-        Halt::Theirs(incomparable)
-    }
-
     /// Takes the row in hand, and the next one into it.
-    async fn advance(&mut self) -> Result<Option<(Vec<Value>, Row)>, Halt> {
-        let row = match self.stream.next().await.map_err(Halt::Ours)? {
-            Ok(row) => row,
-            Err(Stopped::Failed(failure)) => return Err(self.halt(Incomparable::Failed(self.side, failure))),
-            Err(Stopped::Incomplete(what)) => return Err(self.halt(Incomparable::Columns(self.side, what))),
+    async fn advance(&mut self) -> Result<Option<Row>, Halt> {
+        let (side, layout) = (self.side, self.layout);
+        let next = match self.stream.next().await.map_err(Halt::Ours)? {
+            Ok(next) => next,
+            Err(Stopped::Failed(failure)) => return Err(Halt::Theirs(Incomparable::Failed(side, failure))),
+            Err(Stopped::Incomplete(what)) => return Err(Halt::Theirs(Incomparable::Columns(side, what))),
         };
-        let next = row.map(|row| (self.layout.key(self.side, &row), row));
-        if let Some((key, _)) = &next {
+        if let Some(row) = &next {
             self.rows += 1;
-            if let Some(at) = key.iter().position(|value| *value == Value::Null) {
-                let column = self.layout.columns[self.layout.key[at]].clone();
-                return Err(self.halt(Incomparable::NullKey { side: self.side, column }));
+            if let Some(at) = layout.key(side, row).position(|value| *value == Value::Null) {
+                let column = layout.columns[layout.key[at]].clone();
+                return Err(Halt::Theirs(Incomparable::NullKey { side, column }));
             }
-            if let Some((before, _)) = &self.head
-                && before > key
+            if let Some(before) = &self.head
+                && layout.key(side, before).gt(layout.key(side, row))
             {
-                let keys = [show_key(self.layout, before), show_key(self.layout, key)];
-                return Err(self.halt(Incomparable::Unsorted { side: self.side, keys }));
+                let keys = [show_key(layout, side, before), show_key(layout, side, row)];
+                return Err(Halt::Theirs(Incomparable::Unsorted { side, keys }));
             }
         }
         Ok(std::mem::replace(&mut self.head, next))
     }
 
     /// Takes all rows that have the key of the row in hand: the first, and how many there are.
-    async fn group(&mut self) -> Result<Option<(Vec<Value>, Row, u64)>, Halt> {
-        let Some((key, row)) = self.advance().await? else { return Ok(None) };
+    async fn group(&mut self) -> Result<Option<(Row, u64)>, Halt> {
+        let Some(row) = self.advance().await? else { return Ok(None) };
         let mut count = 1;
-        while self.head.as_ref().is_some_and(|(next, _)| *next == key) {
+        let (side, layout) = (self.side, self.layout);
+        while self.head.as_ref().is_some_and(|next| layout.key(side, next).eq(layout.key(side, &row))) {
             self.advance().await?;
             count += 1;
         }
-        Ok(Some((key, row, count)))
+        Ok(Some((row, count)))
     }
 }
 
 /// `id 5, region "eu"`.
-pub(super) fn show_key(layout: &Layout, key: &[Value]) -> String {
-    let shown = layout.key.iter().zip(key);
+fn show_key(layout: &Layout, side: Side, row: &Row) -> String {
+    let shown = layout.key.iter().zip(layout.key(side, row));
     let shown: Vec<_> = shown
         .map(|(&column, value)| {
             format!("{} {value}", clockwork_core::text::harmless(&layout.columns[column]))
@@ -159,21 +158,15 @@ async fn compare(
             (None, None) => break,
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (Some((left, _)), Some((right, _))) => left.cmp(right),
+            (Some(one), Some(other)) => layout.key(Side::Left, one).cmp(layout.key(Side::Right, other)),
         };
         let on_left = if ordering.is_le() { left.group().await? } else { None };
         let on_right = if ordering.is_ge() { right.group().await? } else { None };
         match (on_left, on_right) {
-            (Some((key, row, 1)), Some((_, other, 1))) => seen.pair(layout, &key, &row, &other),
-            (Some((key, row, count)), Some((_, other, others))) => {
-                seen.several(layout, &key, (&row, count), (&other, others));
-            }
-            (Some((key, row, count)), None) => {
-                seen.alone(layout, DifferenceKind::Missing, Side::Left, &key, &row, count);
-            }
-            (None, Some((key, row, count))) => {
-                seen.alone(layout, DifferenceKind::Extra, Side::Right, &key, &row, count);
-            }
+            (Some((row, 1)), Some((other, 1))) => seen.pair(layout, &row, &other),
+            (Some(left), Some(right)) => seen.several(layout, &left, &right),
+            (Some(row), None) => seen.alone(layout, Side::Left, &row),
+            (None, Some(row)) => seen.alone(layout, Side::Right, &row),
             (None, None) => break,
         }
         if (left.rows + right.rows) / TOLD > told {
@@ -186,23 +179,25 @@ async fn compare(
 }
 
 impl Compared {
-    fn example(&mut self, layout: &Layout, kind: DifferenceKind, key: &[Value], told: impl FnOnce() -> Told) {
+    fn example(
+        &mut self,
+        layout: &Layout,
+        kind: DifferenceKind,
+        (side, row): (Side, &Row),
+        told: impl FnOnce() -> Told,
+    ) {
         if self.examples.iter().filter(|example| example.kind == kind).count() >= EXAMPLES {
             return;
         }
         let Told { message, columns } = told();
-        let named = layout.key.iter().zip(key);
-        let named = named.map(|(&column, value)| (layout.columns[column].clone(), value.json())).collect();
-        self.examples.push(Difference {
-            kind,
-            message: format!("{}{message}", show_key(layout, key)),
-            key: named,
-            columns,
-        });
+        let named = layout.key.iter().zip(layout.key(side, row));
+        let key = named.map(|(&column, value)| (layout.columns[column].clone(), value.json())).collect();
+        let message = format!("{}{message}", show_key(layout, side, row));
+        self.examples.push(Difference { kind, message, key, columns });
     }
 
     /// One row on each side.
-    fn pair(&mut self, layout: &Layout, key: &[Value], left: &Row, right: &Row) {
+    fn pair(&mut self, layout: &Layout, left: &Row, right: &Row) {
         let mut differ = Vec::new();
         for (column, value) in left.iter().enumerate() {
             let other = layout.right.get(column).and_then(|&at| right.get(at));
@@ -216,7 +211,7 @@ impl Compared {
             return;
         }
         self.differing += 1;
-        self.example(layout, DifferenceKind::Differing, key, || {
+        self.example(layout, DifferenceKind::Differing, (Side::Left, left), || {
             let (mut messages, mut columns) = (Vec::new(), Map::new());
             for (column, value, other) in differ.iter().take(COLUMNS) {
                 let name = &layout.columns[*column];
@@ -241,20 +236,13 @@ impl Compared {
     }
 
     /// A key that only one side has.
-    fn alone(
-        &mut self,
-        layout: &Layout,
-        kind: DifferenceKind,
-        side: Side,
-        key: &[Value],
-        row: &Row,
-        count: u64,
-    ) {
-        match kind {
-            DifferenceKind::Extra => self.extra += count,
-            _ => self.missing += count,
-        }
-        self.example(layout, kind, key, || {
+    fn alone(&mut self, layout: &Layout, side: Side, (row, count): &(Row, u64)) {
+        let kind = match side {
+            Side::Left => DifferenceKind::Missing,
+            Side::Right => DifferenceKind::Extra,
+        };
+        *self.count_of(kind) += count;
+        self.example(layout, kind, (side, row), || {
             let told = values(layout, side, row);
             match count {
                 1 => told,
@@ -264,31 +252,26 @@ impl Compared {
     }
 
     /// A key that a side has more than once.
-    fn several(
-        &mut self,
-        layout: &Layout,
-        key: &[Value],
-        (left, count): (&Row, u64),
-        (right, others): (&Row, u64),
-    ) {
-        let (kind, side, row) = match count.cmp(&others) {
-            Ordering::Equal => {
-                self.repeated += count;
-                (DifferenceKind::Repeated, Side::Left, left)
-            }
-            Ordering::Greater => {
-                self.missing += count - others;
-                (DifferenceKind::Missing, Side::Left, left)
-            }
-            Ordering::Less => {
-                self.extra += others - count;
-                (DifferenceKind::Extra, Side::Right, right)
-            }
+    fn several(&mut self, layout: &Layout, (left, count): &(Row, u64), (right, others): &(Row, u64)) {
+        let (kind, side, row, apart) = match count.cmp(others) {
+            Ordering::Equal => (DifferenceKind::Repeated, Side::Left, left, *count),
+            Ordering::Greater => (DifferenceKind::Missing, Side::Left, left, count - others),
+            Ordering::Less => (DifferenceKind::Extra, Side::Right, right, others - count),
         };
-        self.example(layout, kind, key, || Told {
+        *self.count_of(kind) += apart;
+        self.example(layout, kind, (side, row), || Told {
             message: format!(": {count} rows on the left, {others} on the right"),
             columns: values(layout, side, row).columns,
         });
+    }
+
+    fn count_of(&mut self, kind: DifferenceKind) -> &mut u64 {
+        match kind {
+            DifferenceKind::Missing => &mut self.missing,
+            DifferenceKind::Extra => &mut self.extra,
+            DifferenceKind::Differing => &mut self.differing,
+            DifferenceKind::Repeated => &mut self.repeated,
+        }
     }
 }
 

@@ -1,14 +1,16 @@
 //! [`Number`]: a number of a database, exactly, whatever type it had there: 1 is 1.0 is 1.00.
 
-use std::cmp::Ordering;
+use std::{borrow::Cow, cmp::Ordering, fmt};
 
 /// A number. Greater and less are as PostgreSQL has them, where NaN is one value, and greater than all others.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Number {
     /// Less than all others.
     NegativeInfinity,
-    /// One with digits.
-    Finite(Decimal),
+    /// A whole one that fits.
+    Whole(i64),
+    /// Any other one with digits, and never one that is whole and fits.
+    Decimal(Decimal),
     /// Greater than all that have digits.
     Infinity,
     /// What is no number, and yet the value of a column of numbers.
@@ -34,23 +36,105 @@ impl Number {
             "NaN" => Some(Self::NaN),
             "Infinity" | "inf" => Some(Self::Infinity),
             "-Infinity" | "-inf" => Some(Self::NegativeInfinity),
-            _ => Decimal::parse(text).map(Self::Finite),
+            _ => match text.parse() {
+                Ok(whole) => Some(Self::Whole(whole)),
+                Err(_) => Decimal::parse(text).map(Self::of),
+            },
+        }
+    }
+
+    /// One number has one form.
+    fn of(decimal: Decimal) -> Self {
+        match decimal.whole() {
+            Some(whole) => Self::Whole(whole),
+            None => Self::Decimal(decimal),
+        }
+    }
+
+    /// Its digits, where it has some.
+    fn digits(&self) -> Option<Cow<'_, Decimal>> {
+        match self {
+            Self::Whole(whole) => Decimal::parse(&whole.to_string()).map(Cow::Owned),
+            Self::Decimal(decimal) => Some(Cow::Borrowed(decimal)),
+            _ => None,
         }
     }
 
     /// Whether they are at most this far apart.
     pub fn is_near(&self, other: &Self, tolerance: &Self) -> bool {
-        match (self, other, tolerance) {
-            (Self::Finite(one), Self::Finite(other), Self::Finite(tolerance)) => {
-                one == other || one.is_near(other, tolerance)
+        self == other
+            || match (self.digits(), other.digits(), tolerance.digits()) {
+                (Some(one), Some(other), Some(tolerance)) => one.is_near(&other, &tolerance),
+                _ => false,
             }
-            _ => self == other,
-        }
     }
 
     /// Whether it is no less than zero, and has digits.
     pub fn is_distance(&self) -> bool {
-        matches!(self, Self::Finite(decimal) if !decimal.negative)
+        self.digits().is_some_and(|decimal| !decimal.negative)
+    }
+
+    fn rank(&self) -> u8 {
+        match self {
+            Self::NegativeInfinity => 0,
+            Self::Whole(_) | Self::Decimal(_) => 1,
+            Self::Infinity => 2,
+            Self::NaN => 3,
+        }
+    }
+}
+
+impl PartialOrd for Number {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Number {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Whole(one), Self::Whole(other)) => one.cmp(other),
+            _ => match (self.digits(), other.digits()) {
+                (Some(one), Some(other)) => one.cmp(&other),
+                _ => self.rank().cmp(&other.rank()),
+            },
+        }
+    }
+}
+
+/// In full where that is short, and otherwise with its power of ten.
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NegativeInfinity => f.write_str("-Infinity"),
+            Self::Whole(whole) => write!(f, "{whole}"),
+            Self::Decimal(decimal) => write!(f, "{decimal}"),
+            Self::Infinity => f.write_str("Infinity"),
+            Self::NaN => f.write_str("NaN"),
+        }
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits: String = self.digits.iter().map(|digit| char::from(b'0' + digit)).collect();
+        let sign = if self.negative { "-" } else { "" };
+        let length = digits.len() as i64;
+        let zeros = |count: i64| "0".repeat(usize::try_from(count).unwrap_or(0));
+        match self.exponent {
+            _ if digits.is_empty() => f.write_str("0"),
+            before @ -5..=0 => write!(f, "{sign}0.{}{digits}", zeros(-before)),
+            before if before > 0 && before < length => {
+                let (whole, fraction) = digits.split_at(usize::try_from(before).unwrap_or(0));
+                write!(f, "{sign}{whole}.{fraction}")
+            }
+            before @ 1..=40 => write!(f, "{sign}{digits}{}", zeros(before - length)),
+            before => {
+                let (first, rest) = digits.split_at(1);
+                let point = if rest.is_empty() { "" } else { "." };
+                write!(f, "{sign}{first}{point}{rest}e{}", before - 1)
+            }
+        }
     }
 }
 
@@ -79,6 +163,22 @@ impl Decimal {
         }
         let exponent = (whole.len() as i64 - leading as i64).checked_add(power)?;
         Some(Self { negative, exponent, digits: digits.into() })
+    }
+
+    /// As a whole number, if it is one that fits.
+    fn whole(&self) -> Option<i64> {
+        if self.is_zero() {
+            return Some(0);
+        }
+        if self.end() < 0 || self.exponent > 19 {
+            return None;
+        }
+        let digits = self.digits.iter().chain(std::iter::repeat(&0));
+        let mut digits = digits.take(usize::try_from(self.exponent).ok()?);
+        // Below zero, where there is one more.
+        let whole =
+            digits.try_fold(0_i64, |whole, digit| whole.checked_mul(10)?.checked_sub(i64::from(*digit)))?;
+        if self.negative { Some(whole) } else { whole.checked_neg() }
     }
 
     fn is_zero(&self) -> bool {
@@ -198,6 +298,20 @@ mod tests {
         ];
         for pair in sorted.windows(2) {
             assert!(number(pair[0]) < number(pair[1]), "{pair:?}");
+        }
+        for (text, shown) in [
+            ("1.50", "1.5"),
+            ("-0.0050", "-0.005"),
+            ("1e2", "100"),
+            ("12345678901234567890123.5", "12345678901234567890123.5"),
+            ("92233720368547758070", "92233720368547758070"),
+            ("-9223372036854775808.0", "-9223372036854775808"),
+            ("9223372036854775808", "9223372036854775808"),
+            ("1.5e300", "1.5e300"),
+            ("-1e-300", "-1e-300"),
+        ] {
+            assert_eq!(number(text).to_string(), shown, "{text}");
+            assert_eq!(number(shown), number(text));
         }
         for text in ["", "-", ".", "1.2.3", "1e", "x", "0x1", "1e999999999999999999999", " 1"] {
             assert_eq!(Number::parse(text), None, "{text}");

@@ -17,7 +17,7 @@ pub enum Value {
     /// A boolean, which only PostgreSQL has.
     Bool(bool),
     /// A number of any type.
-    Number(Number, Box<str>),
+    Number(Number),
     /// A text; and what has no type of its own here, as the engine writes it: times in UTC, arrays, JSON.
     Text(Box<str>),
     /// Bytes that are no text.
@@ -31,7 +31,7 @@ impl Value {
     /// A number; a text, where it is none.
     pub(in crate::sql) fn number(text: &str) -> Self {
         match Number::parse(text) {
-            Some(number) => Self::Number(number, text.into()),
+            Some(number) => Self::Number(number),
             None => Self::Text(text.into()),
         }
     }
@@ -63,7 +63,7 @@ impl Value {
         match self {
             Self::Null => "NULL",
             Self::Bool(_) => "boolean",
-            Self::Number(..) => "number",
+            Self::Number(_) => "number",
             Self::Text(_) => "text",
             Self::Bytes(_) => "bytes",
         }
@@ -72,9 +72,7 @@ impl Value {
     /// Whether it is the same value, or a number that is near enough.
     pub(super) fn is_same(&self, other: &Self, tolerance: Option<&Number>) -> bool {
         match (self, other, tolerance) {
-            (Self::Number(one, _), Self::Number(other, _), Some(tolerance)) => one.is_near(other, tolerance),
-            // However it is written.
-            (Self::Number(one, _), Self::Number(other, _), None) => one == other,
+            (Self::Number(one), Self::Number(other), Some(tolerance)) => one.is_near(other, tolerance),
             _ => self == other,
         }
     }
@@ -84,7 +82,10 @@ impl Value {
         match self {
             Self::Null => Json::Null,
             Self::Bool(value) => Json::Bool(*value),
-            Self::Number(_, text) => numeric(text).unwrap_or_else(|| Json::from(short(text))),
+            Self::Number(number) => {
+                let text = number.to_string();
+                numeric(&text).unwrap_or_else(|| Json::from(short(&text)))
+            }
             Self::Text(text) => Json::from(short(text)),
             Self::Bytes(_) => Json::from(self.to_string()),
         }
@@ -94,8 +95,8 @@ impl Value {
     pub(super) fn size(&self) -> usize {
         size_of::<Self>()
             + match self {
-                Self::Null | Self::Bool(_) => 0,
-                Self::Number(_, text) => 2 * text.len(),
+                Self::Null | Self::Bool(_) | Self::Number(Number::Whole(_)) => 0,
+                Self::Number(_) => 32,
                 Self::Text(text) => text.len(),
                 Self::Bytes(bytes) => bytes.len(),
             }
@@ -115,7 +116,7 @@ impl fmt::Display for Value {
         match self {
             Self::Null => f.write_str("NULL"),
             Self::Bool(value) => write!(f, "{value}"),
-            Self::Number(_, text) => f.write_str(&short(text)),
+            Self::Number(number) => f.write_str(&short(&number.to_string())),
             Self::Text(text) => f.write_str(&quote(text)),
             Self::Bytes(bytes) => {
                 f.write_str("0x")?;
@@ -150,6 +151,13 @@ mod tests {
         ] {
             assert_eq!(one.is_same(&other, None), same, "{one} {other}");
         }
+    }
+
+    #[test]
+    fn keys_are_equal_however_they_are_written() {
+        assert_eq!(Value::number("1.0").cmp(&Value::number("1.000")), std::cmp::Ordering::Equal);
+        assert!(Value::number("9") < Value::number("9.5") && Value::number("9.5") < Value::number("10"));
+        assert!(Value::number("10") < Value::text(b"1"));
     }
 
     #[test]
