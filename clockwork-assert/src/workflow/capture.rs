@@ -123,7 +123,7 @@ impl Capture {
     ///
     /// # Errors
     /// Why it is not there.
-    pub(super) fn from_response(&self, seen: &HttpObservation) -> Result<Value, String> {
+    pub(super) fn of_response(&self, seen: &HttpObservation) -> Result<Value, String> {
         match &self.from {
             Source::Json(path) | Source::Short(path) => {
                 let document = seen.json().map_err(|error| error.to_string())?;
@@ -152,7 +152,7 @@ impl Capture {
     ///
     /// # Errors
     /// Why it is not there.
-    pub(super) fn from_rows(&self, seen: &Rows) -> Result<Value, String> {
+    pub(super) fn of_rows(&self, seen: &Rows) -> Result<Value, String> {
         let row = seen.rows.first().ok_or("the query brought no row")?;
         let place = match &self.from {
             Source::Column(name) | Source::Short(name) => {

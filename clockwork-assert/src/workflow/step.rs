@@ -258,7 +258,7 @@ impl WorkflowStep {
         if let Err(wrong) = request.judge(&seen)? {
             return Ok(Err(wrong));
         }
-        Ok(self.taken(|capture| capture.from_response(&seen)))
+        Ok(self.taken(|capture| capture.of_response(&seen)))
     }
 
     async fn query_once(&self, query: &WorkflowQuery, captured: &Captured, cx: &Context) -> Found {
@@ -271,7 +271,7 @@ impl WorkflowStep {
         if let Err(wrong) = query.judge(rows)? {
             return Ok(Err(wrong));
         }
-        Ok(self.taken(|capture| capture.from_rows(rows)))
+        Ok(self.taken(|capture| capture.of_rows(rows)))
     }
 
     fn taken(&self, take: impl Fn(&Capture) -> Result<Value, String>) -> Result<Values, (String, bool)> {

@@ -31,5 +31,4 @@ mod service_active;
 mod tcp_response;
 mod vulnerability_api;
 mod vulnerability_scan;
-#[cfg(feature = "sqlite")]
 mod workflow;

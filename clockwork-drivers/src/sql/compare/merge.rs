@@ -152,7 +152,8 @@ async fn compare(
     let mut told = 0;
     // Both servers sort at the same time.
     let (first, second) = tokio::join!(left.advance(), right.advance());
-    (first?, second?);
+    first?;
+    second?;
     loop {
         let ordering = match (&left.head, &right.head) {
             (None, None) => break,

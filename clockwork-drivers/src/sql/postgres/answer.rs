@@ -165,9 +165,7 @@ impl Answer {
                 self.failure.get_or_insert(failure);
             }
             b'C' if self.own_left == 0 => {
-                if self.affected.is_none() {
-                    self.affected = Some(affected(&message.body));
-                }
+                self.affected.get_or_insert_with(|| affected(&message.body));
             }
             b'C' => self.own_left -= 1,
             // Nothing ran, so that nothing succeeded: a comment swallowed the statement, most often.

@@ -69,8 +69,7 @@ fn answer(
     sorted: &Sorted,
     mut pump: Pump,
 ) -> rusqlite::Result<Result<(), Stopped>> {
-    let columns: Vec<String> =
-        connection.prepare(&sorted.sql)?.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = connection.prepare(&sorted.sql)?.column_names().map(str::to_owned).collect();
     if columns.is_empty() {
         let message = "the statement brings no columns: a query is needed";
         return Ok(Err(SqlFailure::new(FailureKind::Statement, message).terminal().into()));
