@@ -1,6 +1,6 @@
-//! Which database an assertion is about: the one that its `connection` says, or its resource's.
+//! Which database an assertion is about: the one that its `connection` says, or a resource's.
 
-use clockwork_core::{CheckError, Context, Invalid, Resource, Verdict};
+use clockwork_core::{CheckError, Context, Invalid, Resource, ResourceName, Verdict};
 use clockwork_drivers::{
     container::container_of,
     sql::{Connection, FailureKind, SqlFailure},
@@ -26,6 +26,60 @@ pub(crate) fn problems(own: Option<&Connection>, owner: Option<&dyn Resource>) -
         // The resource says itself what is wrong with its own.
         None => Vec::new(),
     }
+}
+
+/// The connection that is meant where a resource can be named beside it.
+pub(crate) fn of_resource(
+    resource: Option<&str>,
+    own: Option<&Connection>,
+    cx: &Context,
+) -> Result<Connection, CheckError> {
+    let Some(name) = resource else { return required(own, cx) };
+    let found = cx.resource_named(name).map(|resource| &**resource);
+    let found = found.ok_or_else(|| CheckError::unobservable(format!("there is no resource {name}")))?;
+    meant(None, Some(found)).ok_or_else(|| {
+        CheckError::unobservable(format!("the resource {name} ({}) has no `connection`", found.kind()))
+            .hint("give it one, or give `connection` here")
+    })
+}
+
+/// What is wrong where a resource can be named beside the connection. `field` is the prefix of both fields' names.
+pub(crate) fn problems_of(
+    field: &str,
+    resource: Option<&str>,
+    own: Option<&Connection>,
+    owner: Option<&dyn Resource>,
+) -> Vec<Invalid> {
+    let connection = format!("{field}connection");
+    match (resource, own) {
+        (Some(_), Some(_)) => {
+            vec![Invalid::field(format!("{field}resource"), "give `resource` or `connection`, not both")]
+        }
+        (Some(_), None) => Vec::new(),
+        (None, Some(own)) => own.validate(&connection),
+        (None, None) if meant(None, owner).is_none() => {
+            let missing =
+                "is missing: give `resource` or `connection`, or declare this on a resource that has one";
+            vec![Invalid::field(connection, missing)]
+        }
+        (None, None) => Vec::new(),
+    }
+}
+
+/// The resources that are named, each once.
+pub(crate) fn related<'a>(names: impl IntoIterator<Item = Option<&'a str>>) -> Vec<ResourceName> {
+    let mut related: Vec<ResourceName> = Vec::new();
+    for name in names.into_iter().flatten().map(ResourceName::new) {
+        if !related.contains(&name) {
+            related.push(name);
+        }
+    }
+    related
+}
+
+/// What a failure means where several databases are asked: which one it was is told.
+pub(crate) fn of_place(place: &str, failure: &SqlFailure) -> CheckError {
+    unjudged(failure).prefixed(&format!("{place}: "))
 }
 
 /// What a failure means to an assertion about something in the database: it judges nothing.

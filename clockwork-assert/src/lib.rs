@@ -13,8 +13,10 @@ mod container_restarts;
 mod container_running;
 mod container_state;
 mod cpu_usage;
+mod data_consistency;
 mod database;
 mod database_connection;
+mod database_ref;
 mod deployed_revision;
 mod directory_exists;
 mod disk_space;
@@ -54,6 +56,7 @@ mod process_running;
 mod processes;
 mod query_success;
 mod queue_consumer;
+mod replication;
 mod response_time;
 mod row_count;
 mod secrets_present;
@@ -63,8 +66,10 @@ mod ssl_certificate;
 mod table_exists;
 mod tcp_response;
 mod tls_version;
+mod tolerance;
 mod usage_subject;
 mod vulnerability_scan;
+mod workflow;
 
 pub use backends::{Backends, Identify, Skew};
 pub use broker::Broker;
@@ -74,7 +79,9 @@ pub use container_image::ContainerImageAssert;
 pub use container_restarts::ContainerRestartsAssert;
 pub use container_running::ContainerRunningAssert;
 pub use cpu_usage::CpuUsageAssert;
+pub use data_consistency::{DataConsistencyAssert, DataSide};
 pub use database_connection::{Credentials, DatabaseConnectionAssert};
+pub use database_ref::DatabaseRef;
 pub use deployed_revision::DeployedRevisionAssert;
 pub use directory_exists::DirectoryExistsAssert;
 pub use disk_space::DiskSpaceAssert;
@@ -103,6 +110,7 @@ pub use process_not_running::ProcessNotRunningAssert;
 pub use process_running::ProcessRunningAssert;
 pub use query_success::QuerySuccessAssert;
 pub use queue_consumer::QueueConsumerAssert;
+pub use replication::{ReplicationAssert, ReplicationMethod};
 pub use response_time::{Phase, ResponseTimeAssert};
 pub use row_count::RowCountAssert;
 pub use secrets_present::SecretsPresentAssert;
@@ -113,6 +121,8 @@ pub use table_exists::TableExistsAssert;
 pub use tcp_response::{AnswerAs, TcpResponseAssert};
 pub use tls_version::TlsVersion;
 pub use vulnerability_scan::{FailOn, IgnoredVulnerability, UnknownSeverity, VulnerabilityScanAssert};
+
+pub use workflow::{Capture, WorkflowAssert, WorkflowQuery, WorkflowRequest, WorkflowStep};
 
 pub use clockwork_drivers::{handshake::Protocol, queue::BrokerEngine};
 
@@ -126,6 +136,7 @@ pub fn register(registry: &mut Registry) {
     registry.assertion::<ContainerRestartsAssert>();
     registry.assertion::<ContainerRunningAssert>();
     registry.assertion::<CpuUsageAssert>();
+    registry.assertion::<DataConsistencyAssert>();
     registry.assertion::<DatabaseConnectionAssert>();
     registry.assertion::<DeployedRevisionAssert>();
     registry.assertion::<DirectoryExistsAssert>();
@@ -151,6 +162,7 @@ pub fn register(registry: &mut Registry) {
     registry.assertion::<ProcessRunningAssert>();
     registry.assertion::<QuerySuccessAssert>();
     registry.assertion::<QueueConsumerAssert>();
+    registry.assertion::<ReplicationAssert>();
     registry.assertion::<ResponseTimeAssert>();
     registry.assertion::<RowCountAssert>();
     registry.assertion::<SecretsPresentAssert>();
@@ -160,4 +172,5 @@ pub fn register(registry: &mut Registry) {
     registry.assertion::<TableExistsAssert>();
     registry.assertion::<TcpResponseAssert>();
     registry.assertion::<VulnerabilityScanAssert>();
+    registry.assertion::<WorkflowAssert>();
 }

@@ -35,6 +35,19 @@ impl<T, const N: usize> From<[T; N]> for OneOrMany<T> {
     }
 }
 
+impl From<&str> for OneOrMany<String> {
+    fn from(one: &str) -> Self {
+        Self(vec![one.to_owned()])
+    }
+}
+
+/// With none of them, nothing can meet it.
+impl<const N: usize> From<[&str; N]> for OneOrMany<String> {
+    fn from(many: [&str; N]) -> Self {
+        Self(many.map(str::to_owned).into())
+    }
+}
+
 /// An address of a known family, where any will do.
 impl From<Ipv4Addr> for OneOrMany<IpAddr> {
     fn from(one: Ipv4Addr) -> Self {

@@ -9,7 +9,7 @@ use super::*;
 
 fn seen(value: Option<Value>, count: u64, more: bool) -> Rows {
     let rows = value.map(|value| vec![vec![value]]).unwrap_or_default();
-    Rows { columns: vec!["x".into()], rows, count, more, took: Duration::from_millis(7) }
+    Rows { columns: vec!["x".into()], rows, count, more, affected: None, took: Duration::from_millis(7) }
 }
 
 fn matcher(json: Value) -> Matcher {

@@ -71,6 +71,9 @@ pub trait AssertionKind: Assertion + serde::de::DeserializeOwned + schemars::Jso
 
     /// Other spellings that a manifest may use.
     const ALIASES: &'static [&'static str] = &[];
+
+    /// Whether it fills in `${captured.NAME}` itself, when it runs. In the fields of all other kinds that is an error.
+    const CAPTURES: bool = false;
 }
 
 /// Something wrong with a declaration.

@@ -3,8 +3,9 @@
 use std::{
     collections::HashMap,
     fmt,
+    future::Future,
     sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use tokio::{
@@ -13,7 +14,8 @@ use tokio::{
 };
 
 use crate::{
-    CheckError, Clock, Driver, Fault, Observation, Probe, Resource, ResourceName, Vantage,
+    CheckError, Cleaned, Clock, Driver, Fault, Observation, Probe, Resource, ResourceName, Vantage,
+    cleanup::{Cleanup, Cleanups, Left},
     engine::Drivers,
     graph::Graph,
     mask::Mask,
@@ -30,6 +32,8 @@ pub struct Context {
     fresh_since: Instant,
     deadline: Option<Instant>,
     phase: Option<Arc<dyn SaysPhase>>,
+    /// What this attempt has to undo.
+    cleanups: Arc<Cleanups>,
 }
 
 /// What all checks of one run share.
@@ -46,6 +50,8 @@ pub(crate) struct Run {
     pub(crate) began: Instant,
     /// The secrets that its checks have read.
     pub(crate) mask: Arc<Mask>,
+    /// What attempts that were ended have left to be undone.
+    pub(crate) left: Left,
 }
 
 impl Run {
@@ -57,7 +63,8 @@ impl Run {
         target_concurrency: Option<usize>,
     ) -> Self {
         let (turns, ways, mask) = (Mutex::default(), Mutex::default(), Arc::default());
-        Self { graph, clock, drivers, shelf, target_concurrency, turns, ways, began: Instant::now(), mask }
+        let (began, left) = (Instant::now(), Left::default());
+        Self { graph, clock, drivers, shelf, target_concurrency, turns, ways, began, mask, left }
     }
 }
 
@@ -68,8 +75,9 @@ impl Context {
         vantage: Vantage,
         fresh_since: Instant,
         deadline: Option<Instant>,
+        cleanups: Arc<Cleanups>,
     ) -> Self {
-        Self { run, resource, vantage, fresh_since, deadline, phase: None }
+        Self { run, resource, vantage, fresh_since, deadline, phase: None, cleanups }
     }
 
     /// Asks a probe, or shares the answer that somebody else got to the same question from the same vantage in this
@@ -159,6 +167,39 @@ impl Context {
     /// so nothing that the target could be blamed for.
     pub fn waits_for_us(&self) -> bool {
         self.phase.as_ref().and_then(|look| look.slot().get()).is_some_and(|phase| phase.is_ours())
+    }
+
+    /// Does this when the attempt has ended, however it ends: with a verdict, with an error, by a panic, when its time is
+    /// over, or because the run is interrupted. What was registered last is done first.
+    ///
+    /// It gets a context of its own, whose deadline is `within` from when it begins; then it is given up. What became of it
+    /// stands in the result: what it says that it did, and that it failed. A check that passed and left something behind
+    /// has failed.
+    ///
+    /// Not done is it when the process is killed, or ended by a second Ctrl-C. Where the run's future is dropped, it is
+    /// left to the runtime.
+    pub fn finally<F, Fut>(&self, within: Duration, clean: F)
+    where
+        F: FnOnce(Self) -> Fut + Send + 'static,
+        Fut: Future<Output = Cleaned> + Send + 'static,
+    {
+        self.cleanups.add(Cleanup::new(within, clean), &self.run.left);
+    }
+
+    pub(crate) fn cleanups(&self) -> &Arc<Cleanups> {
+        &self.cleanups
+    }
+
+    /// For a cleanup: what was seen before says nothing any more.
+    pub(crate) fn with_deadline(&self, deadline: Instant) -> Self {
+        Self { deadline: Some(deadline), fresh_since: Instant::now(), phase: None, ..self.clone() }
+    }
+
+    /// The same, for a part of what is to be done: until then, if the attempt's own deadline is not earlier.
+    #[must_use]
+    pub fn until(&self, deadline: Instant) -> Self {
+        let deadline = self.deadline.map_or(deadline, |own| own.min(deadline));
+        Self { deadline: Some(deadline), ..self.clone() }
     }
 
     /// The same, looking from somewhere else.

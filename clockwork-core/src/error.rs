@@ -90,6 +90,18 @@ impl CheckError {
         self.change(|inner| inner.inconclusive = true)
     }
 
+    /// With this in front of its message: where it happened, among several places.
+    #[must_use]
+    pub fn prefixed(self, prefix: &str) -> Self {
+        self.change(|inner| inner.message.insert_str(0, prefix))
+    }
+
+    /// With this behind its message.
+    #[must_use]
+    pub(crate) fn followed_by(self, more: &str) -> Self {
+        self.change(|inner| inner.message.push_str(more))
+    }
+
     /// What the reader should do next.
     #[must_use]
     pub fn hint(self, hint: impl Into<String>) -> Self {

@@ -19,6 +19,7 @@
 
 mod assertion;
 mod circles;
+mod cleanup;
 mod clock;
 mod context;
 mod details;
@@ -48,6 +49,7 @@ pub mod text;
 mod verdict;
 
 pub use assertion::{Assertion, AssertionExt, AssertionKind, Declared, IntoAssertion, Invalid, assertion};
+pub use cleanup::Cleaned;
 pub use clock::{Clock, SystemClock};
 pub use context::Context;
 pub use driver::{Change, Drift, Driver, Hint, Observation, drift};

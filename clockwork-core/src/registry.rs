@@ -29,6 +29,8 @@ pub struct Registry {
 pub(crate) struct AssertionEntry {
     /// Its name, whatever alias it was found by.
     pub(crate) name: &'static str,
+    /// Whether it fills in `${captured.…}`.
+    pub(crate) captures: bool,
     pub(crate) read: fn(De<'_>) -> Result<Arc<dyn Assertion>, Fault>,
     pub(crate) schema: fn(&mut SchemaGenerator) -> Schema,
 }
@@ -58,7 +60,12 @@ impl Registry {
 
     /// Adds an assertion kind, under its name and its aliases.
     pub fn assertion<K: AssertionKind>(&mut self) -> &mut Self {
-        let entry = AssertionEntry { name: K::NAME, read: read_assertion::<K>, schema: K::json_schema };
+        let entry = AssertionEntry {
+            name: K::NAME,
+            captures: K::CAPTURES,
+            read: read_assertion::<K>,
+            schema: K::json_schema,
+        };
         for name in K::ALIASES.iter().copied().chain([K::NAME]) {
             if self.assertions.insert(name, entry).is_some() || is_option(name) {
                 self.duplicates.push(name);

@@ -1,14 +1,17 @@
 //! Ctrl-C and SIGTERM: a whole report, exit 130, within a second. The second one ends it where it stands.
 
 use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
     process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
 };
 
 use serde_json::Value;
 
-use crate::{scripted, scripted_program};
+use crate::{clockwork, scripted, scripted_program};
 
 fn started(script: &str) -> Child {
     scripted_program();
@@ -68,4 +71,73 @@ fn the_second_signal_ends_it_at_once() {
     signal(&child, "INT");
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(sent.elapsed() < Duration::from_secs(1));
+}
+
+/// A server that keeps whoever asks for `/hang` waiting, and says what else it was asked.
+fn server() -> (u16, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let asked = Arc::<Mutex<Vec<String>>>::default();
+    let seen = Arc::clone(&asked);
+    thread::spawn(move || {
+        let mut kept = Vec::new();
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            // The whole head: what is left unread when a connection is closed resets it.
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+            let line = head.first().cloned().unwrap_or_default();
+            seen.lock().unwrap().push(line.clone());
+            if line.contains("/hang") {
+                kept.push(stream);
+            } else {
+                let body = r#"{"id":7}"#;
+                let head =
+                    format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+                let _ = stream.write_all((head + body).as_bytes());
+            }
+        }
+    });
+    (port, asked)
+}
+
+#[test]
+fn a_signal_leaves_a_workflow_its_cleanup() {
+    let (port, asked) = server();
+    let directory = tempfile::tempdir().unwrap();
+    let manifest = format!(
+        "project: test
+vars: {{ base: \"http://127.0.0.1:{port}\" }}
+assertions:
+  - WorkflowAssert:
+      steps:
+        - {{ request: {{ url: \"${{vars.base}}/order\", method: POST }}, capture: {{ id: id }} }}
+        - {{ request: {{ url: \"${{vars.base}}/hang\" }} }}
+      cleanup:
+        - {{ request: {{ url: \"${{vars.base}}/order/${{captured.id}}\", method: DELETE }} }}
+    timeout: 60s
+"
+    );
+    std::fs::write(directory.path().join("clockwork.yaml"), manifest).unwrap();
+    let mut command = clockwork(directory.path());
+    command.args(["assert", "--format", "json"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    let began = Instant::now();
+    while asked.lock().unwrap().len() < 2 {
+        assert!(began.elapsed() < Duration::from_secs(60), "it does not get to its second step");
+        thread::sleep(Duration::from_millis(20));
+    }
+    signal(&child, "INT");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        *asked.lock().unwrap(),
+        ["POST /order HTTP/1.1", "GET /hang HTTP/1.1", "DELETE /order/7 HTTP/1.1"]
+    );
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let result = &report["results"][0];
+    assert_eq!(
+        (&result["verdict"], &result["message"]),
+        (&"skipped".into(), &"the run was interrupted; its cleanup ran".into())
+    );
+    assert_eq!(result["details"]["cleanup"][0]["verdict"], "passed", "{result}");
 }

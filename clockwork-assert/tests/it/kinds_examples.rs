@@ -80,6 +80,25 @@ assertions:
         says: &["used ‹187.3› % of a core over ‹5 s›"],
     },
     Example {
+        kind: "DataConsistencyAssert",
+        manifest: "
+resources:
+  old-db: { kind: ContainerResource, image: mariadb:11, connection: { engine: mariadb, database: shop, user: reader } }
+  new-db: { kind: ContainerResource, image: postgres:16, connection: { engine: postgresql, database: shop } }
+assertions:
+  - DataConsistencyAssert:
+      left: { resource: old-db, sql_query: \"SELECT id, email, balance FROM accounts\" }
+      right: { resource: new-db, sql_query: \"SELECT id, email, balance FROM accounts\" }
+      key: id
+      tolerance: { balance: 0.01 }
+    timeout: 2m",
+        says: &[
+            "‹1 row› missing on the right‹ (id 3 (email \"u3@example.org\", balance 12.50))›; ‹2 rows› different‹ (id 5: balance› is ‹1.00› and ‹1.25)›",
+            "‹2 rows› cannot be told apart by the key‹ (id 1: 2 rows on the left, 2 on the right)›: add columns to `key`",
+            "neither side brings a row, so that nothing was compared",
+        ],
+    },
+    Example {
         kind: "DatabaseConnectionAssert",
         manifest: "
 resources:
@@ -365,6 +384,23 @@ assertions:
         ],
     },
     Example {
+        kind: "ReplicationAssert",
+        manifest: "
+resources:
+  db: { kind: ContainerResource, image: postgres:16, connection: { engine: postgresql, port: 5432 } }
+  db-replica: { kind: ContainerResource, image: postgres:16, connection: { engine: postgresql, port: 5433 } }
+assertions:
+  - ReplicationAssert: { primary: db, replica: db-replica, max_lag: 2s }
+  - ReplicationAssert: { primary: db, replica: db-replica, max_lag: 2s, method: canary }
+    name: by a row",
+        says: &[
+            "‹db-replica› is more than ‹2 s› behind ‹db›: ‹a row that was written› is not there yet, ‹16384› bytes of log are still to be replayed",
+            "replication from ‹db› to ‹db-replica› has stopped: ‹›replaying is paused there",
+            "‹db-replica› has diverged from ‹db›: it replays nothing and takes writes itself‹, on timeline 2›, as one that was promoted",
+            "‹db-replica› is not a replica of ‹db›: it is of another cluster",
+        ],
+    },
+    Example {
         kind: "ResponseTimeAssert",
         manifest: "
 assertions:
@@ -490,6 +526,44 @@ assertions:
         says: &[
             "‹3› packages have known vulnerabilities ‹at or above high›: ‹libssl3 3.0.11-1~deb12u1 (CVE-2023-5363, high, fixed in 3.0.11-1~deb12u2)›; upgrade what has a fix, and put what can be lived with into `ignore` with a reason‹›",
             "nothing is proven, because not everything could be scanned: ‹/var/lib/osv/Debian/all.zip›‹: the database is too old: its last record is of ‹2026-10-01›, ‹53 days› ago (at most ‹5 days›)",
+        ],
+    },
+    Example {
+        kind: "WorkflowAssert",
+        manifest: "
+resources:
+  shop: { kind: EndpointResource, url: \"http://localhost:8080/\" }
+  shop-db:
+    kind: ContainerResource
+    image: postgres:16
+    connection: { engine: postgresql, database: shop, password: { env: DB_PASSWORD } }
+assertions:
+  - WorkflowAssert:
+      steps:
+        - name: place the order
+          request: { resource: shop, url: /orders, method: POST, json: { item: 5 }, expected_status: 201 }
+          capture: { id: $.id, token: { header: x-token, secret: true } }
+        - name: it is stored
+          query:
+            resource: shop-db
+            sql_query: SELECT status FROM orders WHERE id = $1
+            params: [\"${captured.id}\"]
+            value: new
+          within: 5s
+        - name: pay
+          request:
+            resource: shop
+            url: /orders/${captured.id}/pay
+            method: POST
+            headers: { authorization: \"Bearer ${captured.token}\" }
+            expected_json: { status: paid }
+      cleanup:
+        - name: remove the order
+          request: { resource: shop, url: \"/orders/${captured.id}\", method: DELETE }
+    timeout: 30s",
+        says: &[
+            "step ‹3› of ‹3›, ‹\"pay\"›: ‹answered 403 Forbidden: \"wrong token\"›, expected ‹2xx›; captured: ‹id 5, token [secret]›",
+            "it held, but its cleanup failed: ‹\"remove the order\": answered 500 Internal Server Error›",
         ],
     },
 ];

@@ -91,9 +91,16 @@ fn page(schema: &Value) -> String {
          and `skip`; every resource `description`, `depends_on` and `assertions`. Required fields are **bold**.\n",
     );
     let definitions = schema["definitions"].as_object().unwrap();
-    for (title, suffix) in [("Assertions", "Assert"), ("Resources", "Resource")] {
+    // What fields are made of, where that has fields of its own.
+    let is_kind = |name: &str| name.ends_with("Assert") || name.ends_with("Resource");
+    let is_part = |name: &str, kind: &Value| !is_kind(name) && kind["properties"].is_object();
+    for (title, suffix) in [("Assertions", "Assert"), ("Resources", "Resource"), ("Their parts", "")] {
         write!(page, "\n## {title}\n").unwrap();
-        for (name, kind) in definitions.iter().filter(|(name, _)| name.ends_with(suffix)) {
+        let listed = |name: &str, kind: &Value| match suffix {
+            "" => is_part(name, kind),
+            suffix => name.ends_with(suffix),
+        };
+        for (name, kind) in definitions.iter().filter(|(name, kind)| listed(name, kind)) {
             write!(page, "\n### {name}\n\n{}\n", description(kind)).unwrap();
             let fields = fields(kind, definitions);
             if !fields.is_empty() {

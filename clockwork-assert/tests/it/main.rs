@@ -35,3 +35,4 @@ mod skip;
 mod tcp_response;
 mod vulnerability_api;
 mod vulnerability_scan;
+mod workflow;

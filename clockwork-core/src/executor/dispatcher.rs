@@ -25,7 +25,8 @@ use super::{
     timeline::Timeline,
 };
 use crate::{
-    CheckError, Event, Outcome, Report,
+    CheckError, Cleaned, Event, Outcome, Report,
+    cleanup::{self, Cleanups},
     clock::rfc3339,
     context::Run,
     duration::show,
@@ -46,6 +47,7 @@ struct EndOfRun(Arc<Run>);
 
 impl Drop for EndOfRun {
     fn drop(&mut self) {
+        self.0.left.close();
         self.0.shelf.clear();
     }
 }
@@ -66,6 +68,8 @@ struct Active {
 /// An attempt that runs.
 struct Running {
     task: AbortHandle,
+    /// What it has to undo.
+    cleanups: Arc<Cleanups>,
     began: Instant,
     /// When it is ended, if it does not end itself.
     overdue: Instant,
@@ -105,6 +109,8 @@ struct Dispatcher {
     waits: HashMap<usize, usize>,
     /// The failures in spite of which a check is looked at.
     despite: HashMap<usize, Vec<Arc<str>>>,
+    /// Why nothing more is looked at.
+    enough: Option<String>,
 }
 
 impl Dispatcher {
@@ -140,6 +146,7 @@ impl Dispatcher {
             fresh: vec![began; graph.nodes.len()],
             waits,
             despite: HashMap::new(),
+            enough: None,
             graph,
             run,
             options,
@@ -174,15 +181,18 @@ impl Dispatcher {
                 biased;
                 () = &mut stopped => {
                     interrupted = true;
-                    self.skip_the_rest("the run was interrupted");
+                    self.skip_the_rest("the run was interrupted").await;
                 }
                 Some(first) = self.tasks.join_next_with_id() => {
                     self.joined(first);
-                    while let Some(ended) = self.tasks.try_join_next_with_id() {
+                    while self.enough.is_none() && let Some(ended) = self.tasks.try_join_next_with_id() {
                         self.joined(ended);
                     }
                 }
-                () = &mut timer, if next.is_some() => self.time_has_come(),
+                () = &mut timer, if next.is_some() => self.time_has_come().await,
+            }
+            if let Some(reason) = self.enough.take() {
+                self.skip_the_rest(&reason).await;
             }
         }
         self.tasks.abort_all();
@@ -202,10 +212,10 @@ impl Dispatcher {
         [self.deadline, wake, self.first_overdue].into_iter().flatten().min()
     }
 
-    fn time_has_come(&mut self) {
+    async fn time_has_come(&mut self) {
         let now = Instant::now();
         if self.deadline.is_some_and(|deadline| deadline <= now) {
-            return self.out_of_time();
+            return self.out_of_time().await;
         }
         self.wake(now);
         if self.first_overdue.is_some_and(|overdue| overdue <= now) {
@@ -213,13 +223,17 @@ impl Dispatcher {
         }
     }
 
-    /// Ends the attempts that did not end themselves.
+    /// Ends the attempts that did not end themselves. One that has something to undo watches its time itself, so that what
+    /// became of that is a part of its result.
     fn end_overdue(&mut self, now: Instant) {
         self.first_overdue = None;
         for check in 0..self.active.len() {
             let Some(running) = self.active[check].as_ref().and_then(|active| active.running.as_ref()) else {
                 continue;
             };
+            if running.cleanups.any() {
+                continue;
+            }
             if running.overdue <= now {
                 running.task.abort();
                 self.ended(check, Err(overran(now - running.began)));
@@ -292,10 +306,11 @@ impl Dispatcher {
             if let Some(node) = self.graph.checks[check].node {
                 self.fresh[node] = self.fresh[node].max(fresh_since);
             }
-            let attempt = attempt(Arc::clone(&self.run), check, fresh_since, deadline);
+            let cleanups = Arc::<Cleanups>::default();
+            let attempt = attempt(Arc::clone(&self.run), check, fresh_since, deadline, Arc::clone(&cleanups));
             let task = self.tasks.spawn(async move { (check, attempt.await) });
             let overdue = deadline + GRACE;
-            active.running = Some(Running { task, began: now, overdue });
+            active.running = Some(Running { task, cleanups, began: now, overdue });
             self.first_overdue = earlier(self.first_overdue, overdue);
         }
     }
@@ -421,7 +436,7 @@ impl Dispatcher {
         self.conclude(check, result);
         if fails && self.options.fail_fast {
             let id = Arc::clone(&self.graph.checks[check].id);
-            self.skip_the_rest(&format!("the run stopped at its first failure, {id}"));
+            self.enough = Some(format!("the run stopped at its first failure, {id}"));
         } else if let Some(node) = self.graph.checks[check].node
             && self.graph.checks[check].counts()
         {
@@ -461,8 +476,9 @@ impl Dispatcher {
         self.open -= 1;
     }
 
-    fn skip_the_rest(&mut self, reason: &str) {
-        self.abandon(|dispatcher, check| {
+    async fn skip_the_rest(&mut self, reason: &str) {
+        let cleaned = self.clean_up().await;
+        self.abandon(&cleaned, |dispatcher, check| {
             let attempts = dispatcher.active[check].as_ref().map_or(0, |active| active.attempts);
             CheckResult {
                 message: reason.to_owned(),
@@ -473,9 +489,10 @@ impl Dispatcher {
     }
 
     /// The run's deadline passed: what is open could not be judged, or keeps what it last saw.
-    fn out_of_time(&mut self) {
+    async fn out_of_time(&mut self) {
         let after = show(self.run.began.elapsed());
-        self.abandon(|dispatcher, check| {
+        let cleaned = self.clean_up().await;
+        self.abandon(&cleaned, |dispatcher, check| {
             let finding = match dispatcher.active[check].as_ref().and_then(|active| active.last.clone()) {
                 Some(last) if last.outcome != Outcome::Passed => Finding {
                     message: format!("{} (the run's deadline passed after {after})", last.message),
@@ -520,14 +537,52 @@ impl Dispatcher {
         }
     }
 
+    /// Ends all attempts, and does what they leave to be undone. Where none does, nobody waits.
+    async fn clean_up(&mut self) -> HashMap<usize, Vec<Cleaned>> {
+        self.tasks.abort_all();
+        let mut cleaned = HashMap::new();
+        let run = Arc::clone(&self.run);
+        if run.left.open() == 0 {
+            return cleaned;
+        }
+        let deadline = Instant::now() + CLEANING;
+        // An attempt leaves it behind when it has really ended, which one that blocks its thread may never do.
+        while run.left.waiting() < run.left.open()
+            && let Ok(Some(_)) = tokio::time::timeout_at(deadline, self.tasks.join_next()).await
+        {}
+        let mut cleaning = JoinSet::new();
+        for mut todo in run.left.take() {
+            cleaned.insert(todo.check, vec![Cleaned::failed("it did not finish", serde_json::Value::Null)]);
+            let mask = Arc::clone(&run.mask);
+            cleaning.spawn(mask.over(async move { (todo.check, todo.run().await) }));
+        }
+        while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, cleaning.join_next()).await {
+            if let Ok((check, done)) = ended {
+                cleaned.insert(check, done);
+            }
+        }
+        cleaned
+    }
+
     /// Ends the run for every open check in this way.
-    fn abandon(&mut self, end: impl Fn(&mut Self, usize) -> CheckResult) {
+    fn abandon(
+        &mut self,
+        cleaned: &HashMap<usize, Vec<Cleaned>>,
+        end: impl Fn(&mut Self, usize) -> CheckResult,
+    ) {
         self.tasks.abort_all();
         self.ready.clear();
         self.sleeping.clear();
         for check in 0..self.results.len() {
             if self.results[check].is_none() {
-                let result = end(self, check);
+                let mut result = end(self, check);
+                if let Some(cleaned) = cleaned.get(&check) {
+                    let told = cleanup::failures(cleaned).unwrap_or_else(|| String::from("its cleanup ran"));
+                    result.message = self.run.mask.text(format!("{}; {told}", result.message));
+                    if let Some(details) = cleanup::details(cleaned) {
+                        result.details.add("cleanup", &self.run.mask.value(details));
+                    }
+                }
                 self.conclude(check, result);
             }
         }
@@ -537,3 +592,6 @@ impl Dispatcher {
 fn earlier(first: Option<Instant>, other: Instant) -> Option<Instant> {
     Some(first.map_or(other, |first| first.min(other)))
 }
+
+/// How long a run that is ended from outside waits for what its checks left to be undone.
+const CLEANING: Duration = Duration::from_secs(15);

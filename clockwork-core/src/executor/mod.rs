@@ -66,5 +66,9 @@ impl Stop {
 mod tests;
 
 #[cfg(test)]
+mod across_tests;
+#[cfg(test)]
 #[path = "blame_tests.rs"]
 mod blame_tests;
+#[cfg(test)]
+mod cleanup_tests;

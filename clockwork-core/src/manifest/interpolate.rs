@@ -1,11 +1,12 @@
 //! `${vars.X}`, `${env.X}` and `${env.X:-default}` in scalars that have been parsed, so that no value can change the
-//! structure, or what stands around it.
+//! structure, or what stands around it. `${captured.X}` is left as it is, and marked: it is for kinds that fill it in when
+//! they run, and wrong anywhere else.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
 use super::{
     error::{Source, Spot, Trouble},
-    node::{BROKEN, DOLLAR, DONE, Document, FROM_ENV, INTERPOLATED, Id, Shape},
+    node::{BROKEN, CAPTURED, DOLLAR, DONE, Document, FROM_ENV, INTERPOLATED, Id, Shape},
     parse::MAX_BYTES,
 };
 use crate::{nearest, text::quote};
@@ -82,6 +83,7 @@ struct Value<'v> {
     quoted: bool,
     null: bool,
     from_env: bool,
+    captured: bool,
 }
 
 impl Interpolator<'_> {
@@ -106,7 +108,8 @@ impl Interpolator<'_> {
                         document.set_quoted(id);
                     }
                     let interpolated = if value.null { 0 } else { INTERPOLATED };
-                    document.mark(id, interpolated | if value.from_env { FROM_ENV } else { 0 });
+                    let captured = if value.captured { CAPTURED } else { 0 };
+                    document.mark(id, interpolated | captured | if value.from_env { FROM_ENV } else { 0 });
                 }
                 Ok(Some(_)) => {
                     let spot = locate(document, id, source, "$");
@@ -134,7 +137,7 @@ impl Interpolator<'_> {
     fn expand(&mut self, text: &str) -> Result<Option<Value<'static>>, Option<Wrong>> {
         let Some(first) = text.find("$$").into_iter().chain(text.find("${")).min() else { return Ok(None) };
         let (mut expanded, mut rest) = (text[..first].to_owned(), &text[first..]);
-        let mut from_env = false;
+        let (mut from_env, mut captured) = (false, false);
         while let Some(at) = rest.find('$') {
             expanded.push_str(&rest[..at]);
             rest = &rest[at + 1..];
@@ -156,6 +159,7 @@ impl Interpolator<'_> {
                     return Ok(Some(Value { text, ..value }));
                 }
                 from_env |= value.from_env;
+                captured |= value.captured;
                 if expanded.len() + value.text.len() > MAX_BYTES {
                     return Err(Some(Wrong::new("too-large", what_of(expression), TOO_LARGE)));
                 }
@@ -166,7 +170,7 @@ impl Interpolator<'_> {
             }
         }
         expanded.push_str(rest);
-        Ok(Some(Value { text: Cow::Owned(expanded), quoted: false, null: false, from_env }))
+        Ok(Some(Value { text: Cow::Owned(expanded), quoted: false, null: false, from_env, captured }))
     }
 
     fn value(&mut self, expression: &str) -> Result<Value<'_>, Option<Wrong>> {
@@ -180,7 +184,11 @@ impl Interpolator<'_> {
             quoted: false,
             null: false,
             from_env: false,
+            captured: false,
         };
+        if is_captured(expression) && self.vars.is_some() {
+            return Ok(Value { captured: true, ..default_value(&what) });
+        }
         if default.is_some_and(|default| default.contains("${")) {
             let message = "a default cannot have a `${…}` in it";
             return Err(Some(Wrong::new("interpolation", what, message)));
@@ -190,7 +198,7 @@ impl Interpolator<'_> {
             return match ((self.env)(name).filter(|text| default.is_none() || !text.is_empty()), default) {
                 (Some(text), _) => {
                     self.shown_as.insert(text.clone(), what);
-                    Ok(Value { text: Cow::Owned(text), quoted: false, null: false, from_env: true })
+                    Ok(Value { from_env: true, ..default_value(&text) })
                 }
                 (None, Some(default)) => Ok(default_value(default)),
                 (None, None) => Err(Some(
@@ -212,7 +220,8 @@ impl Interpolator<'_> {
         };
         match (vars.values.get(name), default) {
             (Some(Var::Scalar { text, quoted, null, from_env }), _) => {
-                Ok(Value { text: Cow::Borrowed(text), quoted: *quoted, null: *null, from_env: *from_env })
+                let (quoted, null, from_env) = (*quoted, *null, *from_env);
+                Ok(Value { text: Cow::Borrowed(text), quoted, null, from_env, captured: false })
             }
             (Some(Var::Collection(shape)), _) => {
                 let message = format!("`vars.{name}` is {shape}, which cannot stand in text");
@@ -275,6 +284,12 @@ impl Wrong {
         let message = format!("{} is not something to put in", quote(&what));
         Self::new("interpolation", what, message).help(&help)
     }
+}
+
+/// What a step of a workflow has captured.
+fn is_captured(expression: &str) -> bool {
+    let name = expression.strip_prefix("captured.").unwrap_or_default();
+    !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
 }
 
 fn is_env_name(name: &str) -> bool {

@@ -9,7 +9,7 @@ use super::{
     de::{De, View},
     error::{Problems, Trouble},
     fault::{Told, describe, found, suggest},
-    node::{Document, Id, ROOT},
+    node::{CAPTURED, Document, Id, ROOT},
     options::OPTIONS,
     required::{properties, required},
 };
@@ -39,6 +39,8 @@ pub(super) struct Lowering<'a> {
     pub(super) shown_as: &'a BTreeMap<String, String>,
     /// The resources and assertions that could not be read: what they are, taken together, is not judged.
     pub(super) unread: HashSet<Id>,
+    /// What may hold a `${captured.…}`: from which entry to which.
+    pub(super) captures: Vec<(Id, Id)>,
     /// The options of all assertions that set none.
     pub(super) plain: Arc<Options>,
 }
@@ -98,7 +100,19 @@ impl<'a> Lowering<'a> {
                 name => self.unknown_key(key, "unknown-key", "a manifest has no key", name, &TOP),
             }
         }
+        self.misplaced_captures();
         project
+    }
+
+    /// Nobody fills these in, and so they would be taken for plain text.
+    fn misplaced_captures(&mut self) {
+        let document = self.document;
+        let marked = (0..document.len() as Id).filter(|id| document.entry(*id).has(CAPTURED));
+        let misplaced = marked.filter(|id| !self.captures.iter().any(|(from, to)| (from..to).contains(&id)));
+        for id in misplaced.collect::<Vec<_>>() {
+            let message = "`${captured.…}` is known only to the later steps of a workflow";
+            self.report(id, Trouble::new("interpolation", None, message));
+        }
     }
 
     fn resources(&mut self, map: Id) -> Vec<Arc<dyn Resource>> {
@@ -252,6 +266,10 @@ impl<'a> Lowering<'a> {
                 return None;
             }
         };
+        if entry.captures {
+            let value = document.resolve(value);
+            self.captures.push((value, document.after(value)));
+        }
         let assertion = self.fields(key, value, &entry);
         match (assertion, good) {
             (Some(assertion), true) => {

@@ -200,6 +200,7 @@ impl<'a> Reader<'a> {
             file_name: self.files[0].name.into(),
             shown_as: &self.shown_as,
             unread: HashSet::new(),
+            captures: Vec::new(),
             plain: Arc::default(),
         };
         let project = lowering.project();

@@ -34,6 +34,8 @@ pub(super) const BROKEN: u8 = 4;
 pub(super) const DOLLAR: u8 = 8;
 /// Values have been put in, once and for all.
 pub(super) const DONE: u8 = 16;
+/// There is a `${captured.…}` in it, which is only known when it runs.
+pub(super) const CAPTURED: u8 = 32;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry {

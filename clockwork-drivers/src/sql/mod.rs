@@ -1,4 +1,5 @@
-//! Databases: one statement asked, in a transaction that the server holds to reading and that is always rolled back.
+//! Databases: one statement asked, in a transaction that the server holds to reading and that is rolled back. Committed is
+//! only what asks for it: a step of a workflow ([`Statement::commit`]), and the canary of a [`ReplicationProbe`].
 //!
 //! | engine | feature | what keeps a statement from writing |
 //! | --- | --- | --- |
@@ -13,6 +14,7 @@
 //! tables and `NOTIFY`. Connect as a user who may only read.
 
 mod catalog;
+mod compare;
 mod connection;
 mod failure;
 mod migrations;
@@ -24,11 +26,16 @@ mod number;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod probe;
+mod replication;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod statement;
 
 pub use catalog::{Column, Relation, Table, TableLook, estimate, look_up};
+pub use compare::{
+    Compared, Decimal, Difference, DifferenceKind, Incomparable, Incomplete, Number, Side, SideOf,
+    TableComparison, Value,
+};
 pub use connection::{Connection, DatabaseEngine, TlsMode};
 pub use failure::{FailureKind, SqlFailure};
 pub use migrations::{
@@ -37,6 +44,9 @@ pub use migrations::{
 };
 pub use name::TableName;
 pub use probe::{ConnectProbe, Connected, SqlProbe};
+pub use replication::{
+    Receiver, Replication, ReplicationMethod, ReplicationProbe, Role, ServerFacts, canary_table,
+};
 pub use statement::{BYTE_LIMIT, ROW_LIMIT, Rows, Statement};
 
 /// A file's name, for messages.

@@ -52,10 +52,15 @@ impl TableName {
 
     /// A name of this engine, quoted.
     pub(crate) fn identifier(&self, name: &str) -> String {
-        match self.engine {
-            DatabaseEngine::Mysql | DatabaseEngine::Mariadb => format!("`{}`", name.replace('`', "``")),
-            _ => format!("\"{}\"", name.replace('"', "\"\"")),
-        }
+        identifier(self.engine, name)
+    }
+}
+
+/// A name, quoted as this engine has it.
+pub(crate) fn identifier(engine: DatabaseEngine, name: &str) -> String {
+    match engine {
+        DatabaseEngine::Mysql | DatabaseEngine::Mariadb => format!("`{}`", name.replace('`', "``")),
+        _ => format!("\"{}\"", name.replace('"', "\"\"")),
     }
 }
 

@@ -120,7 +120,7 @@ impl Probe for ConnectProbe {
 }
 
 #[cfg(not(all(feature = "postgres", feature = "mysql", feature = "sqlite")))]
-fn not_built(engine: DatabaseEngine) -> CheckError {
+pub(super) fn not_built(engine: DatabaseEngine) -> CheckError {
     let feature = match engine {
         DatabaseEngine::Postgresql => "postgres",
         DatabaseEngine::Mysql | DatabaseEngine::Mariadb => "mysql",

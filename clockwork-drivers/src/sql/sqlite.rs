@@ -3,6 +3,8 @@
 //! A database in WAL mode that nobody has open would get its `-wal` and `-shm` files from us, as the user that we run as.
 //! It is read as it lies instead (`immutable`), and read again when it changed meanwhile.
 
+pub(super) mod stream;
+
 use std::{
     fs::Metadata,
     io::Read,
@@ -93,6 +95,10 @@ fn ask(path: &Path, statement: &Statement, running: &Mutex<Running>) -> Looked<R
         *running = Running::Statement(connection.get_interrupt_handle());
     }
     let answer = answer(&connection, statement);
+    let answer = match answer {
+        Ok(Ok(rows)) if statement.commit => connection.execute_batch("COMMIT").map(|()| Ok(rows)),
+        answer => answer,
+    };
     // Only what was begun is there to be undone: the statement may have been `COMMIT`.
     let _ = connection.execute_batch("ROLLBACK");
     if before.immutable && statement.read_only && inspect(path)?.is_ok_and(|after| after.differs(&before)) {
@@ -228,7 +234,9 @@ fn answer(
         }
     }
     let took = began.elapsed();
-    Ok(Ok(Rows { columns, rows, count: count.min(limit), more: count > limit, took }))
+    drop(found);
+    let affected = (!prepared.readonly()).then(|| connection.changes());
+    Ok(Ok(Rows { columns, rows, count: count.min(limit), more: count > limit, affected, took }))
 }
 
 /// With its type: to SQLite, a number is less than any text. It has no booleans but 0 and 1.

@@ -12,7 +12,7 @@ pub const BYTE_LIMIT: usize = 64 << 20;
 /// How many rows are counted.
 pub const ROW_LIMIT: u32 = 100_000;
 
-/// One statement, in a transaction of its own that is always rolled back.
+/// One statement, in a transaction of its own that is rolled back, unless it is to be committed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Statement {
@@ -23,6 +23,8 @@ pub struct Statement {
     pub params: Vec<Value>,
     /// Whether the server is to refuse what writes.
     pub read_only: bool,
+    /// Whether what it wrote stays.
+    pub commit: bool,
     /// How many rows are kept; those beyond are counted.
     pub keep: usize,
     /// How many rows are read.
@@ -34,13 +36,16 @@ pub struct Statement {
 impl Statement {
     /// One that may not write. It runs on the server for as long as whoever asks can wait.
     pub fn new(sql: impl Into<String>, cx: &Context) -> Self {
-        // In whole seconds, so that those who ask the same with the same patience share the answer.
-        let patience = cx.deadline().map(|deadline| {
-            let left = deadline.saturating_duration_since(Instant::now());
-            left.as_millis().div_ceil(1000).clamp(1, 86_400) as u64
-        });
-        let sql = sql.into();
-        Self { sql, params: Vec::new(), read_only: true, keep: 1, row_limit: ROW_LIMIT, patience }
+        let (sql, patience) = (sql.into(), patience(cx));
+        Self {
+            sql,
+            params: Vec::new(),
+            read_only: true,
+            commit: false,
+            keep: 1,
+            row_limit: ROW_LIMIT,
+            patience,
+        }
     }
 
     /// What stands for `$1`, `?`.
@@ -57,12 +62,28 @@ impl Statement {
         self
     }
 
+    /// It may write, and what it wrote stays.
+    #[must_use]
+    pub fn commit(mut self) -> Self {
+        (self.read_only, self.commit) = (false, true);
+        self
+    }
+
     /// How many rows are kept.
     #[must_use]
     pub fn keep(mut self, rows: usize) -> Self {
         self.keep = rows;
         self
     }
+}
+
+/// How long the server may let a statement run, in seconds: as long as whoever asks can wait.
+pub(crate) fn patience(cx: &Context) -> Option<u64> {
+    // In whole seconds, so that those who ask the same with the same patience share the answer.
+    cx.deadline().map(|deadline| {
+        let left = deadline.saturating_duration_since(Instant::now());
+        left.as_millis().div_ceil(1000).clamp(1, 86_400) as u64
+    })
 }
 
 /// What a statement brought.
@@ -76,6 +97,8 @@ pub struct Rows {
     pub count: u64,
     /// Whether there are more than were read.
     pub more: bool,
+    /// How many rows it wrote, where the engine says so: of an INSERT, an UPDATE, a DELETE.
+    pub affected: Option<u64>,
     /// From sending the statement to its last row.
     pub took: Duration,
 }

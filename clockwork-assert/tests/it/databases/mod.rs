@@ -1,6 +1,7 @@
 //! The kinds about databases, against real servers of PostgreSQL and MariaDB and real SQLite files; `psql`, `mariadb` and
 //! `sqlite3` are the witnesses.
 
+mod consistency;
 pub(crate) mod daemon;
 mod hostile;
 #[cfg(feature = "mysql")]
@@ -9,9 +10,10 @@ mod mariadb;
 pub(crate) mod mariadb_server;
 mod migrations;
 mod postgres;
-mod postgres_server;
+pub(crate) mod postgres_server;
 mod postgres_statements;
 mod postgres_tls;
+mod replication;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 

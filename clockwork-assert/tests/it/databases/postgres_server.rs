@@ -24,6 +24,7 @@ pub(crate) struct Postgres {
 
 const HBA: &str = "\
 local all all trust
+local replication all trust
 hostnossl all tls_only 127.0.0.1/32 reject
 host all nobody_in 127.0.0.1/32 reject
 host all md5_user 127.0.0.1/32 md5
@@ -91,6 +92,51 @@ impl Postgres {
         std::fs::write(data.join("server.crt"), certificate.cert.pem()).unwrap();
         std::fs::write(data.join("server.key"), certificate.signing_key.serialize_pem()).unwrap();
         std::fs::set_permissions(data.join("server.key"), PermissionsExt::from_mode(0o600)).unwrap();
+        let server = Self::launch(kept, directory, settings, usable);
+        if usable {
+            server.psql_in("postgres", "CREATE DATABASE shop");
+            server.psql(SHOP);
+        }
+        server
+    }
+
+    /// A server of another cluster, without anything in it.
+    pub(crate) fn of_another_cluster() -> Self {
+        let (kept, directory) = directory();
+        give(&directory);
+        let mut command = as_nobody();
+        command.arg(binary("initdb")).arg("-D").arg(directory.join("data")).current_dir("/");
+        command.args(["-U", "postgres", "-E", "UTF8", "--locale=C", "-A", "trust", "--no-sync"]);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let server = Self::launch(kept, directory, &["ssl=off"], true);
+        server.psql_in("postgres", "CREATE DATABASE shop");
+        server
+    }
+
+    /// A replica that streams from this one, over its socket.
+    pub(crate) fn replica(&self, settings: &[&str]) -> Self {
+        let (kept, directory) = directory();
+        give(&directory);
+        let mut command = as_nobody();
+        command.arg(binary("pg_basebackup")).arg("-D").arg(directory.join("data")).current_dir("/");
+        command.args([
+            "-h",
+            self.directory.to_str().unwrap(),
+            "-p",
+            &self.port.to_string(),
+            "-U",
+            "postgres",
+        ]);
+        command.args(["-R", "-X", "stream", "-c", "fast", "--no-sync"]);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Self::launch(kept, directory, settings, true)
+    }
+
+    /// Starts the server on the data of this directory.
+    fn launch(kept: tempfile::TempDir, directory: PathBuf, settings: &[&str], usable: bool) -> Self {
+        let data = directory.join("data");
         give(&directory);
         let (port, log) = (free_port(), directory.join("log"));
         let mut arguments = vec!["-D".to_owned(), data.to_str().unwrap().to_owned()];
@@ -112,12 +158,7 @@ impl Postgres {
             // 1: it is there, and takes nobody.
             code == Some(if usable { 0 } else { 1 })
         });
-        let server = Self { port, directory, log, _daemon: daemon, _kept: kept };
-        if usable {
-            server.psql_in("postgres", "CREATE DATABASE shop");
-            server.psql(SHOP);
-        }
-        server
+        Self { port, directory, log, _daemon: daemon, _kept: kept }
     }
 
     /// What `psql` says, as the superuser, over the socket.

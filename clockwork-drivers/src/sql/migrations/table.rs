@@ -133,7 +133,14 @@ mod tests {
 
     fn rows(rows: &[[Value; 5]]) -> Rows {
         let rows: Vec<_> = rows.iter().map(|row| row.to_vec()).collect();
-        Rows { columns: Vec::new(), count: rows.len() as u64, rows, more: false, took: Duration::ZERO }
+        Rows {
+            columns: Vec::new(),
+            count: rows.len() as u64,
+            rows,
+            more: false,
+            affected: None,
+            took: Duration::ZERO,
+        }
     }
 
     #[test]

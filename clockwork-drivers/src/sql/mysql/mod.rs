@@ -5,6 +5,7 @@
 
 mod open;
 mod refusal;
+pub(super) mod stream;
 mod value;
 
 use std::{
@@ -208,8 +209,10 @@ async fn ask(opened: &mut Opened, statement: &Statement) -> Result<Rows, SqlFail
         conn.query_drop(own).await.map_err(|error| whom.sort(&error).of_our_own())?;
     }
     let answer = answer(conn, statement).await;
-    let rolled_back = conn.query_drop("ROLLBACK").await;
-    match (answer, rolled_back) {
+    // Where it did not go as it should, the connection is closed, and the server rolls it back.
+    let end = if statement.commit && matches!(answer, Ok(Ok(_))) { "COMMIT" } else { "ROLLBACK" };
+    let ended = conn.query_drop(end).await;
+    match (answer, ended) {
         (Ok(rows), Ok(())) => rows,
         (Err(error), _) => Err(whom.sort(&error)),
         // The connection ended behind the answer, which nobody knows how to leave.
@@ -266,6 +269,7 @@ async fn answer(conn: &mut Conn, statement: &Statement) -> mysql_async::Result<R
         }
     }
     let took = began.elapsed();
+    let affected = columns.is_empty().then(|| result.affected_rows());
     result.drop_result().await?;
     if too_large {
         let message = format!("the answer is larger than clockwork reads ({} MiB)", BYTE_LIMIT >> 20);
@@ -273,5 +277,5 @@ async fn answer(conn: &mut Conn, statement: &Statement) -> mysql_async::Result<R
         return Ok(Err(failure.hint("select less: fewer columns, or an aggregate")));
     }
     let columns = columns.iter().map(|column| column.name_str().into_owned()).collect();
-    Ok(Ok(Rows { columns, rows, count: count.min(limit), more: count > limit, took }))
+    Ok(Ok(Rows { columns, rows, count: count.min(limit), more: count > limit, affected, took }))
 }

@@ -46,20 +46,27 @@ pub(super) fn json(value: Value, column: &Column) -> Json {
         }
         Value::Double(number) => Number::from_f64(number).map_or(Json::Null, Json::Number),
         Value::Bytes(bytes) => text(bytes, column),
+        date => time(&date, column).map_or(Json::Null, Json::String),
+    }
+}
+
+/// A date, a time of day, or both, as the server writes them.
+pub(super) fn time(value: &Value, column: &Column) -> Option<String> {
+    Some(match *value {
         Value::Date(year, month, day, 0, 0, 0, 0) if !has_time(column) => {
-            Json::String(format!("{year:04}-{month:02}-{day:02}"))
+            format!("{year:04}-{month:02}-{day:02}")
         }
-        Value::Date(year, month, day, hour, minute, second, micro) => Json::String(format!(
-            "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}{}",
-            fraction(micro)
-        )),
-        Value::Time(negative, days, hours, minutes, seconds, micro) => Json::String(format!(
+        Value::Date(year, month, day, hour, minute, second, micro) => {
+            format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}{}", fraction(micro))
+        }
+        Value::Time(negative, days, hours, minutes, seconds, micro) => format!(
             "{}{:02}:{minutes:02}:{seconds:02}{}",
             if negative { "-" } else { "" },
             days * 24 + u32::from(hours),
             fraction(micro)
-        )),
-    }
+        ),
+        _ => return None,
+    })
 }
 
 fn has_time(column: &Column) -> bool {

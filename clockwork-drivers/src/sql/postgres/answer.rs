@@ -38,24 +38,31 @@ fn write(statement: &Statement, out: &mut BytesMut) -> Result<(), Error> {
         one(&format!("SET LOCAL statement_timeout = '{seconds}s'"), out)?;
     }
     frontend::parse("", &statement.sql, [], out)?;
-    let serialise = |param: &Value, out: &mut BytesMut| {
-        match param {
-            Value::Null => return Ok(IsNull::Yes),
-            Value::String(text) => out.extend_from_slice(text.as_bytes()),
-            other => out.extend_from_slice(other.to_string().as_bytes()),
-        }
-        Ok(IsNull::No)
-    };
-    frontend::bind("", "", [], &statement.params, serialise, [], out).map_err(|error| match error {
+    frontend::bind("", "", [], &statement.params, param, [], out).map_err(|error| match error {
         frontend::BindError::Conversion(error) => error,
         frontend::BindError::Serialization(error) => error.into(),
     })?;
     frontend::describe(b'P', "", out)?;
-    // One more than is taken, so that it is known whether there are more.
-    frontend::execute("", i32::try_from(statement.row_limit).unwrap_or(i32::MAX).saturating_add(1), out)?;
+    // One more than is taken, so that it is known whether there are more. What is committed is done as a whole.
+    let limit = i32::try_from(statement.row_limit).unwrap_or(i32::MAX).saturating_add(1);
+    frontend::execute("", if statement.commit { 0 } else { limit }, out)?;
+    // In the batch too: where the statement fails, it is left out, and that it fails is told.
+    if statement.commit {
+        one("COMMIT", out)?;
+    }
     frontend::sync(out);
     frontend::query("ROLLBACK", out)?;
     Ok(())
+}
+
+/// A parameter, as text: the server makes of it what the statement needs.
+pub(super) fn param(param: &Value, out: &mut BytesMut) -> Result<IsNull, Error> {
+    match param {
+        Value::Null => return Ok(IsNull::Yes),
+        Value::String(text) => out.extend_from_slice(text.as_bytes()),
+        other => out.extend_from_slice(other.to_string().as_bytes()),
+    }
+    Ok(IsNull::No)
 }
 
 /// A statement of our own.
@@ -92,9 +99,19 @@ pub(super) struct Answer {
     count: u64,
     bytes: usize,
     kept_bytes: usize,
+    /// What its completion said of the rows that it wrote, if there was one.
+    affected: Option<Option<u64>>,
     failure: Option<SqlFailure>,
     began: Instant,
     answered: bool,
+}
+
+/// How many rows a completed statement wrote: `INSERT 0 5`, `UPDATE 3`.
+fn affected(tag: &[u8]) -> Option<u64> {
+    let tag = std::str::from_utf8(tag).ok()?.trim_end_matches('\0');
+    let writes = ["INSERT", "UPDATE", "DELETE", "MERGE", "COPY"];
+    let (word, rest) = tag.split_once(' ')?;
+    if writes.contains(&word) { rest.rsplit(' ').next()?.parse().ok() } else { None }
 }
 
 impl Answer {
@@ -108,6 +125,7 @@ impl Answer {
             count: 0,
             bytes: 0,
             kept_bytes: 0,
+            affected: None,
             failure: None,
             began: Instant::now(),
             answered: false,
@@ -146,7 +164,10 @@ impl Answer {
                 let failure = if self.own_left > 0 { failure.of_our_own() } else { failure };
                 self.failure.get_or_insert(failure);
             }
-            b'C' => self.own_left = self.own_left.saturating_sub(1),
+            b'C' if self.own_left == 0 => {
+                self.affected.get_or_insert_with(|| affected(&message.body));
+            }
+            b'C' => self.own_left -= 1,
             // Nothing ran, so that nothing succeeded: a comment swallowed the statement, most often.
             b'I' => {
                 let message = "the statement is empty: there is nothing in it but blanks and comments";
@@ -207,6 +228,7 @@ impl Answer {
                 rows: std::mem::take(&mut self.rows),
                 count: self.count.min(self.row_limit),
                 more: self.count > self.row_limit,
+                affected: self.affected.flatten(),
                 took: self.began.elapsed(),
             }),
         }

@@ -9,6 +9,8 @@
 //! | `open`, `login` | reaches the server, TLS, SCRAM |
 //! | `link` | one connection that many checks use at the same time |
 //! | `answer` | what is sent for a statement, and what comes back |
+//! | `session` | one connection that one look has for itself, for what takes several steps |
+//! | `stream` | the rows of a query, one after the other, sorted by a key |
 //! | `refusal` | what the server's error codes mean |
 //!
 //! One connection serves all checks of a run. Another is opened only where a statement that takes long holds up those
@@ -20,6 +22,8 @@ mod login;
 mod message;
 mod open;
 mod refusal;
+pub(super) mod session;
+pub(super) mod stream;
 mod value;
 
 use std::{

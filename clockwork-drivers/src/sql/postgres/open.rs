@@ -93,11 +93,31 @@ impl Cancel {
     }
 }
 
-/// A connection, ready to be asked.
+/// A connection, ready to be asked by many.
 pub(super) async fn open(
     connection: &Connection,
     cx: &Context,
 ) -> Result<Result<Link, SqlFailure>, CheckError> {
+    Ok(connect(connection, cx)
+        .await?
+        .map(|Opened { stream, inbox, server, cancel, said }| Link::new(stream, inbox, server, cancel, said)))
+}
+
+/// A connection to which the server let us in.
+pub(super) struct Opened {
+    pub(super) stream: Stream,
+    /// What has been read and not looked at.
+    pub(super) inbox: BytesMut,
+    pub(super) server: Server,
+    pub(super) cancel: Cancel,
+    pub(super) said: Said,
+}
+
+/// Reaches the server and logs in.
+pub(super) async fn connect(
+    connection: &Connection,
+    cx: &Context,
+) -> Result<Result<Opened, SqlFailure>, CheckError> {
     let secret = connection.password().map(|password| password.reveal()).transpose()?;
     let said = Said::without(secret.clone());
     let reached = match reach(connection, &said, cx).await? {
@@ -118,7 +138,7 @@ pub(super) async fn open(
     let server = Server { place, version: welcome.version, tls: tls.as_ref().map(|tls| tls.2.clone()) };
     let tls = tls.map(|(config, name, _)| (config, name));
     let cancel = Cancel { address, tls, key: welcome.key };
-    Ok(Ok(Link::new(stream, inbox, server, cancel, said)))
+    Ok(Ok(Opened { stream, inbox, server, cancel, said }))
 }
 
 struct Reached {
