@@ -13,6 +13,10 @@ log=$state/dockerd.log
 pid_file=$state/dockerd.pid
 busybox_image=clockwork/busybox:test
 nginx_image=clockwork/nginx:test
+# For the example with three tiers: a server of PostgreSQL, one of NATS, and what a program needs that is built here.
+postgres_image=clockwork/postgres:test
+nats_image=clockwork/nats:test
+service_image=clockwork/service:test
 
 say() { printf 'engine: %s\n' "$*" >&2; }
 die() {
@@ -181,12 +185,113 @@ CONF
   rm -rf "$root"
 }
 
+# A root that is busybox and nothing else, in the folder $1.
+copy_busybox() {
+  local root=$1 applet
+  mkdir -p "$root"/{bin,etc,proc,root,sys,tmp,var}
+  chmod 1777 "$root/tmp"
+  cp "$(busybox_path)" "$root/bin/busybox"
+  for applet in $("$root/bin/busybox" --list); do
+    [[ $applet == busybox ]] || ln -s busybox "$root/bin/$applet"
+  done
+  printf 'root:x:0:0:root:/root:/bin/sh\npostgres:x:70:70:postgres:/var/lib/postgresql:/bin/sh\n' >"$root/etc/passwd"
+  printf 'root:x:0:\npostgres:x:70:\n' >"$root/etc/group"
+}
+
+# The libraries that these programs need, in their places under the folder $1.
+copy_libraries() {
+  local root=$1 file
+  shift
+  for file in $(ldd "$@" 2>/dev/null | sed -n 's/.*=> \(\/[^ ]*\) (.*/\1/p; s/^\t\(\/[^ ]*\) (.*/\1/p' | sort -u); do
+    [[ -e $root$file ]] || install -D "$file" "$root$file"
+  done
+}
+
+# The newest PostgreSQL that is installed here: its folder of programs.
+postgres_programs() {
+  local directory newest=
+  for directory in /usr/lib/postgresql/*/bin; do
+    [[ ! -x $directory/postgres ]] || newest=$directory
+  done
+  [[ -n $newest ]] && echo "$newest"
+}
+
+make_postgres_image() {
+  has_image "$postgres_image" && return 0
+  local root programs version file
+  programs=$(postgres_programs) || {
+    say "no PostgreSQL is installed here: no $postgres_image"
+    return 0
+  }
+  say "building $postgres_image"
+  version=$(basename "$(dirname "$programs")")
+  root=$(mktemp -d)
+  copy_busybox "$root"
+  mkdir -p "$root/usr/lib/postgresql/$version/lib" "$root/usr/share/postgresql" "$root/usr/share/zoneinfo" \
+    "$root/var/lib/postgresql" "$root/var/run/postgresql"
+  for file in postgres initdb pg_ctl pg_basebackup psql; do
+    install -D "$programs/$file" "$root/usr/bin/$file"
+  done
+  # Where its programs look for the rest, seen from where they are.
+  mkdir -p "$root$programs"
+  for file in "$root"/usr/bin/*; do
+    mv "$file" "$root$programs/" && ln -s "$programs/$(basename "$file")" "$file"
+  done
+  for file in libpqwalreceiver.so plpgsql.so dict_snowball.so euc2004_sjis2004.so; do
+    cp "/usr/lib/postgresql/$version/lib/$file" "$root/usr/lib/postgresql/$version/lib/"
+  done
+  cp -r "/usr/share/postgresql/$version" "$root/usr/share/postgresql/"
+  cp -r /usr/share/zoneinfo/{UTC,GMT,Etc} "$root/usr/share/zoneinfo/"
+  copy_libraries "$root" "$root$programs"/* "$root/usr/lib/postgresql/$version/lib"/*.so
+  tar -C "$root" --numeric-owner --owner=0 --group=0 -c . | docker import --change 'CMD ["postgres"]' \
+    --change 'ENV PATH=/usr/bin:/bin' - "$postgres_image" >/dev/null
+  rm -rf "$root"
+}
+
+make_nats_image() {
+  has_image "$nats_image" && return 0
+  local root program
+  program=$(PATH=$PATH:/usr/sbin command -v nats-server) || {
+    say "no nats-server is installed here: no $nats_image"
+    return 0
+  }
+  say "building $nats_image"
+  root=$(mktemp -d)
+  copy_busybox "$root"
+  install -D "$program" "$root/usr/sbin/nats-server"
+  copy_libraries "$root" "$root/usr/sbin/nats-server"
+  tar -C "$root" --numeric-owner --owner=0 --group=0 -c . | docker import \
+    --change 'CMD ["nats-server", "--jetstream", "--store_dir", "/tmp"]' \
+    --change 'ENV PATH=/usr/sbin:/bin' - "$nats_image" >/dev/null
+  rm -rf "$root"
+}
+
+# Whatever is built here for the machine's own C library runs in it.
+make_service_image() {
+  has_image "$service_image" && return 0
+  say "building $service_image"
+  local root file
+  root=$(mktemp -d)
+  copy_busybox "$root"
+  copy_libraries "$root" "$(command -v ls)"
+  for file in libm.so.6 libgcc_s.so.1; do
+    file=$(dirname "$(ldd "$(command -v ls)" | sed -n 's/.*=> \(\/.*libc\.so\.6\) .*/\1/p')")/$file
+    install -D "$file" "$root$file"
+  done
+  tar -C "$root" --numeric-owner --owner=0 --group=0 -c . | docker import --change 'CMD ["sh"]' \
+    --change 'ENV PATH=/bin' - "$service_image" >/dev/null
+  rm -rf "$root"
+}
+
 case ${1:-start} in
   start)
     install_missing
     start
     make_busybox_image
     make_nginx_image
+    make_postgres_image
+    make_nats_image
+    make_service_image
     ;;
   stop) stop ;;
   *) die "usage: scripts/engine.sh [start|stop]" ;;

@@ -40,8 +40,8 @@ pub(crate) struct AssertArgs {
     pub(crate) source: SourceArgs,
     #[command(flatten)]
     pub(crate) run: RunArgs,
-    /// Write the result as text, json, junit or tap to standard output, or to FILE; repeatable. Text goes to standard
-    /// output unless another format does
+    /// Write the result to standard output, or to FILE; repeatable. Text goes to standard output unless another format
+    /// does. FORMAT is text, json, junit, tap, github, markdown, html, sarif or prometheus
     #[arg(long, value_name = "FORMAT[=FILE]", value_parser = target)]
     pub(crate) format: Vec<Target>,
     /// Show only the verdict and what did not pass, and no progress

@@ -5,18 +5,22 @@ use std::{ffi::OsString, fmt, io::Write, process::ExitCode, sync::Arc};
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches};
 use clockwork_core::{Driver, Engine, EngineBuilder, ManifestError, Project, Registry, text::harmless};
+use clockwork_drivers::vantage::Helper;
 
 use crate::{
     cargo_program,
     cli::{Action, AssertArgs, Cli, GraphArgs},
     exit::Exit,
-    format::{Outputs, Stream, palette},
+    format::{Outputs, Seen, Stream, palette},
     graph,
     output::{Stdout, to_stdout},
     progress::Progress,
     run::Run,
     source::Source,
 };
+
+/// What stands first on the command line where this program runs in a helper container, and only carries bytes.
+const RELAY: &str = "__relay";
 
 /// The command for a project that is declared in Rust.
 ///
@@ -51,6 +55,7 @@ impl Command {
     pub fn new() -> Self {
         let engine =
             Engine::builder().register(clockwork_drivers::register).register(clockwork_assert::register);
+        let engine = engine.provide(Helper::this_program(RELAY));
         Self { engine, project: None, foreign: false }
     }
 
@@ -78,6 +83,10 @@ impl Command {
     /// Does what the process's command line says. To be called from a plain `fn main`, as it brings its own runtime.
     pub fn main(self) -> ExitCode {
         let args: Vec<OsString> = std::env::args_os().collect();
+        if args.get(1).is_some_and(|word| word == RELAY) {
+            let rest = args.iter().skip(2).map(|word| word.to_string_lossy().into_owned());
+            return clockwork_drivers::vantage::relay(&rest.collect::<Vec<_>>());
+        }
         let action = match self.parse(&args) {
             Ok(cli) => cli.action,
             Err(error) => {
@@ -133,7 +142,7 @@ impl Command {
         let progress = Progress::new(options.quiet, options.color, &project, &graph);
         let report = Run::new(engine, Arc::clone(&graph), &options.run, self.foreign)?.watch(progress)?;
         let exit = Exit::of(&report);
-        let errors = outputs.write(&report);
+        let errors = outputs.write(&Seen { project: &project, graph: &graph, report: &report });
         errors.iter().for_each(complain);
         // The process ends: to give all that back piece by piece would only take time.
         std::mem::forget((project, graph, report));

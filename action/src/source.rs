@@ -18,6 +18,9 @@ const DEFAULT: &str = "clockwork.yaml";
 /// What people call it by mistake.
 const MISTAKEN: [&str; 4] = ["clockwork.yml", "Clockwork.yaml", "clockwork.json", ".clockwork.yaml"];
 
+/// What a manifest is called that has no file.
+pub(crate) const STANDARD_INPUT: &str = "standard input";
+
 /// Nobody writes more than this by hand, and whatever is longer (`/dev/zero`) must not fill the memory.
 const LIMIT: u64 = 32 << 20;
 
@@ -75,8 +78,7 @@ fn nothing_here() -> anyhow::Result<Source> {
 
 fn read(manifest: &Path, args: &SourceArgs, engine: &Engine) -> anyhow::Result<(Project, Graph)> {
     let (name, bytes) = if manifest == Path::new("-") {
-        let name = "standard input";
-        (name.to_owned(), bounded(io::stdin().lock(), name)?)
+        (STANDARD_INPUT.to_owned(), bounded(io::stdin().lock(), STANDARD_INPUT)?)
     } else {
         (manifest.display().to_string(), file(manifest, "the manifest")?)
     };

@@ -65,7 +65,7 @@ impl Assertion for ContainerHealthyAssert {
             {
                 healthy()
             }
-            Some(found) => match container_state::examine(&container, found, cx).await? {
+            Some(found) => match container_state::examine(&container, found, listed.command, cx).await? {
                 Some(seen) => judge(&container.name, &seen)?,
                 None => container_state::missing(&container.name, &listed.engine),
             },

@@ -61,7 +61,7 @@ impl Assertion for ContainerRunningAssert {
         let listed = container.listed(cx).await?;
         let verdict = match &listed.found {
             Some(found) if found.state == ContainerState::Running => running(),
-            Some(found) => match container_state::examine(&container, found, cx).await? {
+            Some(found) => match container_state::examine(&container, found, listed.command, cx).await? {
                 Some(seen) => judge(&container.name, &seen),
                 None => container_state::missing(&container.name, &listed.engine),
             },

@@ -16,16 +16,19 @@ pub(crate) struct Examined {
     log: Option<std::sync::Arc<Log>>,
     /// How long ago it ended, in the engine's words.
     ago: Option<String>,
+    /// The engine's own command, for hints.
+    command: &'static str,
 }
 
 /// Looks closer at a container that the list shows in trouble; `None`, where it is gone meanwhile.
 pub(crate) async fn examine(
     container: &ContainerRef,
-    listed: &ContainerSummary,
+    found: &ContainerSummary,
+    command: &'static str,
     cx: &Context,
 ) -> Result<Option<Examined>, CheckError> {
     // By its id: a new container may have got the name meanwhile.
-    let (engine, name) = (container.engine.clone(), listed.id.clone());
+    let (engine, name) = (container.engine.clone(), found.id.clone());
     let details = cx.observe(ContainerInspect { engine: engine.clone(), name: name.clone() }).await?;
     let Some(details) = details.as_ref().clone() else { return Ok(None) };
     let has_log = !matches!(details.state(), ContainerState::Running | ContainerState::Created);
@@ -34,7 +37,7 @@ pub(crate) async fn examine(
         true => cx.observe(ContainerLogs { engine, name, lines: SHOWN, since: None }).await.ok(),
         false => None,
     };
-    Ok(Some(Examined { details, log, ago: ago(&listed.status) }))
+    Ok(Some(Examined { details, log, ago: ago(&found.status), command }))
 }
 
 /// There is no such container.
@@ -44,25 +47,25 @@ pub(crate) fn missing(name: &str, engine: &str) -> Verdict {
 
 /// What is wrong with a container that does not run.
 pub(crate) fn not_running(name: &str, seen: &Examined) -> Verdict {
-    let details = &seen.details;
+    let (details, command) = (&seen.details, seen.command);
     let state = details.state();
     let mut message = match &state {
         ContainerState::Running => String::from("runs"),
         ContainerState::Created => {
-            format!("was created and never started; start it with `docker start {name}`")
+            format!("was created and never started; start it with `{command} start {name}`")
         }
         ContainerState::Exited => {
             let ago = seen.ago.as_deref().map(|ago| format!(", {ago}")).unwrap_or_default();
             format!("{}{ago}", how_it_ended(details))
         }
-        ContainerState::Paused => format!("is paused; let it go on with `docker unpause {name}`"),
+        ContainerState::Paused => format!("is paused; let it go on with `{command} unpause {name}`"),
         ContainerState::Restarting => {
             let count = details.restart_count;
             format!("keeps restarting ({count} times so far): each time, it {}", how_it_ended(details))
         }
         ContainerState::Removing => String::from("is being removed"),
         ContainerState::Dead => {
-            format!("is dead: the engine could not remove it; try `docker rm --force {name}`")
+            format!("is dead: the engine could not remove it; try `{command} rm --force {name}`")
         }
         other => format!("is in the state {other}, which Clockwork does not know"),
     };
@@ -151,5 +154,10 @@ mod tests;
 pub(crate) fn examined(json: serde_json::Value, lines: &[&str]) -> Examined {
     let lines = lines.iter().map(|&line| line.to_owned()).collect();
     let details = serde_json::from_value(json).unwrap_or_default();
-    Examined { details, log: Some(std::sync::Arc::new(Log { lines, incomplete: false })), ago: None }
+    Examined {
+        details,
+        log: Some(std::sync::Arc::new(Log { lines, incomplete: false })),
+        ago: None,
+        command: "docker",
+    }
 }

@@ -22,8 +22,8 @@ use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
 
 use crate::{
+    answer_value::{Found, Place},
     http_request::http_kind,
-    http_text::{decode, refuse_encoded},
     json_path,
     one_or_many::OneOrMany,
 };
@@ -65,13 +65,6 @@ const AT_ONCE: usize = 16;
 struct Seen {
     address: String,
     answer: Result<(u16, Found), CheckError>,
-}
-
-/// What an answer tells of the revision.
-enum Found {
-    Revision(Value),
-    /// It tells none: why.
-    None(String),
 }
 
 impl DeployedRevisionAssert {
@@ -134,45 +127,19 @@ impl DeployedRevisionAssert {
         Ok(addresses.iter().map(|address| to(ResolveTo::from(address.ip()))).collect())
     }
 
+    /// Where an answer tells the revision.
+    fn place(&self) -> Option<Place<'_>> {
+        match (&self.header, &self.json, &self.body) {
+            (Some(name), ..) => Some(Place::Header(name)),
+            (None, Some(path), _) => Some(Place::Json(path)),
+            (None, None, Some(pattern)) => Some(Place::Body(pattern)),
+            (None, None, None) => None,
+        }
+    }
+
     /// What this answer tells of the revision.
     fn find(&self, seen: &HttpObservation) -> Result<Found, CheckError> {
-        if let Some(name) = &self.header {
-            return Ok(
-                match seen.header_values(name).map(String::from_utf8_lossy).collect::<Vec<_>>().as_slice() {
-                    [] => Found::None(format!("has no header {}", quote(name))),
-                    [first, rest @ ..] if rest.iter().any(|other| other != first) => {
-                        Found::None(format!("has several headers {} that differ", quote(name)))
-                    }
-                    [first, ..] => Found::Revision(Value::from(&**first)),
-                },
-            );
-        }
-        refuse_encoded(seen)?;
-        if seen.is_truncated() {
-            let read = seen.body().len();
-            let what = format!("the body is larger than the {read} bytes that are read of it");
-            return Err(CheckError::unobservable(what).hint("raise `max_body`"));
-        }
-        let text = decode(seen)?;
-        if let Some(path) = &self.json {
-            let Ok(document) = serde_json::from_str::<Value>(&text) else {
-                return Ok(Found::None(format!("has a body that is not JSON: {}", quote(&text))));
-            };
-            let found = json_path::one(&document, path).map_err(CheckError::unobservable)?;
-            return Ok(match found {
-                Some(revision) => Found::Revision(revision.clone()),
-                None => Found::None(format!(
-                    "has nothing at {} of its body",
-                    clockwork_core::text::harmless(path)
-                )),
-            });
-        }
-        let Some(pattern) = &self.body else { return Ok(Found::None(String::from("is not read"))) };
-        let found = pattern.captures(&text).and_then(|captures| captures.get(1).or_else(|| captures.get(0)));
-        Ok(match found {
-            Some(revision) => Found::Revision(revision.as_str().into()),
-            None => Found::None(format!("has a body that does not match {}", quote(pattern.as_str()))),
-        })
+        self.place().map_or_else(|| Ok(Found::None(String::from("is not read"))), |place| place.find(seen))
     }
 
     fn judge(&self, seen: &[Seen]) -> Verdict {
@@ -181,7 +148,7 @@ impl DeployedRevisionAssert {
         for Seen { address, answer } in seen {
             let mut detail = json!({ "address": address, "revision": null, "status": null, "problem": null });
             match answer {
-                Ok((status, Found::Revision(revision))) => {
+                Ok((status, Found::Value(revision))) => {
                     detail["status"] = (*status).into();
                     detail["revision"] = shortened(revision);
                     match self.expected.check(Some(revision)) {

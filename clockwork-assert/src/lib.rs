@@ -1,6 +1,9 @@
 //! The assertion kinds, one file each: its fields and its judgement. No sockets, clients, retries or clocks: a kind asks
 //! a probe and compares.
 
+mod answer_value;
+mod backends;
+mod broker;
 mod certificate_findings;
 mod column_type;
 mod command;
@@ -36,6 +39,7 @@ mod http_status;
 mod http_text;
 mod json_path;
 mod json_schema;
+mod load_balancer;
 mod log_contains;
 mod memory_usage;
 mod migration_state;
@@ -49,6 +53,7 @@ mod process_not_running;
 mod process_running;
 mod processes;
 mod query_success;
+mod queue_consumer;
 mod response_time;
 mod row_count;
 mod secrets_present;
@@ -61,6 +66,8 @@ mod tls_version;
 mod usage_subject;
 mod vulnerability_scan;
 
+pub use backends::{Backends, Identify, Skew};
+pub use broker::Broker;
 pub use command::CommandAssert;
 pub use container_healthy::ContainerHealthyAssert;
 pub use container_image::ContainerImageAssert;
@@ -84,6 +91,7 @@ pub use healthcheck::HealthcheckAssert;
 pub use http_body::HttpBodyAssert;
 pub use http_header::HttpHeaderAssert;
 pub use http_status::HttpStatusAssert;
+pub use load_balancer::LoadBalancerAssert;
 pub use log_contains::LogContainsAssert;
 pub use memory_usage::MemoryUsageAssert;
 pub use migrations_applied::MigrationsAppliedAssert;
@@ -94,6 +102,7 @@ pub use port_accessible::{PortAccessibleAssert, Transport};
 pub use process_not_running::ProcessNotRunningAssert;
 pub use process_running::ProcessRunningAssert;
 pub use query_success::QuerySuccessAssert;
+pub use queue_consumer::QueueConsumerAssert;
 pub use response_time::{Phase, ResponseTimeAssert};
 pub use row_count::RowCountAssert;
 pub use secrets_present::SecretsPresentAssert;
@@ -105,7 +114,7 @@ pub use tcp_response::{AnswerAs, TcpResponseAssert};
 pub use tls_version::TlsVersion;
 pub use vulnerability_scan::{FailOn, IgnoredVulnerability, UnknownSeverity, VulnerabilityScanAssert};
 
-pub use clockwork_drivers::handshake::Protocol;
+pub use clockwork_drivers::{handshake::Protocol, queue::BrokerEngine};
 
 use clockwork_core::Registry;
 
@@ -132,6 +141,7 @@ pub fn register(registry: &mut Registry) {
     registry.assertion::<HttpBodyAssert>();
     registry.assertion::<HttpHeaderAssert>();
     registry.assertion::<HttpStatusAssert>();
+    registry.assertion::<LoadBalancerAssert>();
     registry.assertion::<LogContainsAssert>();
     registry.assertion::<MemoryUsageAssert>();
     registry.assertion::<MigrationsAppliedAssert>();
@@ -140,6 +150,7 @@ pub fn register(registry: &mut Registry) {
     registry.assertion::<ProcessNotRunningAssert>();
     registry.assertion::<ProcessRunningAssert>();
     registry.assertion::<QuerySuccessAssert>();
+    registry.assertion::<QueueConsumerAssert>();
     registry.assertion::<ResponseTimeAssert>();
     registry.assertion::<RowCountAssert>();
     registry.assertion::<SecretsPresentAssert>();

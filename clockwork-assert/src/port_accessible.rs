@@ -14,7 +14,7 @@
 //! `details`: `addresses`, each `address` with its `outcome`, in the order of their answers.
 
 use clockwork_core::{
-    Assertion, AssertionKind, CheckError, Context, Invalid, Resource, Verdict, async_trait,
+    Assertion, AssertionKind, CheckError, Context, Fault, Invalid, Resource, Verdict, async_trait,
     schemars::JsonSchema,
 };
 use clockwork_drivers::{
@@ -174,7 +174,7 @@ impl Assertion for PortAccessibleAssert {
         };
         let error = match looked {
             Ok(judged) => return judged,
-            Err(error) if error.is_timeout() => error.hint(
+            Err(error) if error.is_timeout() && error.fault() == Fault::Target => error.hint(
                 "filtered by a firewall, or no such machine: that nobody answers is all there is to see",
             ),
             Err(error) => error,

@@ -5,7 +5,9 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
-use crate::{CheckError, Context, IntoVerdict, Named, Resource, ResourceName, Severity, Verdict};
+use crate::{
+    CheckError, Context, Graph, IntoVerdict, Named, Place, Resource, ResourceName, Severity, Verdict,
+};
 
 /// A statement about the world that can be judged.
 ///
@@ -23,6 +25,25 @@ pub trait Assertion: fmt::Debug + Send + Sync + 'static {
 
     /// The resources that a cross-resource assertion is about, beside the one that it is declared on.
     fn related(&self) -> Vec<ResourceName> {
+        Vec::new()
+    }
+
+    /// Of the related resources, the one whose own failures this may explain: a service that does not reach its database
+    /// is not healthy either. Such failures do not keep it from being looked at, as others beneath it do; where it
+    /// fails, it is what the report blames for them.
+    fn explains(&self) -> Option<ResourceName> {
+        None
+    }
+
+    /// Which resources of the project it is about beside those: found by what they are, or named in a place where a name
+    /// need not be a resource's. It waits for them all.
+    fn about(&self, _graph: &Graph) -> Vec<ResourceName> {
+        Vec::new()
+    }
+
+    /// Which of these relationships, client first, it says are there: [`Graph::relationships`] collects them. `at` is where
+    /// it looks from.
+    fn implies(&self, _at: Option<&ResourceName>) -> Vec<(ResourceName, ResourceName)> {
         Vec::new()
     }
 
@@ -95,12 +116,20 @@ pub struct Declared {
     pub(crate) assertion: Arc<dyn Assertion>,
     /// Shared with the graph, and among those that set none.
     pub(crate) options: Arc<Options>,
+    /// Where; unknown until it is declared.
+    pub(crate) place: Option<Place>,
 }
 
 impl Declared {
     /// An assertion with no options set.
     pub fn new(assertion: impl Assertion) -> Self {
-        Self { assertion: Arc::new(assertion), options: Arc::default() }
+        Self { assertion: Arc::new(assertion), options: Arc::default(), place: None }
+    }
+
+    /// Says where it is declared, unless that is known.
+    pub(crate) fn placed(mut self, place: impl Into<Place>) -> Self {
+        self.place.get_or_insert_with(|| place.into());
+        self
     }
 
     fn set(mut self, set: impl FnOnce(&mut Options)) -> Self {

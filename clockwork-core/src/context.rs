@@ -41,6 +41,8 @@ pub(crate) struct Run {
     /// How many look at one target at the same time; `None` where the run's own concurrency bounds that already.
     pub(crate) target_concurrency: Option<usize>,
     pub(crate) turns: Mutex<HashMap<String, Arc<Semaphore>>>,
+    /// By which way each vantage is looked from.
+    pub(crate) ways: Mutex<HashMap<ResourceName, &'static str>>,
     pub(crate) began: Instant,
     /// The secrets that its checks have read.
     pub(crate) mask: Arc<Mask>,
@@ -51,10 +53,11 @@ impl Run {
         graph: Arc<Graph>,
         clock: Arc<dyn Clock>,
         drivers: Drivers,
+        shelf: Shelf,
         target_concurrency: Option<usize>,
     ) -> Self {
-        let (shelf, turns, mask) = (Shelf::default(), Mutex::default(), Arc::default());
-        Self { graph, clock, drivers, shelf, target_concurrency, turns, began: Instant::now(), mask }
+        let (turns, ways, mask) = (Mutex::default(), Mutex::default(), Arc::default());
+        Self { graph, clock, drivers, shelf, target_concurrency, turns, ways, began: Instant::now(), mask }
     }
 }
 
@@ -117,9 +120,22 @@ impl Context {
         self.run.graph.resource(name)
     }
 
+    /// The project that is run, validated.
+    pub fn graph(&self) -> &Graph {
+        &self.run.graph
+    }
+
     /// Where to look from.
     pub fn vantage(&self) -> &Vantage {
         &self.vantage
+    }
+
+    /// For probes: says by which way they look from this vantage, for the `details` of all results that rest on it.
+    pub fn looks_by(&self, way: &'static str) {
+        if let Vantage::Inside(name) = &self.vantage {
+            let mut ways = self.run.ways.lock().unwrap_or_else(PoisonError::into_inner);
+            ways.insert(name.clone(), way);
+        }
     }
 
     /// When this attempt has to be over; `None` inside a look that several may wait for.
@@ -137,6 +153,12 @@ impl Context {
         if let Some(look) = &self.phase {
             look.slot().set(phase.into());
         }
+    }
+
+    /// For probes with a patience of their own: whether what the look is doing right now is ours ([`Phase::ours`]), and
+    /// so nothing that the target could be blamed for.
+    pub fn waits_for_us(&self) -> bool {
+        self.phase.as_ref().and_then(|look| look.slot().get()).is_some_and(|phase| phase.is_ours())
     }
 
     /// The same, looking from somewhere else.

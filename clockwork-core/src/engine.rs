@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use crate::{
     Clock, Driver, Event, EventStream, ManifestError, Problem, Project, ProjectError, Registry,
     RegistryError, Report, RunOptions, SystemClock, context::Run, event::Events, executor, graph::Graph,
+    probe::Provided,
 };
 
 /// Whatever can keep a project from running.
@@ -42,6 +43,7 @@ struct Inner {
     drivers: Drivers,
     registry: Registry,
     concurrency: Option<usize>,
+    provided: Provided,
 }
 
 /// Drivers by the kind that they are for.
@@ -55,9 +57,16 @@ pub struct EngineBuilder {
     drivers: HashMap<&'static str, Arc<dyn Driver>>,
     registry: Registry,
     concurrency: Option<usize>,
+    provided: Provided,
 }
 
 impl EngineBuilder {
+    /// Gives every run this value to share ([`crate::Context::shared`]), instead of its type's default.
+    pub fn provide<T: Default + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.provided.add(value);
+        self
+    }
+
     /// Uses this driver for its kinds, instead of the one that a resource brings with it.
     pub fn driver(mut self, driver: impl Driver + 'static) -> Self {
         let driver: Arc<dyn Driver> = Arc::new(driver);
@@ -89,16 +98,16 @@ impl EngineBuilder {
     /// When two kinds were registered under one name.
     pub fn build(self) -> Result<Engine, RegistryError> {
         self.registry.check()?;
-        let Self { clock, drivers, registry, concurrency } = self;
-        Ok(Engine(Arc::new(Inner { clock, drivers: Arc::new(drivers), registry, concurrency })))
+        let Self { clock, drivers, registry, concurrency, provided } = self;
+        Ok(Engine(Arc::new(Inner { clock, drivers: Arc::new(drivers), registry, concurrency, provided })))
     }
 }
 
 impl Engine {
     /// An engine with nothing changed: enough for projects that are declared in Rust.
     pub fn standard() -> Self {
-        let EngineBuilder { clock, drivers, registry, concurrency } = Self::builder();
-        Self(Arc::new(Inner { clock, drivers: Arc::new(drivers), registry, concurrency }))
+        let EngineBuilder { clock, drivers, registry, concurrency, provided } = Self::builder();
+        Self(Arc::new(Inner { clock, drivers: Arc::new(drivers), registry, concurrency, provided }))
     }
 
     /// An engine of one's own making.
@@ -108,6 +117,7 @@ impl Engine {
             drivers: HashMap::new(),
             registry: Registry::new(),
             concurrency: None,
+            provided: Provided::default(),
         }
     }
 
@@ -159,10 +169,12 @@ impl Engine {
         let target_concurrency = graph.defaults.target_concurrency.filter(|limit| *limit < concurrency);
         let (clock, drivers) = (Arc::clone(&self.0.clock), Arc::clone(&self.0.drivers));
         let events = Events::default();
+        let shelf = self.0.provided.shelf();
         let run = {
             let events = events.clone();
             async move {
-                executor::run(Run::new(graph, clock, drivers, target_concurrency), options, events).await
+                executor::run(Run::new(graph, clock, drivers, shelf, target_concurrency), options, events)
+                    .await
             }
         };
         Ok(EventStream::new(Box::pin(run), events))

@@ -41,10 +41,23 @@ pub(crate) struct Node {
     pub(crate) needed_by: Vec<usize>,
     /// The composite that it is a part of.
     pub(crate) parent: Option<usize>,
+    /// What its assertions are about, and so stand before it, though it does not depend on it.
+    after: Vec<usize>,
     pub(crate) checks: Range<usize>,
-    /// The cross-resource checks that are about it.
-    pub(crate) cross: Vec<usize>,
+    /// The checks that are about it or look from inside it, and wait for its verdicts.
+    pub(crate) awaited_by: Vec<usize>,
     path: Vec<String>,
+}
+
+/// That one resource uses another, as declared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Relationship {
+    /// The one that uses.
+    pub from: ResourceName,
+    /// The one that is used.
+    pub to: ResourceName,
+    /// The id of the assertion that implies it; `None`, where `depends_on` says so.
+    pub implied_by: Option<String>,
 }
 
 /// One assertion to be judged.
@@ -53,8 +66,26 @@ pub(crate) struct Check {
     pub(crate) id: Arc<str>,
     pub(crate) node: Option<usize>,
     pub(crate) declared: Declared,
-    /// For a cross-resource one: the resources that it waits for.
+    /// The resources that it is about, beside the one that it is declared on.
     pub(crate) related: Vec<usize>,
+    /// The resources that it waits for: those that it is about, and the one that it looks from.
+    pub(crate) waits: Vec<usize>,
+    /// One of those stands behind its own resource: it waits for that one's verdicts too, and holds up nobody.
+    pub(crate) late: bool,
+    /// The resources whose own failures do not keep it from being looked at: the one whose failures it may explain, and
+    /// the one that it looks from.
+    pub(crate) despite: Vec<usize>,
+    /// The resource whose failures it may explain.
+    pub(crate) explains: Option<usize>,
+    /// What it is about, where that is a relationship: `api → postgres-db`.
+    pub(crate) relationship: Option<Arc<str>>,
+}
+
+impl Check {
+    /// Whether its resource's verdicts are not complete without it, and whoever depends on that waits for it.
+    pub(crate) fn counts(&self) -> bool {
+        self.node.is_some() && !self.late
+    }
 }
 
 impl Graph {
@@ -84,6 +115,7 @@ impl Graph {
             graph.add(resource, None, &["resources".to_owned()], &mut problems);
         }
         graph.connect(&mut problems);
+        let implied = graph.imply();
         graph.sort(&mut problems);
         for node in &graph.nodes {
             node.problems(&graph, &mut problems);
@@ -101,7 +133,7 @@ impl Graph {
         if !problems.is_empty() {
             return Err(ProjectError { problems });
         }
-        graph.collect_checks(&project.assertions);
+        graph.collect_checks(&project.assertions, &implied);
         Ok(graph)
     }
 
@@ -132,8 +164,9 @@ impl Graph {
             needs: Vec::new(),
             needed_by: Vec::new(),
             parent,
+            after: Vec::new(),
             checks: 0..0,
-            cross: Vec::new(),
+            awaited_by: Vec::new(),
             path,
         };
         self.nodes.push(node);
@@ -197,14 +230,58 @@ impl Graph {
         format!("there is no resource {}{near}", crate::text::quote(name))
     }
 
+    /// The order that assertions imply: a resource stands behind what its assertions are about or look from, unless that
+    /// leads in a circle. Returns the assertions for which it does, as the resource and the place there.
+    fn imply(&mut self) -> HashSet<(usize, usize)> {
+        let mut implied: Vec<(usize, usize, usize)> = Vec::new();
+        for (index, node) in self.nodes.iter().enumerate() {
+            for (place, declared) in node.resource.common().assertions.iter().enumerate() {
+                implied.extend(self.waits(declared, Some(index)).into_iter().map(|to| (index, place, to)));
+            }
+        }
+        if implied.is_empty() {
+            return HashSet::new();
+        }
+        let mut edges: Vec<Vec<usize>> = self.nodes.iter().map(|node| node.needs.clone()).collect();
+        implied.iter().for_each(|&(from, _, to)| edges[from].push(to));
+        let circles = crate::circles::circles(&edges);
+        let (mut late, mut drawn) = (HashSet::new(), HashSet::new());
+        for (from, place, to) in implied {
+            if circles[from] == circles[to] {
+                late.insert((from, place));
+            } else if drawn.insert((from, to)) {
+                self.nodes[from].after.push(to);
+            }
+        }
+        late
+    }
+
+    /// What a check waits for, beside what its own resource depends on.
+    fn waits(&self, declared: &Declared, owner: Option<usize>) -> Vec<usize> {
+        let mut waits = self.indices(declared.assertion(), owner);
+        if let Some(at) = &declared.options.at
+            && let Some(&at) = self.by_name.get(at)
+            && owner != Some(at)
+            && !waits.contains(&at)
+        {
+            waits.push(at);
+        }
+        waits
+    }
+
     /// Kahn's algorithm, the earliest declared first; whatever is left over lies on or behind a cycle.
     fn sort(&mut self, problems: &mut Vec<Problem>) {
-        let mut waiting: Vec<usize> = self.nodes.iter().map(|node| node.needs.len()).collect();
+        let mut waiting: Vec<usize> =
+            self.nodes.iter().map(|node| node.needs.len() + node.after.len()).collect();
+        let mut before = vec![Vec::new(); self.nodes.len()];
+        for (index, node) in self.nodes.iter().enumerate() {
+            node.after.iter().for_each(|&other| before[other].push(index));
+        }
         let mut ready: BinaryHeap<_> =
             (0..self.nodes.len()).filter(|&n| waiting[n] == 0).map(Reverse).collect();
         while let Some(Reverse(index)) = ready.pop() {
             self.order.push(index);
-            for &next in &self.nodes[index].needed_by {
+            for &next in self.nodes[index].needed_by.iter().chain(&before[index]) {
                 waiting[next] -= 1;
                 if waiting[next] == 0 {
                     ready.push(Reverse(next));
@@ -274,54 +351,63 @@ impl Graph {
     }
 
     /// Lays the checks out in the order of the report and gives each its id.
-    fn collect_checks(&mut self, cross: &[Declared]) {
-        let mut seen: HashMap<String, usize> = HashMap::new();
-        let mut buffer = String::new();
-        let mut id = |owner: &str, declared: &Declared| -> Arc<str> {
-            buffer.clear();
-            [owner, "/", declared.assertion.kind()].iter().for_each(|part| buffer.push_str(part));
-            if let Some(name) = &declared.options.name {
-                buffer.push('/');
-                buffer.push_str(&crate::text::harmless(name).replace('\n', " "));
-            }
-            match seen.get_mut(&buffer) {
-                Some(count) => {
-                    *count += 1;
-                    let _ = write!(buffer, "#{count}"); // a String takes everything
-                }
-                None => drop(seen.insert(buffer.clone(), 1)),
-            }
-            buffer.as_str().into()
-        };
+    fn collect_checks(&mut self, cross: &[Declared], late: &HashSet<(usize, usize)>) {
+        let mut ids = Ids::default();
         self.checks.reserve(
             cross.len()
                 + self.nodes.iter().map(|node| node.resource.common().assertions.len()).sum::<usize>(),
         );
         for &index in &self.order {
             let start = self.checks.len();
-            let common = self.nodes[index].resource.common();
-            for declared in &common.assertions {
-                let id = id(owner_name(Some(common.name())), declared);
-                let related = self.indices(&*declared.assertion, Some(index));
-                self.checks.push(Check { id, node: Some(index), declared: declared.clone(), related });
+            let resource = Arc::clone(&self.nodes[index].resource);
+            let common = resource.common();
+            for (place, declared) in common.assertions.iter().enumerate() {
+                let id = ids.next(owner_name(Some(common.name())), declared);
+                let check = self.check(id, Some(index), declared, late.contains(&(index, place)));
+                self.checks.push(check);
             }
             self.nodes[index].checks = start..self.checks.len();
         }
         for declared in cross {
-            let related = self.indices(&*declared.assertion, None);
-            let id = id(owner_name(None), declared);
-            related.iter().for_each(|&node| self.nodes[node].cross.push(self.checks.len()));
-            self.checks.push(Check { id, node: None, declared: declared.clone(), related });
+            let check = self.check(ids.next(owner_name(None), declared), None, declared, false);
+            self.checks.push(check);
+        }
+        for (index, check) in self.checks.iter().enumerate() {
+            check.waits.iter().for_each(|&node| self.nodes[node].awaited_by.push(index));
         }
     }
 
+    fn check(&self, id: Arc<str>, node: Option<usize>, declared: &Declared, late: bool) -> Check {
+        let assertion = declared.assertion();
+        let (related, waits) = (self.indices(assertion, node), self.waits(declared, node));
+        let explains = assertion.explains().and_then(|name| self.by_name.get(&name).copied());
+        let at = declared.options.at.as_ref().and_then(|name| self.by_name.get(name).copied());
+        let despite = explains.into_iter().chain(at.filter(|at| !related.contains(at))).collect();
+        let relationship = match (node, related.as_slice()) {
+            (_, []) | (None, [_]) => None,
+            // In the assertion's own order, also where it is declared on the resource that it leads to.
+            (Some(owner), _) => {
+                let names = assertion.related();
+                let mut told: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+                if !told.contains(&self.name(owner)) {
+                    told.insert(0, self.name(owner));
+                }
+                Some(told.join(" → ").into())
+            }
+            (None, related) => {
+                Some(related.iter().map(|&one| self.name(one)).collect::<Vec<_>>().join(" → ").into())
+            }
+        };
+        Check { id, node, declared: declared.clone(), related, waits, late, despite, explains, relationship }
+    }
+
     fn indices(&self, assertion: &dyn Assertion, owner: Option<usize>) -> Vec<usize> {
-        let related = assertion.related();
-        if related.is_empty() {
+        let (related, about) = (assertion.related(), assertion.about(self));
+        if related.is_empty() && about.is_empty() {
             return Vec::new();
         }
         let mut seen: HashSet<usize> = owner.into_iter().collect();
-        let known = related.into_iter().filter_map(|name| self.by_name.get(&name).copied());
+        let known = related.into_iter().chain(about).filter_map(|name| self.by_name.get(&name).copied());
         known.filter(|index| seen.insert(*index)).collect()
     }
 
@@ -346,6 +432,30 @@ impl Graph {
         })
     }
 
+    /// Which resource uses which, by what is declared: `depends_on`, and what assertions imply. The using one first, each
+    /// pair once, in the order of the graph.
+    pub fn relationships(&self) -> Vec<Relationship> {
+        let (mut all, mut known) = (Vec::new(), HashSet::new());
+        let mut add = |from: &ResourceName, to: &ResourceName, implied_by: Option<&str>| {
+            if from != to && known.insert((from.clone(), to.clone())) {
+                let implied_by = implied_by.map(str::to_owned);
+                all.push(Relationship { from: from.clone(), to: to.clone(), implied_by });
+            }
+        };
+        for &index in &self.order {
+            let common = self.nodes[index].resource.common();
+            common.depends_on.iter().for_each(|needed| add(&common.name, needed, None));
+        }
+        for Check { id, declared, .. } in self.checks.iter().filter(|check| !check.declared.options.not) {
+            for (from, to) in declared.assertion.implies(declared.options.at.as_ref()) {
+                if self.by_name.contains_key(&from) && self.by_name.contains_key(&to) {
+                    add(&from, &to, Some(id));
+                }
+            }
+        }
+        all
+    }
+
     /// The ids of a resource's checks, or of the cross-resource ones.
     pub fn check_ids(&self, resource: Option<&str>) -> Vec<&str> {
         let checks = match resource {
@@ -367,6 +477,33 @@ impl Graph {
     /// Whether there is none. A validated project has at least one.
     pub fn is_empty(&self) -> bool {
         self.checks.is_empty()
+    }
+}
+
+/// Gives out ids, each once.
+#[derive(Default)]
+struct Ids {
+    seen: HashMap<String, usize>,
+    buffer: String,
+}
+
+impl Ids {
+    fn next(&mut self, owner: &str, declared: &Declared) -> Arc<str> {
+        let Self { seen, buffer } = self;
+        buffer.clear();
+        [owner, "/", declared.assertion.kind()].iter().for_each(|part| buffer.push_str(part));
+        if let Some(name) = &declared.options.name {
+            buffer.push('/');
+            buffer.push_str(&crate::text::harmless(name).replace('\n', " "));
+        }
+        match seen.get_mut(buffer.as_str()) {
+            Some(count) => {
+                *count += 1;
+                let _ = write!(buffer, "#{count}"); // a String takes everything
+            }
+            None => drop(seen.insert(buffer.clone(), 1)),
+        }
+        buffer.as_str().into()
     }
 }
 

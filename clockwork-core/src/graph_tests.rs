@@ -111,11 +111,11 @@ fn a_large_graph_is_planned_in_time_linear_in_its_size() {
         began.elapsed()
     };
     // Not a timed test: a quadratic planner would need minutes for this, and the test runner's patience ends first.
-    plan(50_000);
+    plan(20_000);
     // Nor may hints cost what nobody reads.
     let mut project = Project::new("p");
-    for n in 0..20_000 {
+    for n in 0..8_000 {
         project = project.with(blank(&format!("r{n}"), &[&format!("unknown{n}")]));
     }
-    assert_eq!(Graph::new(&project).unwrap_err().problems.len(), 20_000);
+    assert_eq!(Graph::new(&project).unwrap_err().problems.len(), 8_000);
 }

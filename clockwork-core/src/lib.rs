@@ -18,6 +18,7 @@
 //! ```
 
 mod assertion;
+mod circles;
 mod clock;
 mod context;
 mod details;
@@ -35,6 +36,7 @@ mod matcher;
 mod near;
 mod pattern;
 mod phase;
+mod place;
 mod probe;
 mod project;
 mod registry;
@@ -53,17 +55,18 @@ pub use engine::{Engine, EngineBuilder, Error};
 pub use error::{CheckError, Fault};
 pub use event::{Event, EventStream};
 pub use executor::{RunOptions, Stop};
-pub use graph::Graph;
+pub use graph::{Graph, Relationship};
 pub use manifest::{ManifestError, ManifestInput, ManifestProblem};
 pub use mask::hide;
 pub use matcher::{Among, LengthMatcher, Matcher, Mismatch};
 pub use near::nearest;
 pub use pattern::Pattern;
 pub use phase::Phase;
+pub use place::Place;
 pub use probe::{Probe, Vantage};
 pub use project::{BlankResource, Defaults, Problem, Project, ProjectError};
 pub use registry::{Registry, RegistryError};
-pub use report::{CheckResult, Palette, Report, Summary, TextOptions, Transition, write_text};
+pub use report::{Blamed, CheckResult, Palette, Report, Summary, TextOptions, Transition, write_text};
 pub use resource::{Common, Named, Resource, ResourceExt, ResourceKind, ResourceName};
 pub use secret::Secret;
 pub use size::ByteSize;

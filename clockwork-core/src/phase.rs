@@ -10,7 +10,11 @@ use std::{
 /// What a look is doing right now. Most looks end well, and nobody reads it: what is put together of more than a text is
 /// put together when somebody does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Phase(Words);
+pub struct Phase {
+    words: Words,
+    /// Whether it is us who take time: then nobody else is to blame when it runs out.
+    ours: bool,
+}
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Words {
@@ -21,25 +25,41 @@ enum Words {
 impl Phase {
     /// An address between two texts: `waiting for `, `127.0.0.1:80`, ` to answer`.
     pub fn with_address(before: &'static str, address: SocketAddr, after: &'static str) -> Self {
-        Self(Words::WithAddress(before, address, after))
+        Words::WithAddress(before, address, after).into()
+    }
+
+    /// What is done on this side, before the target is asked at all: when time runs out here, that is not the target's
+    /// fault, whatever the probe's silence means otherwise.
+    pub fn ours(text: impl Into<Cow<'static, str>>) -> Self {
+        Self { words: Words::Text(text.into()), ours: true }
+    }
+
+    pub(crate) fn is_ours(&self) -> bool {
+        self.ours
     }
 }
 
 impl From<String> for Phase {
     fn from(text: String) -> Self {
-        Self(Words::Text(text.into()))
+        Words::Text(text.into()).into()
+    }
+}
+
+impl From<Words> for Phase {
+    fn from(words: Words) -> Self {
+        Self { words, ours: false }
     }
 }
 
 impl From<&'static str> for Phase {
     fn from(text: &'static str) -> Self {
-        Self(Words::Text(text.into()))
+        Words::Text(text.into()).into()
     }
 }
 
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.words {
             Words::Text(text) => f.write_str(text),
             Words::WithAddress(before, address, after) => write!(f, "{before}{address}{after}"),
         }

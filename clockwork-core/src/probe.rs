@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::{
     CheckError, Context, Fault, ResourceName,
     flight::{Answer, Flight, Left, Passenger},
-    phase::{PhaseSlot, SaysPhase},
+    phase::{Phase, PhaseSlot, SaysPhase},
 };
 
 /// One question to the world: the type says which, the fields are its arguments.
@@ -227,6 +227,26 @@ impl Shelf {
     }
 }
 
+/// What an engine gives each of its runs to share.
+#[derive(Clone, Default)]
+pub(crate) struct Provided(Vec<(TypeId, Arc<dyn Any + Send + Sync>)>);
+
+impl Provided {
+    pub(crate) fn add<T: Send + Sync + 'static>(&mut self, value: T) {
+        self.0.push((TypeId::of::<T>(), Arc::new(value)));
+    }
+
+    pub(crate) fn shelf(&self) -> Shelf {
+        Shelf(Mutex::new(self.0.iter().cloned().collect()))
+    }
+}
+
+impl std::fmt::Debug for Provided {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Provided").field(&self.0.len()).finish()
+    }
+}
+
 /// Asks, or shares an answer of this round.
 pub(crate) async fn observe<P: Probe>(probe: P, cx: &Context) -> Answer<P> {
     refuse_to_look_elsewhere(&probe, cx)?;
@@ -282,11 +302,14 @@ async fn within_deadline<P: Probe>(
         Ok(answer) => answer,
         Err(_) => {
             let waited = crate::duration::show(about(deadline.saturating_duration_since(asked)));
-            let phase = match phase.get() {
+            let phase = phase.get();
+            let ours = phase.as_ref().is_some_and(Phase::is_ours);
+            let phase = match phase {
                 None => probe.describe(),
                 Some(phase) => format!("{}, {phase}", probe.describe()),
             };
-            Err(CheckError::timed_out(probe.silence(), format!("no answer within {waited} ({phase})")))
+            let fault = if ours { Fault::Observer } else { probe.silence() };
+            Err(CheckError::timed_out(fault, format!("no answer within {waited} ({phase})")))
         }
     }
 }

@@ -1,7 +1,7 @@
 //! [`Project`]: what was declared, in Rust or in a manifest; [`Invalid project`](ProjectError): all that is wrong
 //! with it, at once.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, panic::Location, sync::Arc, time::Duration};
 
 use crate::{Common, Declared, IntoAssertion, Resource, ResourceName};
 
@@ -69,8 +69,9 @@ impl Project {
 
     /// Declares an assertion over several resources.
     #[must_use]
+    #[track_caller]
     pub fn assert<Marker>(mut self, assertion: impl IntoAssertion<Marker>) -> Self {
-        self.assertions.push(assertion.into_assertion());
+        self.assertions.push(assertion.into_assertion().placed(Location::caller()));
         self
     }
 

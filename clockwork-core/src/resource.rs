@@ -1,7 +1,7 @@
 //! [`Resource`]: something that should exist and behave. A kind is a plain struct that holds a [`Common`] beside its
 //! own fields; [`ResourceExt`] gives it the setters that every kind has.
 
-use std::{any::Any, borrow::Borrow, fmt, sync::Arc};
+use std::{any::Any, borrow::Borrow, fmt, panic::Location, sync::Arc};
 
 use serde_json::Value;
 
@@ -200,8 +200,10 @@ pub trait ResourceExt: Resource + Sized {
 
     /// Asserts this about it: an assertion kind, a closure, or an `async fn`.
     #[must_use]
+    #[track_caller]
     fn assert<Marker>(mut self, assertion: impl IntoAssertion<Marker>) -> Self {
-        self.common_mut().assertions.push(assertion.into_assertion());
+        let declared = assertion.into_assertion().placed(Location::caller());
+        self.common_mut().assertions.push(declared);
         self
     }
 }

@@ -26,6 +26,8 @@ pub mod handshake;
 pub mod http;
 #[cfg(feature = "process")]
 pub mod process;
+#[cfg(all(feature = "handshake", feature = "container"))]
+pub mod queue;
 #[cfg(feature = "tcp")]
 pub mod resolve;
 #[cfg(feature = "secrets")]

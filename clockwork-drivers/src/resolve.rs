@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use clockwork_core::{CheckError, Context, Probe, text::quote};
+use clockwork_core::{CheckError, Context, Fault, Probe, text::quote};
 use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
@@ -64,7 +64,18 @@ pub(crate) async fn resolve(
 /// As a program inside the container would find it.
 #[cfg(feature = "dns")]
 async fn inside(host: &str, port: u16, cx: &Context) -> Result<Vec<SocketAddr>, CheckError> {
-    match crate::dns::look_up(host, cx).await? {
+    // The way in first: that it takes long is not the name's fault.
+    crate::vantage::network::Network::of(cx).await?;
+    cx.phase(format!("resolving {}", quote(host)));
+    let found = match crate::dns::look_up(host, cx).await {
+        Ok(found) => found,
+        // Its name server is not there, or does not answer: that is how it is for whoever is inside.
+        Err(error) if error.fault() == Fault::Target && !error.is_inconclusive() => {
+            Err(error.message().to_owned())
+        }
+        Err(error) => return Err(error),
+    };
+    match found {
         Ok(addresses) => Ok(addresses.into_iter().map(|address| SocketAddr::new(address, port)).collect()),
         Err(why) => {
             let (name, place) = (quote(host), cx.vantage().as_str());

@@ -111,11 +111,7 @@ impl Probe for TcpProbe {
     async fn look(&self, cx: &Context) -> Result<TcpObservation, CheckError> {
         let addresses = resolve(&self.host, self.port, false, cx).await?;
         let (stream, mut tried) = connect(&addresses, cx).await?;
-        let accepted = match (stream, &*addresses) {
-            (Some(_), [only]) if !only.ip().is_unspecified() => Some(*only),
-            (Some(stream), _) => stream.peer_addr().ok(),
-            (None, _) => None,
-        };
+        let accepted = stream.map(|connected| connected.remote);
         tried.extend(accepted.map(|address| Tried { address, outcome: Outcome::Accepted }));
         Ok(TcpObservation { host: self.host.clone(), accepted, tried })
     }
@@ -154,6 +150,14 @@ pub(crate) fn story(tried: &[Tried]) -> String {
     told
 }
 
+/// A connection, and whom with.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    pub(crate) stream: TcpStream,
+    /// Not what the socket says: through a relay, that is the relay.
+    pub(crate) remote: SocketAddr,
+}
+
 /// A connection to the first of these addresses that accepts one, and what those did that answered before it.
 ///
 /// # Errors
@@ -161,13 +165,13 @@ pub(crate) fn story(tried: &[Tried]) -> String {
 pub(crate) async fn connect(
     addresses: &[SocketAddr],
     cx: &Context,
-) -> Result<(Option<TcpStream>, Vec<Tried>), CheckError> {
+) -> Result<(Option<Connected>, Vec<Tried>), CheckError> {
     let network = Network::of(cx).await?;
     let mut tried = Vec::new();
     if let [address] = *addresses {
         cx.phase(progress(&[], addresses));
-        return match attempt(&network, address).await {
-            (_, Ok(stream)) => Ok((Some(stream), tried)),
+        return match attempt(&network, address, Some(cx)).await {
+            (_, Ok(connected)) => Ok((Some(connected), tried)),
             (_, Err(error)) => {
                 tried.push(Tried { address, outcome: classify(address, error)? });
                 nobody_accepted(tried, cx)
@@ -180,7 +184,7 @@ pub(crate) async fn connect(
     loop {
         if let Some(address) = rest.next() {
             waiting.push(address);
-            attempts.push(attempt(&network, address));
+            attempts.push(attempt(&network, address, Some(cx)));
         } else if attempts.is_empty() {
             return nobody_accepted(tried, cx);
         }
@@ -194,13 +198,13 @@ pub(crate) async fn connect(
         let (address, ended) = ended;
         waiting.retain(|other| *other != address);
         match ended {
-            Ok(stream) => return Ok((Some(stream), tried)),
+            Ok(connected) => return Ok((Some(connected), tried)),
             Err(error) => tried.push(Tried { address, outcome: classify(address, error)? }),
         }
     }
 }
 
-fn nobody_accepted(tried: Vec<Tried>, cx: &Context) -> Result<(Option<TcpStream>, Vec<Tried>), CheckError> {
+fn nobody_accepted(tried: Vec<Tried>, cx: &Context) -> Result<(Option<Connected>, Vec<Tried>), CheckError> {
     // A container without IPv6 is a part of what is looked at, this machine is not.
     let here = *cx.vantage() == clockwork_core::Vantage::Host;
     if here && tried.iter().all(|one| one.outcome == Outcome::NoSuchNetwork) {
@@ -224,19 +228,26 @@ fn progress(tried: &[Tried], waiting: &[SocketAddr]) -> Phase {
 }
 
 /// One connection to one address; one that meets itself is a refusal.
-pub(crate) async fn attempt(network: &Network, address: SocketAddr) -> (SocketAddr, io::Result<TcpStream>) {
-    let stream = network.connect(address).await.and_then(|stream| {
+pub(crate) async fn attempt(
+    network: &Network,
+    address: SocketAddr,
+    cx: Option<&Context>,
+) -> (SocketAddr, io::Result<Connected>) {
+    let connected = network.connect(address, cx).await.and_then(|stream| {
+        if network.is_relayed() {
+            return Ok(Connected { stream, remote: address });
+        }
+        // Who asks for 0.0.0.0 gets this machine.
+        let remote = if address.ip().is_unspecified() { stream.peer_addr()? } else { address };
         // A socket that connects to a port in the ephemeral range may be given that very port and meet itself (TCP's
         // simultaneous open). Nobody listens there.
         let local = stream.local_addr()?;
-        let itself = local.port() == address.port() && {
-            // Who asks for 0.0.0.0 gets this machine.
-            let peer = if address.ip().is_unspecified() { stream.peer_addr()? } else { address };
-            local.ip() == peer.ip()
-        };
-        if itself { Err(io::ErrorKind::ConnectionRefused.into()) } else { Ok(stream) }
+        match local.port() == remote.port() && local.ip() == remote.ip() {
+            true => Err(io::ErrorKind::ConnectionRefused.into()),
+            false => Ok(Connected { stream, remote }),
+        }
     });
-    (address, stream)
+    (address, connected)
 }
 
 /// What an address did; or that it was this machine that did not let us find out.
@@ -350,7 +361,7 @@ mod tests {
         let address = open.0;
         let check = assertion("connects", move |cx: Context| async move {
             let (stream, tried) = connect(&[closed, address], &cx).await?;
-            assert_eq!(stream.expect("IPv6 accepts").peer_addr().ok(), Some(address));
+            assert_eq!(stream.expect("IPv6 accepts").remote, address);
             assert_eq!(tried, [Tried { address: closed, outcome: Outcome::Refused }]);
             // The one that does not answer does not hold up the one that does.
             let (stream, _) = connect(&[nowhere, address], &cx).await?;

@@ -68,6 +68,12 @@ impl Probe for UdpProbe {
 
     async fn look(&self, cx: &Context) -> Result<UdpObservation, CheckError> {
         let network = Network::of(cx).await?;
+        if network.is_relayed() {
+            // Silence proves something only where a refusal comes at once.
+            let place = cx.vantage().as_str();
+            return Err(CheckError::unobservable(format!("cannot tell about UDP from inside {place}"))
+                .hint("run clockwork as root (CAP_SYS_ADMIN) where the engine runs"));
+        }
         let mut tried = Vec::new();
         for address in resolve(&self.host, self.port, false, cx).await? {
             cx.phase(format!("waiting for {address}/udp to answer or refuse"));
@@ -94,7 +100,7 @@ impl Probe for UdpProbe {
 }
 
 async fn ask(network: &Network, address: SocketAddr) -> io::Result<UdpAnswer> {
-    let socket = network.udp(address).await?;
+    let socket = network.udp(address, None).await?;
     let own = socket.local_addr()?;
     let local = own.ip() == address.ip() || address.ip().is_loopback();
     // It may meet itself, as TCP sockets may.

@@ -10,7 +10,12 @@ use serde::Serialize;
 use serde_json::ser::{CharEscape, Formatter, PrettyFormatter, Serializer};
 
 pub(super) fn write(out: &mut impl io::Write, report: &Report) -> io::Result<()> {
-    report.serialize(&mut Serializer::with_formatter(&mut *out, Harmless(PrettyFormatter::new())))?;
+    pretty(out, report)
+}
+
+/// A value, indented.
+pub(super) fn pretty(out: &mut impl io::Write, value: &impl Serialize) -> io::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(&mut *out, Harmless(PrettyFormatter::new())))?;
     out.write_all(b"\n")
 }
 

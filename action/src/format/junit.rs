@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use clockwork_core::{CheckResult, Outcome, Report, text::harmless};
 
-use super::{failed_as_a_whole, name};
+use super::{failed_as_a_whole, name, story};
 
 pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     let whole = failed_as_a_whole(report);
@@ -69,17 +69,6 @@ fn case(out: &mut impl Write, result: &CheckResult, suite: &str) -> io::Result<(
         Xml(&story(result))
     )?;
     out.write_all(b"    </testcase>\n")
-}
-
-/// All that was found.
-fn story(result: &CheckResult) -> String {
-    let mut story = result.message.clone();
-    for (what, text) in [("expected", &result.expected), ("actual", &result.actual)] {
-        if let Some(text) = text {
-            story.push_str(&format!("\n{what}: {text}"));
-        }
-    }
-    story
 }
 
 #[derive(Default)]

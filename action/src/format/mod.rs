@@ -1,8 +1,13 @@
 //! The formats of a result, one file each. All are folds over a finished [`Report`], and none trusts what is in it:
 //! messages quote the outside.
 
+mod github;
+mod html;
 mod json;
 mod junit;
+mod markdown;
+mod prometheus;
+mod sarif;
 mod tap;
 mod text;
 
@@ -13,11 +18,14 @@ use std::{
 };
 
 use anyhow::bail;
-use clockwork_core::{CheckResult, Palette, Report, TextOptions, text::harmless};
+use clockwork_core::{
+    CheckResult, Graph, Palette, Place, Project, Report, TextOptions, duration::show, text::harmless,
+};
 
 use crate::{
     cli::{AssertArgs, Color, Target},
     output::{ReportFile, to_stdout},
+    source::STANDARD_INPUT,
 };
 
 pub(crate) use junit::Xml;
@@ -33,10 +41,38 @@ pub(crate) enum Format {
     Junit,
     /// The Test Anything Protocol, version 14.
     Tap,
+    /// For the log of a GitHub Actions job, with annotations.
+    Github,
+    /// For a job's summary.
+    Markdown,
+    /// One page with everything.
+    Html,
+    /// For code scanning.
+    Sarif,
+    /// For Prometheus.
+    Prometheus,
+}
+
+/// What there is to be written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seen<'a> {
+    pub(crate) project: &'a Project,
+    pub(crate) graph: &'a Graph,
+    pub(crate) report: &'a Report,
 }
 
 impl Format {
-    pub(crate) const ALL: [Self; 4] = [Self::Text, Self::Json, Self::Junit, Self::Tap];
+    pub(crate) const ALL: [Self; 9] = [
+        Self::Text,
+        Self::Json,
+        Self::Junit,
+        Self::Tap,
+        Self::Github,
+        Self::Markdown,
+        Self::Html,
+        Self::Sarif,
+        Self::Prometheus,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -44,20 +80,31 @@ impl Format {
             Self::Json => "json",
             Self::Junit => "junit",
             Self::Tap => "tap",
+            Self::Github => "github",
+            Self::Markdown => "markdown",
+            Self::Html => "html",
+            Self::Sarif => "sarif",
+            Self::Prometheus => "prometheus",
         }
     }
 
     pub(crate) fn write(
         self,
         out: &mut impl Write,
-        report: &Report,
+        seen: &Seen<'_>,
         options: &TextOptions,
     ) -> io::Result<()> {
+        let report = seen.report;
         match self {
             Self::Text => text::write(out, report, options),
             Self::Json => json::write(out, report),
             Self::Junit => junit::write(out, report),
             Self::Tap => tap::write(out, report),
+            Self::Github => github::write(out, report, options),
+            Self::Markdown => markdown::write(out, seen),
+            Self::Html => html::write(out, seen),
+            Self::Sarif => sarif::write(out, report),
+            Self::Prometheus => prometheus::write(out, report),
         }
     }
 }
@@ -94,12 +141,10 @@ impl Outputs {
     }
 
     /// Writes them all, the files first: whoever reads standard output may stop doing so. Returns what went wrong.
-    pub(crate) fn write(&self, report: &Report) -> Vec<anyhow::Error> {
+    pub(crate) fn write(&self, seen: &Seen<'_>) -> Vec<anyhow::Error> {
         let plain = TextOptions { palette: Palette::default(), ..self.options };
-        let files =
-            self.files.iter().map(|(format, file)| file.write(|out| format.write(out, report, &plain)));
-        let stdout =
-            self.stdout.iter().map(|format| to_stdout(|out| format.write(out, report, &self.options)));
+        let files = self.files.iter().map(|(format, file)| file.write(|out| format.write(out, seen, &plain)));
+        let stdout = self.stdout.iter().map(|format| to_stdout(|out| format.write(out, seen, &self.options)));
         files.chain(stdout).filter_map(Result::err).collect()
     }
 }
@@ -158,6 +203,48 @@ pub(crate) fn name(result: &CheckResult) -> String {
     let id = id.strip_prefix('/').unwrap_or(id);
     let known = result.label.is_empty() || id.ends_with(&format!("/{}", result.label));
     one_line(&if known { id.to_owned() } else { format!("{id} ({})", result.label) })
+}
+
+/// A result's name with whom it is about: `web: HealthcheckAssert (/health)`, `api → db: ServiceConnectivityAssert (tcp)`.
+fn title(result: &CheckResult) -> String {
+    let about = result.relationship.as_deref().or(result.resource.as_deref()).unwrap_or("cross");
+    format!("{}: {}", one_line(about), name(result))
+}
+
+/// Where it is declared, if that is in a file.
+fn place(result: &CheckResult) -> Option<&Place> {
+    result.place.as_ref().filter(|place| &*place.file != STANDARD_INPUT)
+}
+
+/// All that was found.
+fn story(result: &CheckResult) -> String {
+    let mut story = result.message.clone();
+    for (what, text) in [
+        ("relationship", result.relationship.as_deref()),
+        ("expected", result.expected.as_deref()),
+        ("actual", result.actual.as_deref()),
+    ] {
+        if let Some(text) = text {
+            story.push_str(&format!("\n{what}: {text}"));
+        }
+    }
+    story
+}
+
+/// The text's first line, which says it all.
+fn headline(report: &Report) -> String {
+    struct First(String);
+    impl std::fmt::Write for First {
+        fn write_str(&mut self, text: &str) -> std::fmt::Result {
+            let (line, more) = text.split_once('\n').map_or((text, false), |(line, _)| (line, true));
+            self.0.push_str(line);
+            // Nobody reads on.
+            if more { Err(std::fmt::Error) } else { Ok(()) }
+        }
+    }
+    let mut first = First(String::new());
+    let _ = clockwork_core::write_text(&mut first, report, &TextOptions::default());
+    first.0
 }
 
 /// Why a run that no result fails is not a pass, for formats that know results alone.

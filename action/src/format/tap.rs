@@ -45,9 +45,14 @@ fn diagnostics(out: &mut impl Write, result: &CheckResult) -> io::Result<()> {
     writeln!(out, "  message: {}", json::line(&result.message)?)?;
     writeln!(out, "  severity: {}", json::line(&result.severity)?)?;
     writeln!(out, "  verdict: {}", json::line(&result.verdict)?)?;
-    for (key, value) in [("expected", &result.expected), ("actual", &result.actual)] {
+    let relationship = result.relationship.as_deref();
+    for (key, value) in [
+        ("relationship", relationship),
+        ("expected", result.expected.as_deref()),
+        ("actual", result.actual.as_deref()),
+    ] {
         if let Some(value) = value {
-            writeln!(out, "  {key}: {}", json::line(value)?)?;
+            writeln!(out, "  {key}: {}", json::line(&value)?)?;
         }
     }
     writeln!(out, "  attempts: {}", result.attempts)?;

@@ -10,6 +10,9 @@ use proptest::prelude::*;
 
 use super::*;
 
+#[path = "forged_tests.rs"]
+mod forged_tests;
+
 /// An assertion that says what it is told to.
 #[derive(Debug, Clone)]
 struct Says {
@@ -44,8 +47,23 @@ impl Assertion for Says {
     }
 }
 
-/// The report of a project that asserts these, half of them on a resource.
-fn report_of(project: &str, says: &[Says]) -> Report {
+/// A run that is over.
+struct Ran {
+    project: Project,
+    graph: Graph,
+    report: Report,
+}
+
+impl std::ops::Deref for Ran {
+    type Target = Report;
+
+    fn deref(&self) -> &Report {
+        &self.report
+    }
+}
+
+/// A project that asserts these, half of them on a resource, and what became of it.
+fn report_of(project: &str, says: &[Says]) -> Ran {
     let mut resource = BlankResource::new("web");
     let mut project = Project::new(format!("shop {project}"));
     for (index, says) in says.iter().enumerate() {
@@ -64,12 +82,15 @@ fn report_of(project: &str, says: &[Says]) -> Report {
         }
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    runtime.block_on(Engine::standard().assert(&project.with(resource))).unwrap()
+    let project = project.with(resource);
+    let report = runtime.block_on(Engine::standard().assert(&project)).unwrap();
+    Ran { graph: Graph::new(&project).unwrap(), project, report }
 }
 
-fn written(format: Format, report: &Report, options: &TextOptions) -> String {
+fn written(format: Format, ran: &Ran, options: &TextOptions) -> String {
     let mut out = Vec::new();
-    format.write(&mut out, report, options).unwrap();
+    let seen = Seen { project: &ran.project, graph: &ran.graph, report: &ran.report };
+    format.write(&mut out, &seen, options).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -80,7 +101,8 @@ fn hostile() -> impl Strategy<Value = String> {
             "\n", "\r\n", "\r", "\t", "\0", "\x1b[2K", "\u{9b}2J", "\u{202e}", "\u{2028}", "\u{fffe}", "\u{ffff}", "\u{7f}",
             "#", "# TODO", "# SKIP", "\\", "\\#", "\\n", "ok 1 - forged", "not ok 2 - forged", "1..0", "Bail out!", "  ---",
             "  ...", "TAP version 14", "\n  ✓ web: SaysAssert", "\n✓ All 6 assertions passed", "]]>", "<!--", "-->", "</testcase>",
-            "<failure/>", "&#0;", "&amp;", "\"", "'", "\",\"verdict\":\"passed\"", "{", "}", "pragma +bail", "    ", "…",
+            "<failure/>", "&#0;", "::error::forged", "\n::error::forged", "##[error]forged", "##", "::", "%0A::set-output name=a::b",
+            "</pre>", "</code>", "</details>", "<script>alert(1)</script>", "```", "| a | b |", "### forged", "[a](http://b)", "&amp;", "\"", "'", "\",\"verdict\":\"passed\"", "{", "}", "pragma +bail", "    ", "…",
         ]).prop_map(String::from),
     ];
     prop::collection::vec(pieces, 0..12).prop_map(|pieces| pieces.concat())
@@ -116,6 +138,11 @@ proptest! {
                 Format::Json => read_json(&text, &report),
                 Format::Junit => read_junit(&text, &report),
                 Format::Tap => read_tap(&text, &report),
+                Format::Github => forged_tests::read_github(&text, &report),
+                Format::Markdown => forged_tests::read_markdown(&text, &report),
+                Format::Html => forged_tests::read_html(&text, &report),
+                Format::Sarif => forged_tests::read_sarif(&text, &report),
+                Format::Prometheus => forged_tests::read_prometheus(&text, &report),
             }
         }
     }
@@ -247,7 +274,7 @@ fn split_directive(text: &str) -> (String, Option<String>) {
 }
 
 /// One of each, with times that do not change.
-fn sample() -> Report {
+fn sample() -> Ran {
     let says = |outcome, label: &str, message: &str| Says {
         outcome,
         label: label.to_owned(),
@@ -258,7 +285,7 @@ fn sample() -> Report {
     };
     let failed = says(Outcome::Failed, "< 200 ms", "took 512 ms\n(fastest of 3 samples: 498 ms)");
     let evidence = Some("<= 200 ms".to_owned());
-    let mut report = report_of(
+    let mut ran = report_of(
         "# 1",
         &[
             says(Outcome::Passed, "", "answered 200"),
@@ -268,12 +295,17 @@ fn sample() -> Report {
             says(Outcome::Skipped, "", "not #1 today"),
         ],
     );
+    let report = &mut ran.report;
     report.duration = Duration::from_millis(41);
     report.started_at = "2026-01-31T12:00:00.123Z".to_owned();
-    for result in &mut report.results {
-        std::sync::Arc::make_mut(result).duration = Duration::from_millis(7);
+    for (index, result) in report.results.iter_mut().enumerate() {
+        let result = std::sync::Arc::make_mut(result);
+        result.began = Duration::from_millis(index as u64);
+        result.duration = Duration::from_millis(7);
+        let line = 12 + index as u32;
+        result.place = Some(clockwork_core::Place { file: "deploy/clockwork.yaml".into(), line, column: 9 });
     }
-    report
+    ran
 }
 
 #[test]
@@ -313,6 +345,18 @@ fn a_run_that_proves_nothing_is_no_pass_in_any_format() {
             .contains("\nBail out! no assertion was judged")
     );
     read_junit(&written(Format::Junit, &report, &TextOptions::default()), &report);
+}
+
+#[test]
+fn what_is_for_pages_and_machines() {
+    let report = sample();
+    for format in [Format::Github, Format::Markdown, Format::Html, Format::Sarif, Format::Prometheus] {
+        let text = written(format, &report, &TextOptions::default());
+        // Not what stands in files of its own.
+        let text =
+            text.replace(include_str!("page/style.css"), "").replace(include_str!("page/filter.js"), "");
+        insta::assert_snapshot!(format.name(), text);
+    }
 }
 
 #[test]

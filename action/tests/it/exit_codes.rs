@@ -10,7 +10,7 @@ fn the_verdict_is_the_exit_code() {
         ("errors", 1, "✗ 1 of 1 assertion could not be judged ("),
         ("warns", 0, "✓ 1 of 2 assertions passed, 1 warning ("),
         ("skips", 1, "✗ None of 1 assertion was judged, 1 skipped ("),
-        ("chain", 1, "✗ 1 of 2 assertions failed, 1 skipped ("),
+        ("chain", 1, "✗ 1 of 2 assertions failed, 1 skipped because of database ("),
     ] {
         let ended = Ended::of(scripted(script).arg("assert"));
         assert_eq!(ended.code, Some(code), "{script}: {ended:?}");

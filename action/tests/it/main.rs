@@ -2,6 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+#[path = "../../../clockwork-assert/tests/it/skip.rs"]
+mod skip;
+
 mod exit_codes;
 mod formats;
 mod graph;
@@ -11,6 +14,7 @@ mod progress;
 mod rust_program;
 mod streams;
 mod usage;
+mod vantage;
 
 use std::{
     path::{Path, PathBuf},
@@ -34,9 +38,16 @@ impl Ended {
     }
 }
 
-/// A command in an environment that does not depend on where the tests run.
+/// A command in an environment that does not depend on where the tests run. What cargo says of the package under test is
+/// no user's: build scripts that hear of it would build their crates again, and all that depends on them.
 fn plain(program: impl AsRef<Path>) -> Command {
     let mut command = Command::new(program.as_ref());
+    for (name, _) in std::env::vars_os() {
+        let of_the_test = |prefix: &str| name.to_string_lossy().starts_with(prefix);
+        if of_the_test("CARGO_PKG_") || of_the_test("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
     for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "SCRIPT"] {
         command.env_remove(name);
     }
@@ -58,7 +69,8 @@ fn scripted(script: &str) -> Command {
     command
 }
 
-/// Builds the example, which `cargo test --test it` alone does not.
+/// Builds the example, which `cargo test --test it` alone does not; for the whole workspace, as the tests were, because
+/// with this package's features alone cargo builds the dependencies again.
 fn scripted_program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
@@ -67,8 +79,8 @@ fn scripted_program() -> &'static Path {
             "debug" => "dev",
             other => other,
         };
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--offline", "--package", "clockwork-action", "--example", "scripted"])
+        let built = plain(env!("CARGO"))
+            .args(["build", "--quiet", "--offline", "--workspace", "--example", "scripted"])
             .args(["--profile", name, "--target-dir"])
             .arg(profile.parent().unwrap())
             .current_dir(env!("CARGO_MANIFEST_DIR"))

@@ -1,18 +1,21 @@
 //! A directory with a Cargo.toml and no manifest: its program is built and run in the command's place.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path};
 
 use crate::{Ended, clockwork, plain};
 
-/// A package that uses the SDK and declares this project. It shares the dependencies that the tests were built with.
+/// A package that uses the SDK and declares this project. It shares the dependencies that the tests were built with,
+/// which takes the same profile: with another one cargo builds them all again, for minutes.
 fn package(directory: &Path, main: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let workspace = fs::read_to_string(root.join("Cargo.toml")).unwrap();
+    let profiles = workspace.find("[profile.dev]").unwrap()..workspace.find("[profile.release]").unwrap();
     let manifest = format!(
         "[package]\nname = \"deployed\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[dependencies]\n\
-         clockwork-action = {{ path = {:?} }}\nclockwork-core = {{ path = {:?} }}\n\
-         [profile.dev]\ndebug = \"line-tables-only\"\n[workspace]\n",
+         clockwork-action = {{ path = {:?} }}\nclockwork-core = {{ path = {:?} }}\n{}[workspace]\n",
         root.join("action"),
-        root.join("clockwork-core")
+        root.join("clockwork-core"),
+        &workspace[profiles],
     );
     fs::write(directory.join("Cargo.toml"), manifest).unwrap();
     fs::copy(root.join("Cargo.lock"), directory.join("Cargo.lock")).unwrap();
@@ -69,8 +72,7 @@ fn is_built_and_run_with_the_same_arguments() {
 #[test]
 fn a_package_that_does_not_use_the_sdk_is_no_program() {
     let here = tempfile::tempdir().unwrap();
-    let made =
-        Command::new(env!("CARGO")).args(["init", "--quiet", "--name", "other"]).arg(here.path()).status();
+    let made = plain(env!("CARGO")).args(["init", "--quiet", "--name", "other"]).arg(here.path()).status();
     assert!(made.unwrap().success());
     let ended = run(here.path(), &["assert"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""));

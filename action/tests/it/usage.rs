@@ -11,7 +11,7 @@ fn every_usage_error_names_the_way_out() {
         (&[][..], "Usage: clockwork"),
         (&["asert"], "a similar subcommand exists: 'assert'"),
         (&["assert", "--tags", "x"], "a similar argument exists: '--tag'"),
-        (&["assert", "--format", "jsn"], "did you mean `json`? there are text, json, junit, tap"),
+        (&["assert", "--format", "jsn"], "did you mean `json`? there are text, json, junit, tap, github,"),
         (&["assert", "--format", "json="], "name the file after the `=`"),
         (&["assert", "--format", "json", "--format", "tap"], "--format tap=FILE"),
         (&["assert", "--format", "json=missing/report.json"], "make it first"),

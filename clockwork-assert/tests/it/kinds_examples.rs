@@ -239,6 +239,27 @@ assertions:
         says: &["answered ‹503 Service Unavailable›: ‹\"down\\n\"›", "redirects go round in a circle: ‹http://localhost:8080/a → …›"],
     },
     Example {
+        kind: "LoadBalancerAssert",
+        manifest: "
+resources:
+  api-1: { kind: ContainerResource, image: acme/api:1.4 }
+  api-2: { kind: ContainerResource, image: acme/api:1.4 }
+assertions:
+  - LoadBalancerAssert: { url: http://localhost/whoami, backends: [api-1, api-2], identify: { header: x-served-by }, max_skew: 2x }
+  - LoadBalancerAssert:
+      url: https://shop.example/
+      backends: { old: { id: \"10.0.0.1:80\", weight: 3 }, new: { id: [\"10.0.0.2:80\", \"10.0.0.3:80\"] } }
+      identify: { json: server.address }
+      requests: 100",
+        says: &[
+            "‹api-2› got none of ‹50› requests‹›; ‹25› of ‹50› requests: answered ‹502 Bad Gateway› (‹api-1 25, api-2 0›)",
+            "‹\"api-3\"› answered ‹10› of ‹50› requests and is not among the backends",
+            "‹3› of ‹50› answers do not tell their backend: ‹the answer has no header \"x-served-by\"›",
+            "‹api-2› failed ‹25› of ‹50› requests, which another one answered",
+            "the busiest backend gets ‹4x› what the quietest gets",
+        ],
+    },
+    Example {
         kind: "LogContainsAssert",
         manifest: "
 assertions:
@@ -318,6 +339,29 @@ assertions:
             "value: ‹expected <= 5, got 12›",
             "took ‹512 ms›, at most ‹200› ms are allowed",
             "the statement writes, and the server refused it: ‹\"cannot execute DELETE in a read-only transaction\" (25006)›",
+        ],
+    },
+    Example {
+        kind: "QueueConsumerAssert",
+        manifest: "
+resources:
+  rabbit: { kind: ContainerResource, image: \"rabbitmq:3\", ports: [\"5672:5672\"] }
+assertions:
+  - QueueConsumerAssert: { queue: orders, broker: rabbit, consumers: { min: 2 }, max_backlog: 100 }
+  - QueueConsumerAssert:
+      queue: orders
+      broker: { resource: rabbit, user: shop, password: { env: RABBIT_PASSWORD }, vhost: shop }
+      max_growth: 10
+      over: 3s
+  - QueueConsumerAssert: { queue: ORDERS, broker: \"nats://nats.example\", group: billing, max_age: 1m }
+  - QueueConsumerAssert: { queue: orders, broker: { engine: redis, host: cache.example }, max_idle: 5m }",
+        says: &[
+            "nobody consumes the ‹queue› ‹\"orders\"›",
+            "‹1› of ‹2› consumers are at ‹the queue \"orders\"›",
+            "‹250 messages wait›, at most ‹100› expected",
+            "the backlog grew by ‹40› messages in ‹3 s›, from ‹10› to ‹50›",
+            "the oldest message waits for ‹2m10s›, at most ‹1m› expected",
+            "cannot find ‹the queue \"orders\"›: ‹localhost:5672 has no such queue: \"NOT_FOUND - no queue 'orders' in vhost '/'\"›",
         ],
     },
     Example {

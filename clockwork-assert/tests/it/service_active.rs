@@ -12,7 +12,10 @@ use std::{
 use clockwork_assert::ServiceActiveAssert;
 use clockwork_core::{AssertionExt, Engine, Outcome, Project};
 
-use crate::run::{check, output, told};
+use crate::{
+    run::{check, output, told},
+    skip::skipped,
+};
 
 /// systemd refuses to run where the machine was not booted with it; this one only believes so.
 const START: &str = r#"
@@ -49,22 +52,14 @@ struct Manager {
     child: Child,
 }
 
-/// Says loudly that there is none; with `CI=true` that is a failure.
-#[expect(clippy::print_stderr, reason = "a skipped test must be noticed")]
-fn unavailable(why: &str) -> bool {
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "cannot run a systemd here: {why}");
-    eprintln!("!! SKIPPED, cannot run a systemd here: {why}");
-    false
-}
-
 impl Manager {
     fn start() -> Option<Self> {
         if output("id", &["-u"]) != "0" {
-            unavailable("not root");
+            skipped("cannot run a systemd: not root");
             return None;
         }
         if !Path::new("/lib/systemd/systemd").exists() {
-            unavailable("it is not installed");
+            skipped("systemd is not installed");
             return None;
         }
         let root = tempfile::tempdir().unwrap();
@@ -91,7 +86,7 @@ impl Manager {
         let began = Instant::now();
         while !manager.systemctl(&["show", "--property=Version"]).status.success() {
             if began.elapsed() > Duration::from_secs(30) {
-                unavailable("it does not come up");
+                skipped("systemd does not come up");
                 return None;
             }
             std::thread::sleep(Duration::from_millis(100));
@@ -281,7 +276,7 @@ async fn no_systemd_is_an_error() {
     {
         Ok(bus) => bus,
         Err(error) => {
-            unavailable(&format!("dbus-daemon: {error}"));
+            skipped(&format!("dbus-daemon: {error}"));
             return;
         }
     };

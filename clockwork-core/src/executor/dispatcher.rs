@@ -1,10 +1,12 @@
 //! The dispatcher: one loop that holds all state of a run. It starts attempts, hears how they ended, schedules retries,
 //! and releases what waited. Attempts live in one task set; when the loop ends or is dropped, so do they.
 
+mod waiting;
+
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap, HashSet, VecDeque},
-    sync::Arc,
+    collections::{BTreeMap, BinaryHeap, HashMap, VecDeque},
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
@@ -13,6 +15,7 @@ use tokio::{
     time::Instant,
 };
 
+use self::waiting::Step;
 use super::{
     RunOptions, Stop,
     attempt::{Raw, attempt},
@@ -27,7 +30,7 @@ use crate::{
     context::Run,
     duration::show,
     event::Events,
-    graph::{Check, Graph},
+    graph::{Check, Graph, Node},
     report::CheckResult,
 };
 
@@ -82,12 +85,16 @@ struct Dispatcher {
     /// How many resources each one still waits for, and how many checks of its own are open.
     needs: Vec<usize>,
     open_checks: Vec<usize>,
-    /// The root failures that each resource stands on; empty where it holds.
+    /// The root failures that each resource stands on, then its own; empty where it holds.
     causes: Vec<Vec<Arc<str>>>,
+    /// How many of these are not its own.
+    inherited: Vec<usize>,
     /// Observations older than this do not show what the verdicts of a resource's dependencies rest on.
     fresh: Vec<Instant>,
-    /// How many resources each open cross-resource check still waits for.
-    cross_needs: HashMap<usize, usize>,
+    /// How many resources each check still waits for that is about several, or looks from another one.
+    waits: HashMap<usize, usize>,
+    /// The failures in spite of which a check is looked at.
+    despite: HashMap<usize, Vec<Arc<str>>>,
 }
 
 impl Dispatcher {
@@ -95,8 +102,13 @@ impl Dispatcher {
         let graph = Arc::clone(&run.graph);
         let defaults = &graph.defaults;
         let began = run.began;
-        let cross = graph.checks.iter().enumerate().filter(|(_, check)| check.node.is_none());
-        let cross_needs = cross.map(|(index, check)| (index, check.related.len())).collect();
+        let waiting = graph.checks.iter().enumerate();
+        let waiting = waiting.filter(|(_, check)| check.node.is_none() || !check.waits.is_empty());
+        // One that is declared on a resource also waits for that one's turn, or, where it comes late, for its verdicts.
+        let waits = waiting.map(|(index, check)| (index, check.waits.len() + check.node.map_or(0, |_| 1)));
+        let waits = waits.collect();
+        let open_checks =
+            |node: &Node| graph.checks[node.checks.clone()].iter().filter(|c| c.counts()).count();
         Self {
             started_at: rfc3339(run.clock.now()),
             timeout: options.timeout.unwrap_or(defaults.timeout),
@@ -111,10 +123,12 @@ impl Dispatcher {
             results: vec![None; graph.checks.len()],
             open: graph.checks.len(),
             needs: graph.nodes.iter().map(|node| node.needs.len()).collect(),
-            open_checks: graph.nodes.iter().map(|node| node.checks.len()).collect(),
+            open_checks: graph.nodes.iter().map(open_checks).collect(),
             causes: vec![Vec::new(); graph.nodes.len()],
+            inherited: vec![0; graph.nodes.len()],
             fresh: vec![began; graph.nodes.len()],
-            cross_needs,
+            waits,
+            despite: HashMap::new(),
             graph,
             run,
             options,
@@ -123,13 +137,14 @@ impl Dispatcher {
     }
 
     async fn run(mut self) -> Report {
-        for node in (0..self.graph.nodes.len()).filter(|&node| self.needs[node] == 0).collect::<Vec<_>>() {
-            self.release(node);
-        }
+        // First those that wait for nothing: others come to that below, and are offered then.
         for check in 0..self.graph.checks.len() {
-            if self.cross_needs.get(&check) == Some(&0) {
-                self.release_cross(check);
+            if self.waits.get(&check) == Some(&0) {
+                self.offer_waiting(check);
             }
+        }
+        for node in (0..self.graph.nodes.len()).filter(|&node| self.needs[node] == 0).collect::<Vec<_>>() {
+            self.go_on(Step::Release(node));
         }
         let stop: Stop = self.options.stop.clone();
         let stopped = stop.stopped();
@@ -165,74 +180,17 @@ impl Dispatcher {
         )
     }
 
-    /// A resource's dependencies have their verdicts: its checks may be looked at, or are skipped with the cause.
-    fn release(&mut self, first: usize) {
-        let graph = Arc::clone(&self.graph);
-        let mut released = vec![first];
-        while let Some(node) = released.pop() {
-            let needs = &graph.nodes[node].needs;
-            self.fresh[node] = needs.iter().map(|&needed| self.fresh[needed]).max().unwrap_or(self.run.began);
-            self.causes[node] = self.causes_of(needs);
-            for check in graph.nodes[node].checks.clone() {
-                if !self.offer(check, self.fresh[node], self.causes[node].clone()) {
-                    self.open_checks[node] -= 1;
-                }
-            }
-            if self.open_checks[node] == 0 {
-                released.extend(self.settled(node));
-            }
-        }
-    }
-
-    /// All resources that a cross-resource check is about have their verdicts.
-    fn release_cross(&mut self, check: usize) {
-        let graph = Arc::clone(&self.graph);
-        let related = &graph.checks[check].related;
-        let fresh = related.iter().map(|&node| self.fresh[node]).max().unwrap_or(self.run.began);
-        let causes = self.causes_of(related);
-        self.offer(check, fresh, causes);
-    }
-
-    /// A resource has all its verdicts. Returns the resources that waited for it alone.
-    fn settled(&mut self, node: usize) -> Vec<usize> {
-        let graph = Arc::clone(&self.graph);
-        for &check in &graph.nodes[node].cross {
-            if let Some(needs) = self.cross_needs.get_mut(&check) {
-                *needs -= 1;
-                if *needs == 0 {
-                    self.release_cross(check);
-                }
-            }
-        }
-        let mut released = Vec::new();
-        for &next in &graph.nodes[node].needed_by {
-            self.needs[next] -= 1;
-            if self.needs[next] == 0 {
-                released.push(next);
-            }
-        }
-        released
-    }
-
-    /// The root failures beneath these resources, each once.
-    fn causes_of(&self, nodes: &[usize]) -> Vec<Arc<str>> {
-        let mut seen = HashSet::new();
-        let causes = nodes.iter().flat_map(|&node| &self.causes[node]);
-        causes.filter(|cause| seen.insert(Arc::clone(cause))).cloned().collect()
-    }
-
     /// Queues a check, or skips it and returns `false`.
     fn offer(&mut self, check: usize, fresh_since: Instant, causes: Vec<Arc<str>>) -> bool {
-        let reason = match self.left_out(&self.graph.checks[check]) {
-            Some(reason) => reason,
+        let (message, caused_by) = match self.left_out(&self.graph.checks[check]) {
+            Some(reason) => (reason, Vec::new()),
             None if causes.is_empty() => {
                 self.ready.push_back((check, fresh_since));
                 return true;
             }
-            None => because(&causes),
+            None => (because(&causes), causes),
         };
-        let result =
-            CheckResult { message: reason, caused_by: causes, ..blank(&self.graph, &self.host, check) };
+        let result = CheckResult { message, caused_by, ..blank(&self.graph, &self.host, check) };
         self.conclude(check, result);
         false
     }
@@ -370,37 +328,72 @@ impl Dispatcher {
         }
     }
 
-    fn judged(&mut self, check: usize, finding: Finding, active: Active, now: Instant) {
-        let result = CheckResult {
-            verdict: finding.outcome,
-            message: finding.message,
-            expected: finding.expected,
-            actual: finding.actual,
-            details: finding.details.shrunk(),
-            attempts: active.attempts,
-            timeline: active.timeline.into_transitions(),
-            duration: now - active.began,
-            ..blank(&self.graph, &self.host, check)
+    fn judged(&mut self, check: usize, mut finding: Finding, active: Active, now: Instant) {
+        self.tell_the_way(check, &mut finding);
+        let despite = self.despite.remove(&check);
+        let result = if let (Some(causes), false, false) =
+            (despite, finding.judged, finding.outcome == Outcome::Passed)
+        {
+            // It could not be judged, and what it stands on had failed before: no failure of its own.
+            CheckResult {
+                message: format!("{}: {}", because(&causes), finding.message),
+                caused_by: causes,
+                attempts: active.attempts,
+                began: active.began - self.run.began,
+                duration: now - active.began,
+                ..blank(&self.graph, &self.host, check)
+            }
+        } else {
+            CheckResult {
+                verdict: finding.outcome,
+                message: finding.message,
+                expected: finding.expected,
+                actual: finding.actual,
+                details: finding.details.shrunk(),
+                attempts: active.attempts,
+                timeline: active.timeline.into_transitions(),
+                began: active.began - self.run.began,
+                duration: now - active.began,
+                ..blank(&self.graph, &self.host, check)
+            }
         };
         let fails = result.fails_the_run();
         self.conclude(check, result);
         if fails && self.options.fail_fast {
             let id = Arc::clone(&self.graph.checks[check].id);
             self.skip_the_rest(&format!("the run stopped at its first failure, {id}"));
-        } else if let Some(node) = self.graph.checks[check].node {
+        } else if let Some(node) = self.graph.checks[check].node
+            && self.graph.checks[check].counts()
+        {
             self.open_checks[node] -= 1;
             if self.open_checks[node] == 0 {
-                for released in self.settled(node) {
-                    self.release(released);
-                }
+                self.go_on(Step::Settle(node));
             }
+        }
+    }
+
+    /// By which way it was looked from inside of what.
+    fn tell_the_way(&self, check: usize, finding: &mut Finding) {
+        let check = &self.graph.checks[check];
+        let ways = self.run.ways.lock().unwrap_or_else(PoisonError::into_inner);
+        if ways.is_empty() {
+            return;
+        }
+        let service = check.explains.map(|node| self.graph.nodes[node].resource.common().name());
+        let places = check.declared.options.at.iter().chain(service);
+        let told: BTreeMap<&str, &str> =
+            places.filter_map(|name| Some((name.as_str(), *ways.get(name)?))).collect();
+        if !told.is_empty() {
+            finding.details.add("vantage", &told);
         }
     }
 
     /// Notes a result; a failure becomes a cause for whatever depends on its resource.
     fn conclude(&mut self, check: usize, result: CheckResult) {
         let result = Arc::new(result);
-        if let (true, Some(node)) = (result.fails_the_run(), self.graph.checks[check].node) {
+        if let (true, true, Some(node)) =
+            (result.fails_the_run(), self.graph.checks[check].counts(), self.graph.checks[check].node)
+        {
             self.causes[node].push(Arc::clone(&result.id));
         }
         self.events.emit(Event::Judged(Arc::clone(&result)));
@@ -440,6 +433,7 @@ impl Dispatcher {
                 actual: finding.actual,
                 details: finding.details.shrunk(),
                 attempts: active.as_ref().map_or(0, |active| active.attempts),
+                began: active.as_ref().map_or(Duration::ZERO, |active| active.began - dispatcher.run.began),
                 duration: active.as_ref().map_or(Duration::ZERO, |active| active.began.elapsed()),
                 timeline: active.map_or_else(Vec::new, |active| active.timeline.into_transitions()),
                 ..blank(&dispatcher.graph, &dispatcher.host, check)
@@ -449,9 +443,17 @@ impl Dispatcher {
 
     fn waits_for(&self, check: usize) -> String {
         let check = &self.graph.checks[check];
-        let needs = check.node.map_or(&check.related, |node| &self.graph.nodes[node].needs);
-        let open = |&&node: &&usize| self.open_checks[node] > 0 || self.needs[node] > 0;
-        let names: Vec<_> = needs.iter().filter(open).map(|&node| self.graph.name(node)).collect();
+        let needs = check.node.map_or(&[][..], |node| &self.graph.nodes[node].needs);
+        let late = check.node.filter(|_| check.late);
+        let open = |&node: &usize| self.open_checks[node] > 0 || self.needs[node] > 0;
+        let names: Vec<_> = needs
+            .iter()
+            .chain(&check.waits)
+            .copied()
+            .chain(late)
+            .filter(open)
+            .map(|node| self.graph.name(node))
+            .collect();
         match names.as_slice() {
             [] => String::from("before its turn came; raise `concurrency` or the deadline"),
             names => format!("while it waited for {}", names.join(", ")),

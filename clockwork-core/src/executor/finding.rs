@@ -10,6 +10,8 @@ const MESSAGE_LIMIT: usize = 16 << 10;
 #[derive(Debug, Clone)]
 pub(super) struct Finding {
     pub(super) outcome: Outcome,
+    /// Whether the asserted property itself was judged.
+    pub(super) judged: bool,
     /// Whether another attempt can change it.
     pub(super) retry: bool,
     pub(super) message: String,
@@ -47,12 +49,21 @@ impl Finding {
     pub(super) fn errored(error: &CheckError) -> Self {
         let message = bounded(error.to_string(), MESSAGE_LIMIT);
         let (outcome, details) = (Outcome::Errored, error.details().into());
-        Self { outcome, retry: error.can_retry(), message, expected: None, actual: None, details }
+        Self {
+            outcome,
+            judged: false,
+            retry: error.can_retry(),
+            message,
+            expected: None,
+            actual: None,
+            details,
+        }
     }
 
     fn of(verdict: Verdict) -> Self {
         Self {
             outcome: if verdict.passed { Outcome::Passed } else { Outcome::Failed },
+            judged: verdict.judged,
             retry: !verdict.passed && !verdict.terminal,
             message: bounded(verdict.message, MESSAGE_LIMIT),
             expected: verdict.expected,

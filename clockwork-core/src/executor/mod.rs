@@ -64,3 +64,7 @@ impl Stop {
 #[cfg(test)]
 #[path = "tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "blame_tests.rs"]
+mod blame_tests;

@@ -18,6 +18,8 @@ pub(super) fn blank(graph: &Graph, host: &Arc<str>, index: usize) -> CheckResult
     CheckResult {
         id: Arc::clone(&check.id),
         resource: check.node.map(|node| graph.shared_name(node)),
+        relationship: check.relationship.clone(),
+        explains: check.explains.map(|node| graph.shared_name(node)),
         related: check.related.iter().map(|&node| graph.shared_name(node)).collect(),
         assertion: assertion.kind(),
         label: match options.not {
@@ -34,7 +36,9 @@ pub(super) fn blank(graph: &Graph, host: &Arc<str>, index: usize) -> CheckResult
         attempts: 0,
         timeline: Vec::new(),
         details: Details::default(),
+        began: Duration::ZERO,
         duration: Duration::ZERO,
+        place: check.declared.place.clone(),
     }
 }
 

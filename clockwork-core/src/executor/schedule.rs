@@ -47,9 +47,11 @@ pub(super) fn next(outcome: Outcome, retry: bool, options: &Options, times: Time
     }
     match times.within {
         Some(within) if outcome != Outcome::Passed && retry => {
-            let at = tick(times.run_began, every, now);
-            // An attempt with less time than this would only show that it had too little.
-            if at + QUICKEST <= times.began + within { Next::At(at) } else { Next::Done }
+            // The last attempt comes as late as it can: what comes true shortly before the end came true in time. One with
+            // less time than this would only show that it had too little.
+            let last = times.began + within.saturating_sub(QUICKEST);
+            let at = tick(times.run_began, every, now).min(last);
+            if at > now { Next::At(at) } else { Next::Done }
         }
         _ => Next::Done,
     }
@@ -85,6 +87,25 @@ mod tests {
                 Next::At(ms(expected)),
                 "{attempts}"
             );
+        }
+    }
+
+    #[test]
+    fn the_last_attempt_is_near_the_end_whatever_the_grid() {
+        let origin = Instant::now();
+        let ms = |ms| origin + Duration::from_millis(ms);
+        let five = Options { every: Some(Duration::from_secs(5)), ..Options::default() };
+        for (options, within, attempts, now, expected) in [
+            (Options::default(), 2000, 6, 1003, Next::At(ms(1900))),
+            (Options::default(), 2000, 7, 1905, Next::Done),
+            (five.clone(), 3000, 1, 10, Next::At(ms(2900))),
+            (five, 12_000, 2, 5010, Next::At(ms(10_000))),
+            (Options::default(), 60, 1, 10, Next::Done),
+        ] {
+            let within = Some(Duration::from_millis(within));
+            let times = Times { run_began: origin, began: origin, within, holds_since: None, attempts };
+            let next = next(Outcome::Failed, true, &options, times, ms(now));
+            assert_eq!(next, expected, "{within:?} {attempts}");
         }
     }
 

@@ -14,7 +14,7 @@ use super::{
     required::{properties, required},
 };
 use crate::{
-    Assertion, BlankResource, Common, Declared, Project, Registry, Resource, ResourceName,
+    Assertion, BlankResource, Common, Declared, Place, Project, Registry, Resource, ResourceName,
     assertion::Options,
     registry::{AssertionEntry, ResourceEntry},
     text::quote,
@@ -32,8 +32,9 @@ pub(super) struct Lowering<'a> {
     pub(super) document: &'a Document,
     pub(super) registry: &'a Registry,
     pub(super) problems: &'a mut Problems,
-    /// Which file it is.
+    /// Which file it is, and what it is called.
     pub(super) file: usize,
+    pub(super) file_name: Arc<str>,
     /// Values from the environment, and what is shown for them.
     pub(super) shown_as: &'a BTreeMap<String, String>,
     /// The resources and assertions that could not be read: what they are, taken together, is not judged.
@@ -64,6 +65,11 @@ impl Assertion for Unread {
 impl<'a> Lowering<'a> {
     pub(super) fn name(&self, key: Id) -> &'a str {
         self.document.text(self.document.resolve(key))
+    }
+
+    fn place(&self, id: Id) -> Place {
+        let entry = self.document.entry(id);
+        Place { file: Arc::clone(&self.file_name), line: entry.line, column: entry.column }
     }
 
     pub(super) fn project(&mut self) -> Project {
@@ -251,7 +257,7 @@ impl<'a> Lowering<'a> {
             (Some(assertion), true) => {
                 let plain = options == Options::default();
                 let options = if plain { Arc::clone(&self.plain) } else { Arc::new(options) };
-                Some(Declared { assertion, options })
+                Some(Declared { assertion, options, place: Some(self.place(key)) })
             }
             _ => None,
         }
@@ -274,7 +280,10 @@ impl<'a> Lowering<'a> {
             return None;
         };
         match (entry.read)(De::empty(self.document, item)) {
-            Ok(assertion) => Some(Declared { assertion, options: Arc::clone(&self.plain) }),
+            Ok(assertion) => {
+                let place = Some(self.place(item));
+                Some(Declared { assertion, options: Arc::clone(&self.plain), place })
+            }
             Err(fault) => {
                 let Told { code, message, .. } = describe(&fault, self.document, name, &[]);
                 let fields = required(entry.schema);

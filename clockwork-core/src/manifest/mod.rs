@@ -210,6 +210,7 @@ impl<'a> Reader<'a> {
             registry,
             problems: &mut self.problems,
             file: 0,
+            file_name: self.files[0].name.into(),
             shown_as: &self.shown_as,
             unread: HashSet::new(),
             plain: Arc::default(),

@@ -1,5 +1,6 @@
 //! [`Report`]: what a run found. Its JSON is the contract's `clockwork.report/v1`, its `Display` the text.
 
+mod blame;
 mod text;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -7,8 +8,9 @@ use std::{fmt, sync::Arc, time::Duration};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::{Outcome, Severity, details::Details};
+use crate::{Outcome, Place, Severity, details::Details};
 
+pub use blame::Blamed;
 pub use text::{Palette, TextOptions, write_text};
 
 /// What a run found.
@@ -30,6 +32,8 @@ pub struct Report {
     pub interrupted: bool,
     /// The results, counted.
     pub summary: Summary,
+    /// Whom the failures come down to, each once.
+    pub blamed: Vec<Blamed>,
     /// In the graph's order, then the manifest's, whatever the concurrency.
     pub results: Vec<Arc<CheckResult>>,
 }
@@ -60,6 +64,12 @@ pub struct CheckResult {
     pub resource: Option<Arc<str>>,
     /// The other resources that it is about.
     pub related: Vec<Arc<str>>,
+    /// `api → postgres-db`, where it is about how these stand to each other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relationship: Option<Arc<str>>,
+    /// The resource whose failures this one may explain.
+    #[serde(skip)]
+    pub(crate) explains: Option<Arc<str>>,
     /// The assertion's kind.
     pub assertion: &'static str,
     /// What tells it from others of its kind.
@@ -84,9 +94,14 @@ pub struct CheckResult {
     pub timeline: Vec<Transition>,
     /// Structured data of the kind's own: see [`CheckResult::details`].
     pub(crate) details: Details,
+    /// From the run's start to the first attempt's.
+    #[serde(rename = "began_ms", serialize_with = "milliseconds")]
+    pub began: Duration,
     /// From the first attempt's start to the verdict.
     #[serde(rename = "duration_ms", serialize_with = "milliseconds")]
     pub duration: Duration,
+    /// Where it is declared.
+    pub place: Option<Place>,
 }
 
 /// From when on a repeated check said the same thing, and how often.
@@ -144,7 +159,8 @@ impl Report {
         let good = judged && summary.failed == 0 && summary.errored == 0 && !interrupted;
         let verdict = if good { Outcome::Passed } else { Outcome::Failed };
         let schema = "clockwork.report/v1";
-        Self { schema, project, verdict, started_at, duration, interrupted, summary, results }
+        let blamed = blame::blamed(&results);
+        Self { schema, project, verdict, started_at, duration, interrupted, summary, blamed, results }
     }
 
     /// Whether all held.

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::{CheckResult, Report};
+use super::{Blamed, CheckResult, Report};
 use crate::{
     Outcome,
     text::{bounded, harmless},
@@ -86,11 +86,34 @@ fn headline(report: &Report) -> String {
         1 => parts.push("1 warning".to_owned()),
         warnings => parts.push(format!("{warnings} warnings")),
     }
-    if counts.skipped > 0 {
-        parts.push(format!("{} skipped", counts.skipped));
+    let skipped = report.results.iter().filter(|result| !result.caused_by.is_empty()).count();
+    let because = some_of(report.blamed.iter().filter(|blamed| blamed.skipped > 0));
+    match (counts.skipped, skipped) {
+        (0, _) => {}
+        (all, 0) => parts.push(format!("{all} skipped")),
+        (all, some) if all == some => parts.push(format!("{all} skipped because of {because}")),
+        (all, some) => parts.push(format!("{all} skipped, {some} of them because of {because}")),
     }
+    // A resource's own failure stands below with its name first. Of a relationship, this line says which one it is.
+    let others = report.blamed.iter().filter(|blamed| blamed.relationship && blamed.skipped == 0);
+    let others = match (some_of(others), skipped) {
+        (others, _) if others.is_empty() => others,
+        (others, 0) => format!(": {others}"),
+        (others, _) => format!("; also {others}"),
+    };
     let interrupted = if report.interrupted { "Interrupted: " } else { "" };
-    format!("{interrupted}{}", parts.join(", "))
+    format!("{interrupted}{}{others}", parts.join(", "))
+}
+
+/// The first few names.
+fn some_of<'a>(blamed: impl Iterator<Item = &'a Blamed>) -> String {
+    const SHOWN: usize = 3;
+    let names: Vec<&str> = blamed.map(|blamed| &*blamed.what).collect();
+    let shown = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
+    match names.len() {
+        0..=SHOWN => harmless(&shown).into_owned(),
+        all => format!("{} and {} more", harmless(&shown), all - SHOWN),
+    }
 }
 
 fn write_result(out: &mut impl fmt::Write, result: &CheckResult, options: &TextOptions) -> fmt::Result {
@@ -137,10 +160,11 @@ fn write_title(out: &mut impl fmt::Write, result: &CheckResult) -> fmt::Result {
         text if text.contains('\n') => out.write_str(&text.replace('\n', " ")),
         text => out.write_str(&text),
     };
-    match (&result.resource, result.related.as_slice()) {
-        (Some(name), _) => on_one_line(name)?,
-        (None, []) => on_one_line("cross")?,
-        (None, related) => on_one_line(&related.join(" → "))?,
+    match (&result.relationship, &result.resource, result.related.as_slice()) {
+        (Some(relationship), _, _) => on_one_line(relationship)?,
+        (None, Some(name), _) => on_one_line(name)?,
+        (None, None, []) => on_one_line("cross")?,
+        (None, None, related) => on_one_line(&related.join(" → "))?,
     }
     on_one_line(": ")?;
     on_one_line(result.assertion)?;

@@ -225,9 +225,10 @@ pub(crate) async fn open(
 ) -> Result<(TcpStream, SocketAddr), CheckError> {
     let addresses = resolve(host, port, false, cx).await?;
     let (stream, tried) = tcp::connect(&addresses, cx).await?;
-    let Some(mut stream) = stream else { return Err(tcp::nobody(whom, host, &tried)) };
+    let Some(tcp::Connected { mut stream, remote }) = stream else {
+        return Err(tcp::nobody(whom, host, &tried));
+    };
     let lost = |error| CheckError::target(format!("{whom} hung up at once")).with_source(error);
-    let remote = stream.peer_addr().map_err(lost)?;
     stream.set_nodelay(true).map_err(lost)?;
     if let Some(protocol) = protocol {
         starttls::negotiate(&mut stream, protocol, whom, cx).await?;

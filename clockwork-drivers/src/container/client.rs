@@ -39,7 +39,7 @@ const NEWEST: (u32, u32) = (1, 52);
 /// How many requests one engine gets at the same time. They are served by one daemon, so more only wait there.
 const CONCURRENT: usize = 16;
 
-trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
 
 /// The engines of one run.
@@ -128,6 +128,11 @@ impl Engine {
     /// For messages: `Docker at unix:///var/run/docker.sock (its usual socket)`.
     pub(crate) fn describe(&self) -> String {
         format!("{} at {}", if self.podman { "Podman" } else { "Docker" }, self.endpoint)
+    }
+
+    /// The engine's own command, for hints.
+    pub(crate) fn command(&self) -> &'static str {
+        if self.podman { "podman" } else { "docker" }
     }
 
     /// Whether logs carry a content type that says how to read them (API 1.42 and newer).
@@ -229,8 +234,21 @@ impl Engine {
         Ok(Some(()))
     }
 
-    fn versioned(&self, path: &str) -> String {
+    pub(super) fn versioned(&self, path: &str) -> String {
         format!("/v{}.{}{path}", self.version.0, self.version.1)
+    }
+
+    /// A new connection, for one request.
+    pub(super) async fn wire(&self) -> Result<Box<dyn Wire>, CheckError> {
+        connect(&self.endpoint).await
+    }
+
+    /// What requests call the engine's machine.
+    pub(super) fn host(&self) -> &str {
+        match &self.endpoint.address {
+            Address::Unix(_) => "localhost",
+            Address::Tcp { authority, .. } => authority,
+        }
     }
 
     async fn whole(&self, path: &str, limit: usize) -> Result<Answer, CheckError> {

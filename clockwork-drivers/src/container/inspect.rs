@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
+    net::IpAddr,
     time::{Duration, SystemTime},
 };
 
@@ -103,6 +104,8 @@ pub struct HealthRun {
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct Config {
     #[serde(deserialize_with = "or_default")]
+    pub(crate) hostname: String,
+    #[serde(deserialize_with = "or_default")]
     pub(crate) image: String,
     #[serde(deserialize_with = "or_default")]
     pub(crate) cmd: Vec<String>,
@@ -193,7 +196,17 @@ pub(crate) struct RestartPolicy {
 #[serde(rename_all = "PascalCase", default)]
 pub(crate) struct NetworkSettings {
     #[serde(deserialize_with = "or_default")]
-    pub(crate) networks: BTreeMap<String, serde::de::IgnoredAny>,
+    pub(crate) networks: BTreeMap<String, Option<Attachment>>,
+}
+
+/// How a container is attached to a network.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Attachment {
+    #[serde(rename = "IPAddress", deserialize_with = "or_default")]
+    address: String,
+    #[serde(rename = "GlobalIPv6Address", deserialize_with = "or_default")]
+    address_v6: String,
 }
 
 impl ContainerDetails {
@@ -220,6 +233,17 @@ impl ContainerDetails {
     /// The names of the networks that it is in.
     pub fn networks(&self) -> impl Iterator<Item = &str> {
         self.network_settings.networks.keys().map(String::as_str)
+    }
+
+    /// The addresses that it has in them.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let attachments = self.network_settings.networks.values().flatten();
+        attachments.flat_map(|one| [&one.address, &one.address_v6]).filter_map(|address| address.parse().ok())
+    }
+
+    /// What it calls itself: the first digits of its id, unless it was given another name.
+    pub fn hostname(&self) -> &str {
+        &self.config.hostname
     }
 
     /// How many checks in a row failed.

@@ -18,6 +18,7 @@ pub struct ContainerList(pub EngineRef);
 #[derive(Debug)]
 pub struct Containers {
     engine: String,
+    command: &'static str,
     all: Vec<ContainerSummary>,
     by_name: HashMap<String, usize>,
     /// Positions in `all`, in the order of the ids.
@@ -124,7 +125,7 @@ impl Health {
 }
 
 impl Containers {
-    fn new(engine: String, listed: Vec<Listed>) -> Self {
+    fn new(engine: String, command: &'static str, listed: Vec<Listed>) -> Self {
         let all: Vec<_> = listed.into_iter().map(ContainerSummary::from).collect();
         let names = |(index, one): (usize, &ContainerSummary)| {
             one.names.iter().map(|name| (name.clone(), index)).collect::<Vec<_>>()
@@ -132,12 +133,17 @@ impl Containers {
         let by_name = all.iter().enumerate().flat_map(names).collect();
         let mut by_id: Vec<_> = (0..all.len()).collect();
         by_id.sort_by(|&a, &b| all[a].id.cmp(&all[b].id));
-        Self { engine, all, by_name, by_id }
+        Self { engine, command, all, by_name, by_id }
     }
 
     /// Which engine was asked: `Docker at unix:///var/run/docker.sock (its usual socket)`.
     pub fn engine(&self) -> &str {
         &self.engine
+    }
+
+    /// The engine's own command, for hints: `docker` or `podman`.
+    pub fn command(&self) -> &'static str {
+        self.command
     }
 
     /// All of them, in the engine's order.
@@ -188,7 +194,7 @@ impl Probe for ContainerList {
             CheckError::unobservable(format!("{} does not list containers", engine.describe()))
                 .hint("check DOCKER_HOST or `endpoint`")
         })?;
-        Ok(Containers::new(engine.describe(), listed))
+        Ok(Containers::new(engine.describe(), engine.command(), listed))
     }
 
     fn describe(&self) -> String {

@@ -5,7 +5,7 @@
 use super::*;
 
 fn containers(json: &str) -> Containers {
-    Containers::new(String::from("an engine"), serde_json::from_str(json).unwrap())
+    Containers::new(String::from("an engine"), "docker", serde_json::from_str(json).unwrap())
 }
 
 fn seen(json: &str, name: &str) -> (ContainerState, Option<Health>) {

@@ -11,6 +11,8 @@
 //!
 //! What runs on this machine is measured without the engine ([`crate::usage`]).
 
+#[cfg(feature = "tcp")]
+pub(crate) mod act;
 pub(crate) mod client;
 mod driver;
 mod endpoint;
@@ -47,6 +49,27 @@ use clockwork_core::{CheckError, Context, ResourceName};
 /// When the resource is no container, there is no such container, it does not run, it runs on another machine, or the
 /// engine cannot be asked.
 pub async fn first_process(cx: &Context, name: &ResourceName) -> Result<u32, CheckError> {
+    let (_, seen) = running(cx, name).await?;
+    let here = match &*seen {
+        Some(details) => process_here(details).await,
+        None => None,
+    };
+    here.ok_or_else(|| {
+        CheckError::unobservable(format!(
+            "cannot look from inside {name}: its container runs on another machine, or hidden from this one"
+        ))
+        .hint("run clockwork where the container's engine runs, with its process table in sight")
+    })
+}
+
+/// The container that this resource is, which runs.
+///
+/// # Errors
+/// When the resource is no container, there is no such container, it does not run, or the engine cannot be asked.
+pub(crate) async fn running(
+    cx: &Context,
+    name: &ResourceName,
+) -> Result<(EngineRef, std::sync::Arc<Option<ContainerDetails>>), CheckError> {
     let resource = cx.resource_named(name.as_str()).and_then(|resource| container_of(&**resource));
     let Some(resource) = resource else {
         return Err(CheckError::unobservable(format!("cannot look from inside {name}: it is no container"))
@@ -55,25 +78,19 @@ pub async fn first_process(cx: &Context, name: &ResourceName) -> Result<u32, Che
     let reference = ContainerRef::from(resource);
     // The same look from every vantage, so that it is shared.
     let cx = cx.from_vantage(clockwork_core::Vantage::Host);
-    let Some(details) = &*cx.observe(ContainerInspect::from(&reference)).await? else {
+    let seen = cx.observe(ContainerInspect::from(&reference)).await?;
+    let Some(details) = &*seen else {
         return Err(CheckError::target(format!(
             "cannot look from inside {name}: there is no such container"
         ))
         .inconclusive());
     };
-    let pid = details.state.pid;
-    if pid == 0 {
+    if details.state.pid == 0 {
         let state = details.state();
         let message = format!("cannot look from inside {name}: its container is {state}");
         return Err(CheckError::target(message).inconclusive());
     }
-    if process_here(details).await.is_none() {
-        return Err(CheckError::unobservable(format!(
-            "cannot look from inside {name}: its container runs on another machine, or hidden from this one"
-        ))
-        .hint("run clockwork where the container's engine runs, with its process table in sight"));
-    }
-    Ok(pid)
+    Ok((reference.engine, seen))
 }
 
 /// The process id, on this machine, of the container's first process; `None` where it does not run, or elsewhere.

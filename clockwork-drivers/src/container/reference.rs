@@ -69,7 +69,7 @@ impl ContainerRef {
     pub async fn listed(&self, cx: &Context) -> Result<Listed, CheckError> {
         let containers = cx.observe(ContainerList(self.engine.clone())).await?;
         let found = containers.find(&self.name)?.cloned();
-        Ok(Listed { found, engine: containers.engine().to_owned() })
+        Ok(Listed { found, engine: containers.engine().to_owned(), command: containers.command() })
     }
 
     /// This container, in the list that this round shares.
@@ -77,7 +77,7 @@ impl ContainerRef {
     /// # Errors
     /// As [`ContainerRef::listed`]; and, as the target's fault, that there is no such container.
     pub async fn existing(&self, cx: &Context) -> Result<ContainerSummary, CheckError> {
-        let Listed { found, engine } = self.listed(cx).await?;
+        let Listed { found, engine, .. } = self.listed(cx).await?;
         found.ok_or_else(|| CheckError::target(missing(&self.name, &engine)))
     }
 }
@@ -89,6 +89,8 @@ pub struct Listed {
     pub found: Option<ContainerSummary>,
     /// `Docker at unix:///var/run/docker.sock (its usual socket)`.
     pub engine: String,
+    /// The engine's own command, for hints: `docker` or `podman`.
+    pub command: &'static str,
 }
 
 /// `there is no container web in Docker at …`.

@@ -17,6 +17,8 @@ use crate::{
 
 /// After how long a question is sent again, the first time; then twice as long, and so on.
 const PATIENCE: Duration = Duration::from_millis(300);
+/// Why TCP is used.
+const TOO_LARGE: &str = "its answer is too large for UDP";
 /// More than a server may send that was told our limit.
 const LARGEST: usize = 4096;
 
@@ -54,12 +56,19 @@ async fn ask_with(
     cx: &Context,
 ) -> Result<Heard, CheckError> {
     let network = Network::of(cx).await?;
-    let bytes = match over_udp(server, question, &network).await {
+    let bytes = match over_udp(server, question, &network, cx).await {
         Ok(bytes) => bytes,
+        // What carries our bytes there knows no datagrams.
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+            return over_tcp(server, question, record_type, &network, "it can only be asked over TCP", cx)
+                .await;
+        }
         Err(error) => return nobody(server, error),
     };
     match Reply::read(&bytes, record_type) {
-        Ok(reply) if reply.truncated => over_tcp(server, question, record_type, &network, cx).await,
+        Ok(reply) if reply.truncated => {
+            over_tcp(server, question, record_type, &network, TOO_LARGE, cx).await
+        }
         Ok(reply) => Ok(Heard::Reply(reply, false)),
         Err(error) => Ok(malformed(&error)),
     }
@@ -71,8 +80,14 @@ fn malformed(error: &impl std::fmt::Display) -> Heard {
 }
 
 /// The first datagram that is an answer to the question.
-async fn over_udp(server: SocketAddr, question: &Question, network: &Network) -> io::Result<Vec<u8>> {
-    let socket = network.udp(server).await?;
+async fn over_udp(
+    server: SocketAddr,
+    question: &Question,
+    network: &Network,
+    cx: &Context,
+) -> io::Result<Vec<u8>> {
+    let socket = network.udp(server, Some(cx)).await?;
+    cx.phase(format!("waiting for {server} to answer"));
     let mut patience = PATIENCE;
     let mut answer = Vec::with_capacity(LARGEST);
     loop {
@@ -104,12 +119,12 @@ async fn over_tcp(
     question: &Question,
     record_type: RecordType,
     network: &Network,
+    because: &str,
     cx: &Context,
 ) -> Result<Heard, CheckError> {
-    const WHOLE: &str = "its answer is too large for UDP";
-    cx.phase(format!("waiting for {server} to answer over TCP, because {WHOLE}"));
-    let broken = |why: &str| Ok(Heard::Broken(format!("{WHOLE}, and {why}")));
-    let mut stream = match network.connect(server).await {
+    cx.phase(format!("waiting for {server} to answer over TCP, because {because}"));
+    let broken = |why: &str| Ok(Heard::Broken(format!("{because}, and {why}")));
+    let mut stream = match network.connect(server, Some(cx)).await {
         Ok(stream) => stream,
         Err(error) => {
             return broken(match tcp::classify(server, error)? {

@@ -6,17 +6,17 @@
 //!
 //! One file per protocol: what is sent, what has to come back, and which document says so.
 
-mod amqp;
+pub(crate) mod amqp;
 mod grpc;
 mod http;
 mod kafka;
 mod mqtt;
 mod mysql;
-mod nats;
+pub(crate) mod nats;
 mod postgresql;
-mod probe;
-mod redis;
+pub(crate) mod probe;
+pub(crate) mod redis;
 mod smtp;
-mod talk;
+pub(crate) mod talk;
 
 pub use probe::{HandshakeObservation, HandshakeProbe, Login, Protocol, Step, Stopped};

@@ -5,7 +5,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::{
-    Stopped,
+    Step, Stopped,
     probe::Credentials,
     talk::{Greeting, Stream, Talk},
 };
@@ -13,6 +13,15 @@ use super::{
 pub(super) async fn greet<S: Stream>(
     talk: &mut Talk<S>,
     login: Option<&Credentials>,
+) -> Result<Greeting, Stopped> {
+    greet_with(talk, login, false).await
+}
+
+/// The same; `asks`: requests will follow, and it is to be told when nobody answers one.
+pub(crate) async fn greet_with<S: Stream>(
+    talk: &mut Talk<S>,
+    login: Option<&Credentials>,
+    asks: bool,
 ) -> Result<Greeting, Stopped> {
     let line = talk.line().await?;
     let info = line.strip_prefix(b"INFO ").and_then(|json| serde_json::from_slice::<Value>(json).ok());
@@ -22,10 +31,17 @@ pub(super) async fn greet<S: Stream>(
         return Err(talk.stop(String::from("requires TLS, which this handshake does not speak")));
     }
     if login.is_none() && info["auth_required"] == true {
-        return Ok(Greeting { server, accepted: None });
+        return match asks {
+            true => {
+                let message = String::from("asks for credentials, and none are given");
+                Err(Stopped { step: Step::Authentication, message })
+            }
+            false => Ok(Greeting { server, accepted: None }),
+        };
     }
     let mut connect = json!({
         "verbose": false, "pedantic": false, "tls_required": false,
+        "headers": asks, "no_responders": asks, "echo": false,
         "name": "clockwork", "lang": "rust", "version": env!("CARGO_PKG_VERSION"),
     });
     if let Some(Credentials { user, password, .. }) = login {

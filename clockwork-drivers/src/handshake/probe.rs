@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clockwork_core::{CheckError, Context, Probe, Secret};
+use clockwork_core::{CheckError, Context, Fault, Probe, Secret};
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,7 @@ use crate::{
     resolve::{authority, is_unresolved, resolve},
     tcp::{self, Outcome},
     tls::{self, TlsSettings},
+    vantage::network::Network,
 };
 
 /// What is spoken.
@@ -107,10 +108,18 @@ pub struct Login {
 }
 
 /// A [`Login`] with the password read.
-pub(super) struct Credentials {
-    pub(super) user: String,
-    pub(super) password: SecretString,
-    pub(super) database: Option<String>,
+pub(crate) struct Credentials {
+    pub(crate) user: String,
+    pub(crate) password: SecretString,
+    pub(crate) database: Option<String>,
+}
+
+impl Login {
+    /// With the password read.
+    pub(crate) fn read(&self) -> Result<Credentials, CheckError> {
+        let Self { user, password, database } = self;
+        Ok(Credentials { user: user.clone(), password: password.reveal()?, database: database.clone() })
+    }
 }
 
 /// Shakes hands with a service.
@@ -192,14 +201,9 @@ impl Probe for HandshakeProbe {
     type Observation = HandshakeObservation;
 
     async fn look(&self, cx: &Context) -> Result<HandshakeObservation, CheckError> {
-        let credentials = match &self.login {
-            Some(Login { user, password, database }) => Some(Credentials {
-                user: user.clone(),
-                password: password.reveal()?,
-                database: database.clone(),
-            }),
-            None => None,
-        };
+        let credentials = self.login.as_ref().map(Login::read).transpose()?;
+        // The way in first, which is nobody's patience but ours.
+        Network::of(cx).await?;
         let began = Instant::now();
         let mut remote = None;
         let ended = self.shake(credentials.as_ref(), began + self.patience, &mut remote, cx).await?;
@@ -231,6 +235,46 @@ impl Probe for HandshakeProbe {
     }
 }
 
+fn too_slow(cx: &Context) -> CheckError {
+    let place = cx.vantage().as_str();
+    let message = format!("the engine did not run what carries bytes inside {place} in time");
+    CheckError::timed_out(Fault::Observer, message)
+}
+
+/// A connection to this port, or at which step that ended.
+pub(crate) async fn reach(
+    host: &str,
+    port: u16,
+    deadline: Instant,
+    patience: &str,
+    cx: &Context,
+) -> Result<Result<tcp::Connected, Stopped>, CheckError> {
+    let place = authority(host, port);
+    let stop = |step, message| Ok(Err(Stopped { step, message }));
+    let addresses = match timeout_at(deadline, resolve(host, port, false, cx)).await {
+        Ok(Ok(addresses)) => addresses,
+        Ok(Err(error)) if is_unresolved(&error) => return stop(Step::Name, error.message().to_owned()),
+        Ok(Err(error)) => return Err(error),
+        Err(_) if cx.waits_for_us() => return Err(too_slow(cx)),
+        Err(_) => return stop(Step::Name, format!("{host} did not resolve within {patience}")),
+    };
+    let (stream, tried) = match timeout_at(deadline, tcp::connect(&addresses, cx)).await {
+        Ok(connected) => connected?,
+        Err(_) if cx.waits_for_us() => return Err(too_slow(cx)),
+        Err(_) => {
+            return stop(Step::Connect, format!("{place} did not accept a connection within {patience}"));
+        }
+    };
+    let Some(connected) = stream else {
+        let no_way = |one: &tcp::Tried| matches!(one.outcome, Outcome::Unreachable | Outcome::NoSuchNetwork);
+        let unreachable = tried.iter().all(no_way);
+        let step = if unreachable { Step::Route } else { Step::Connect };
+        return stop(step, tcp::nobody(&place, host, &tried).message().to_owned());
+    };
+    let _ = connected.stream.set_nodelay(true); // it only makes it faster
+    Ok(Ok(connected))
+}
+
 impl HandshakeProbe {
     /// The outer error: we cannot look. The inner one: how far it got.
     async fn shake(
@@ -244,27 +288,12 @@ impl HandshakeProbe {
         let stop = |step, message| Ok(Err(Stopped { step, message }));
         let patience = clockwork_core::duration::show(self.patience);
 
-        let addresses = match timeout_at(deadline, resolve(&self.host, self.port, false, cx)).await {
-            Ok(Ok(addresses)) => addresses,
-            Ok(Err(error)) if is_unresolved(&error) => return stop(Step::Name, error.message().to_owned()),
-            Ok(Err(error)) => return Err(error),
-            Err(_) => return stop(Step::Name, format!("{} did not resolve within {patience}", self.host)),
-        };
-        let (stream, tried) = match timeout_at(deadline, tcp::connect(&addresses, cx)).await {
-            Ok(connected) => connected?,
-            Err(_) => {
-                return stop(Step::Connect, format!("{place} did not accept a connection within {patience}"));
-            }
-        };
-        let Some(stream) = stream else {
-            let no_way =
-                |one: &tcp::Tried| matches!(one.outcome, Outcome::Unreachable | Outcome::NoSuchNetwork);
-            let unreachable = tried.iter().all(no_way);
-            let step = if unreachable { Step::Route } else { Step::Connect };
-            return stop(step, tcp::nobody(&place, &self.host, &tried).message().to_owned());
-        };
-        *remote = stream.peer_addr().ok();
-        let _ = stream.set_nodelay(true); // it only makes it faster
+        let tcp::Connected { stream, remote: address } =
+            match reach(&self.host, self.port, deadline, &patience, cx).await? {
+                Ok(connected) => connected,
+                Err(stopped) => return Ok(Err(stopped)),
+            };
+        *remote = Some(address);
 
         if self.protocol != Protocol::Https {
             cx.phase(format!("waiting for {place} to speak {}", self.protocol.name()));

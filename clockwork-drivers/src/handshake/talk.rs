@@ -15,22 +15,22 @@ const KEPT: usize = 4096;
 const BEGINNING: usize = 64;
 
 /// Whatever bytes go over.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
 /// What a service says when it greets.
 #[derive(Debug, Default)]
-pub(super) struct Greeting {
+pub(crate) struct Greeting {
     /// Its name and version, as it says itself, quoted and bounded.
-    pub(super) server: Option<String>,
+    pub(crate) server: Option<String>,
     /// Whether it accepted the credentials; `None` where none were given.
-    pub(super) accepted: Option<bool>,
+    pub(crate) accepted: Option<bool>,
 }
 
 /// One conversation.
-pub(super) struct Talk<S> {
-    pub(super) stream: S,
+pub(crate) struct Talk<S> {
+    pub(crate) stream: S,
     /// The protocol's name, for messages.
     name: &'static str,
     unread: Vec<u8>,
@@ -39,23 +39,30 @@ pub(super) struct Talk<S> {
     beginning: Vec<u8>,
     /// What must not be shown, should it be repeated.
     secrets: Vec<Vec<u8>>,
+    /// How much is read.
+    limit: usize,
 }
 
 impl<S: Stream> Talk<S> {
-    pub(super) fn new(stream: S, name: &'static str) -> Self {
+    pub(crate) fn new(stream: S, name: &'static str) -> Self {
         let (unread, beginning, secrets) = (Vec::new(), Vec::new(), Vec::new());
-        Self { stream, name, unread, received: 0, beginning, secrets }
+        Self { stream, name, unread, received: 0, beginning, secrets, limit: LIMIT }
+    }
+
+    /// The same for more than a handshake: so many bytes are read.
+    pub(crate) fn reading(self, limit: usize) -> Self {
+        Self { limit, ..self }
     }
 
     /// From here on the other side may know this, and repeat it: whoever is no such service may be an echo.
-    pub(super) fn hide(&mut self, secret: &[u8]) {
+    pub(crate) fn hide(&mut self, secret: &[u8]) {
         if !secret.is_empty() {
             self.secrets.push(secret.to_vec());
         }
     }
 
     /// What the other side said, made fit for a message: quoted, bounded, without secrets.
-    pub(super) fn quote(&self, said: &[u8]) -> String {
+    pub(crate) fn quote(&self, said: &[u8]) -> String {
         quote_bytes(&self.masked(said))
     }
 
@@ -83,7 +90,7 @@ impl<S: Stream> Talk<S> {
         quote_bytes(&masked[..masked.len().min(BEGINNING)])
     }
 
-    pub(super) async fn send(&mut self, bytes: &[u8]) -> Result<(), Stopped> {
+    pub(crate) async fn send(&mut self, bytes: &[u8]) -> Result<(), Stopped> {
         let sent = async {
             self.stream.write_all(bytes).await?;
             self.stream.flush().await
@@ -92,8 +99,8 @@ impl<S: Stream> Talk<S> {
     }
 
     /// The next `count` bytes.
-    pub(super) async fn exactly(&mut self, count: usize) -> Result<Vec<u8>, Stopped> {
-        if count > LIMIT {
+    pub(crate) async fn exactly(&mut self, count: usize) -> Result<Vec<u8>, Stopped> {
+        if count > self.limit {
             return Err(self.stranger());
         }
         while self.unread.len() < count {
@@ -104,7 +111,7 @@ impl<S: Stream> Talk<S> {
     }
 
     /// The next line, without its end.
-    pub(super) async fn line(&mut self) -> Result<Vec<u8>, Stopped> {
+    pub(crate) async fn line(&mut self) -> Result<Vec<u8>, Stopped> {
         loop {
             if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
                 let rest = self.unread.split_off(end + 1);
@@ -120,7 +127,7 @@ impl<S: Stream> Talk<S> {
     }
 
     async fn more(&mut self) -> Result<(), Stopped> {
-        if self.received >= LIMIT {
+        if self.received >= self.limit {
             return Err(self.stranger());
         }
         let mut chunk = [0; 4096];
@@ -150,7 +157,7 @@ impl<S: Stream> Talk<S> {
     }
 
     /// Whoever answers speaks something else.
-    pub(super) fn stranger(&self) -> Stopped {
+    pub(crate) fn stranger(&self) -> Stopped {
         self.stop(match self.beginning.is_empty() {
             true => format!("does not speak {}", self.name),
             false => {
@@ -160,12 +167,12 @@ impl<S: Stream> Talk<S> {
     }
 
     /// It speaks the protocol, and says no.
-    pub(super) fn stop(&self, message: String) -> Stopped {
+    pub(crate) fn stop(&self, message: String) -> Stopped {
         Stopped { step: Step::Protocol, message }
     }
 
     /// It speaks the protocol, and refuses the credentials.
-    pub(super) fn unwelcome(&self, reply: &[u8]) -> Stopped {
+    pub(crate) fn unwelcome(&self, reply: &[u8]) -> Stopped {
         Stopped {
             step: Step::Authentication,
             message: match reply.is_empty() {

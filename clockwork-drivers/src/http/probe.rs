@@ -192,11 +192,12 @@ async fn open(
     let resolved = Instant::now();
     phases.resolve = resolved - began;
     let (stream, tried) = tcp::connect(&addresses, cx).await?;
-    let Some(stream) = stream else { return Err(tcp::nobody(&hop.place(), host, &tried)) };
+    let Some(tcp::Connected { stream, remote }) = stream else {
+        return Err(tcp::nobody(&hop.place(), host, &tried));
+    };
     let connected = Instant::now();
     phases.connect = connected - resolved;
     let lost = |error| CheckError::target(format!("{} hung up at once", hop.place())).with_source(error);
-    let remote = stream.peer_addr().map_err(lost)?;
     stream.set_nodelay(true).map_err(lost)?;
     let (stream, version) = match config {
         None => {

@@ -79,6 +79,9 @@ impl Probe for ListenerProbe {
 
     async fn look(&self, cx: &Context) -> Result<Listeners, CheckError> {
         let (protocol, network) = (self.0, Network::of(cx).await?);
+        if network.is_relayed() {
+            return Err(super::cannot_be_seen(cx));
+        }
         let shares_host_network = matches!((cx.vantage(), &network), (Vantage::Inside(_), Network::Host));
         cx.phase("waiting for the kernel's socket table");
         network.run(move || read(protocol, shares_host_network)).await.map_err(blind)

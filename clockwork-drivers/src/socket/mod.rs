@@ -15,3 +15,10 @@ pub use listener::{Listener, ListenerProbe, Listeners, Protocol};
 pub use owner::{Owner, OwnerProbe, Owners};
 pub use port_range::PortRange;
 pub use scan::{PortScan, PortScanProbe, ScannedAddress};
+
+/// Where only the engine can look, it is asked for connections, not for tables nor for thousands of ports.
+fn cannot_be_seen(cx: &clockwork_core::Context) -> clockwork_core::CheckError {
+    let place = cx.vantage().as_str();
+    clockwork_core::CheckError::unobservable(format!("cannot see the sockets inside {place}"))
+        .hint("run clockwork as root (CAP_SYS_ADMIN) where the engine runs")
+}

@@ -96,6 +96,9 @@ impl Probe for PortScanProbe {
 
     async fn look(&self, cx: &Context) -> Result<PortScan, CheckError> {
         let network = Network::of(cx).await?;
+        if network.is_relayed() {
+            return Err(super::cannot_be_seen(cx));
+        }
         let mut addresses = Vec::new();
         for address in resolve(&self.host, 0, false, cx).await? {
             addresses.push(scan(&network, address, self.range, cx).await?);
@@ -162,7 +165,7 @@ async fn ask(
     let known = || patience.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     for times in [1, 2] {
         let (began, limit) = (Instant::now(), known().limit() * times);
-        let Ok((_, ended)) = timeout(limit, tcp::attempt(network, address)).await else { continue };
+        let Ok((_, ended)) = timeout(limit, tcp::attempt(network, address, None)).await else { continue };
         let outcome = match ended {
             Ok(_) => Outcome::Accepted,
             Err(error) => tcp::classify(address, error)?,

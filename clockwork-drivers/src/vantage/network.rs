@@ -4,6 +4,8 @@
 //! to *make* it there: one thread of each run enters a namespace, makes a socket, and hands it out; connecting, reading
 //! and writing go on in the run's own runtime as with any other socket. Nothing runs in the container, nothing has to be
 //! installed there, and two hundred vantages cost one thread and a descriptor each, which end with the run.
+//!
+//! Where the namespace is not ours to enter, the engine carries the bytes ([`super::relay`]).
 
 use std::{
     collections::HashMap,
@@ -14,58 +16,106 @@ use std::{
     sync::{Arc, Mutex, PoisonError, mpsc},
 };
 
-use clockwork_core::{CheckError, Context};
+use clockwork_core::{CheckError, Context, Vantage};
 use nix::sched::{CloneFlags, setns};
 use tokio::{
     net::{TcpSocket, TcpStream, UdpSocket},
     sync::oneshot,
 };
 
-use super::{no_entry, process};
+#[cfg(feature = "container")]
+use super::{no_entry, relay::Relay};
 
 /// Where a probe makes its sockets: in the host's network, or in a container's.
 #[derive(Debug, Clone)]
 pub(crate) enum Network {
     Host,
-    Inside { namespace: Arc<File>, maker: Arc<Maker> },
+    Inside {
+        namespace: Arc<File>,
+        maker: Arc<Maker>,
+    },
+    /// By what the engine runs in there.
+    #[cfg(feature = "container")]
+    Relayed(Relay),
+}
+
+/// Why a namespace was not entered.
+#[cfg(feature = "container")]
+enum Kept {
+    /// We may not; another way may lead there.
+    Out(String),
+    /// None does.
+    Away(CheckError),
 }
 
 impl Network {
     /// The network of this context's vantage.
     ///
     /// # Errors
-    /// As [`process`]; or when the namespace cannot be seen.
+    /// When the resource is no container, the container does not run, or no way leads into its network.
     pub(crate) async fn of(cx: &Context) -> Result<Self, CheckError> {
-        let Some(pid) = process(cx).await? else { return Ok(Self::Host) };
+        let Vantage::Inside(name) = cx.vantage() else { return Ok(Self::Host) };
+        #[cfg(feature = "container")]
+        return Self::inside(name, cx).await;
+        #[cfg(not(feature = "container"))]
+        Err(CheckError::unobservable(format!("cannot look from inside {name}"))
+            .hint("build clockwork-drivers with its `container` feature"))
+    }
+
+    #[cfg(feature = "container")]
+    async fn inside(name: &clockwork_core::ResourceName, cx: &Context) -> Result<Self, CheckError> {
+        let (engine, seen) = crate::container::running(cx, name).await?;
+        let Some(details) = &*seen else { return Ok(Self::Host) }; // it is there, or that was an error
+        let why = match crate::container::process_here(details).await {
+            None => String::from("its container runs on another machine, or hidden from this one"),
+            Some(pid) => match Self::of_process(pid, cx).await {
+                Ok(network) => {
+                    cx.looks_by("namespace");
+                    return Ok(network);
+                }
+                Err(Kept::Out(why)) => why,
+                Err(Kept::Away(error)) => return Err(error),
+            },
+        };
+        Relay::to(&engine, details, &why, cx).await.map(Self::Relayed)
+    }
+
+    #[cfg(feature = "container")]
+    async fn of_process(pid: u32, cx: &Context) -> Result<Self, Kept> {
         let networks = cx.shared::<Networks>();
         let path = format!("/proc/{pid}/ns/net");
+        let kept = |error: io::Error| match error.kind() {
+            io::ErrorKind::PermissionDenied => {
+                Kept::Out(String::from("no permission to enter its network (CAP_SYS_ADMIN)"))
+            }
+            _ => Kept::Away(no_entry(pid, error)),
+        };
         // Not by the process: its number may be another container's by now. A namespace keeps its own while we hold it.
-        let there = std::fs::metadata(&path).map_err(|error| no_entry(pid, error))?;
+        let there = std::fs::metadata(&path).map_err(kept)?;
         if let Some(known) = networks.0.lock().unwrap_or_else(PoisonError::into_inner).get(&there.ino()) {
             return Ok(known.clone());
         }
-        let namespace = File::open(&path).map_err(|error| no_entry(pid, error))?;
-        let number = namespace.metadata().map_err(|error| no_entry(pid, error))?.ino();
+        let namespace = File::open(&path).map_err(kept)?;
+        let number = namespace.metadata().map_err(kept)?.ino();
         let network = match is_our_own(&namespace) {
             true => Self::Host, // a container on the host's network
-            false => Self::enter(namespace, cx).await?,
+            false => {
+                // Entered once, to learn here whether we may.
+                let (namespace, maker) = (Arc::new(namespace), cx.shared::<Maker>());
+                maker.make(&namespace, || Ok(())).await.map_err(kept)?;
+                Self::Inside { namespace, maker }
+            }
         };
         networks.0.lock().unwrap_or_else(PoisonError::into_inner).insert(number, network.clone());
         Ok(network)
     }
 
-    /// Enters once, to learn here whether we may.
-    async fn enter(namespace: File, cx: &Context) -> Result<Self, CheckError> {
-        let (namespace, maker) = (Arc::new(namespace), cx.shared::<Maker>());
-        match maker.make(&namespace, || Ok(())).await {
-            Ok(()) => Ok(Self::Inside { namespace, maker }),
-            Err(error) => Err(CheckError::unobservable(format!(
-                "cannot enter the network of {}",
-                cx.vantage().as_str()
-            ))
-            .with_source(error)
-            .hint("entering a container's network needs root on this host (CAP_SYS_ADMIN)")),
-        }
+    /// Whether what comes from there comes through a relay, which cannot tell silence from slowness.
+    pub(crate) fn is_relayed(&self) -> bool {
+        #[cfg(feature = "container")]
+        return matches!(self, Self::Relayed(_));
+        #[cfg(not(feature = "container"))]
+        false
     }
 
     /// What `work` finds on a thread that is in this network. It may block, though not for long: inside a container, the
@@ -78,18 +128,33 @@ impl Network {
         match self {
             Self::Host => tokio::task::spawn_blocking(work).await?,
             Self::Inside { namespace, maker } => maker.make(namespace, work).await,
+            #[cfg(feature = "container")]
+            Self::Relayed(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
-    /// A connection to `address`.
-    pub(crate) async fn connect(&self, address: SocketAddr) -> io::Result<TcpStream> {
-        let Self::Inside { namespace, maker } = self else { return TcpStream::connect(address).await };
+    /// A connection to `address`. `cx` hears what is done on the way there.
+    #[cfg_attr(
+        not(feature = "container"),
+        expect(unused_variables, reason = "there is no way but the direct one")
+    )]
+    pub(crate) async fn connect(&self, address: SocketAddr, cx: Option<&Context>) -> io::Result<TcpStream> {
+        let (namespace, maker) = match self {
+            Self::Host => return TcpStream::connect(address).await,
+            Self::Inside { namespace, maker } => (namespace, maker),
+            #[cfg(feature = "container")]
+            Self::Relayed(relay) => return relay.tcp(address, cx).await,
+        };
         let make = move || if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
         maker.make(namespace, make).await?.connect(address).await
     }
 
     /// A UDP socket that talks to `address` alone.
-    pub(crate) async fn udp(&self, address: SocketAddr) -> io::Result<UdpSocket> {
+    #[cfg_attr(
+        not(feature = "container"),
+        expect(unused_variables, reason = "there is no way but the direct one")
+    )]
+    pub(crate) async fn udp(&self, address: SocketAddr, cx: Option<&Context>) -> io::Result<UdpSocket> {
         let any: SocketAddr = match address {
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
@@ -104,6 +169,8 @@ impl Network {
                 };
                 UdpSocket::from_std(maker.make(namespace, make).await?)?
             }
+            #[cfg(feature = "container")]
+            Self::Relayed(relay) => return relay.udp(address, cx).await,
         };
         socket.connect(address).await?; // so that the kernel tells this socket of refusals, and of this peer alone
         Ok(socket)

@@ -145,14 +145,16 @@ async fn a_black_hole_is_no_answer_in_time() {
         if engine == DatabaseEngine::Mysql && cfg!(not(feature = "mysql")) {
             continue;
         }
+        // On a busy machine, less passes before the server is even reached.
+        let patience = Duration::from_secs(3);
         let assertion = || DatabaseConnectionAssert::new().connection(connection(engine, &server));
-        let result = check(assertion().timeout(Duration::from_millis(300))).await;
+        let result = check(assertion().timeout(patience)).await;
         let message = told(&result, Outcome::Failed);
         assert!(
-            message.contains("no answer within 300 ms") && message.contains("waiting for it to let user"),
+            message.contains("no answer within 3") && message.contains("waiting for it to let user"),
             "{message}"
         );
-        told(&check(assertion().timeout(Duration::from_millis(300)).not()).await, Outcome::Passed);
+        told(&check(assertion().timeout(patience).not()).await, Outcome::Passed);
     }
 }
 

@@ -1,12 +1,12 @@
 //! The kinds about databases, against real servers of PostgreSQL and MariaDB and real SQLite files; `psql`, `mariadb` and
 //! `sqlite3` are the witnesses.
 
-mod daemon;
+pub(crate) mod daemon;
 mod hostile;
 #[cfg(feature = "mysql")]
 mod mariadb;
 #[cfg(feature = "mysql")]
-mod mariadb_server;
+pub(crate) mod mariadb_server;
 mod migrations;
 mod postgres;
 mod postgres_server;

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use clockwork_core::{CheckError, Context, Probe};
+use clockwork_core::{CheckError, Context, Probe, Vantage};
 use mysql_async::{Conn, Params, Value, prelude::Queryable};
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
@@ -39,7 +39,7 @@ const KEPT_LIMIT: usize = 16 << 20;
 
 /// The connections of one run.
 #[derive(Default)]
-struct Desks(Mutex<HashMap<Connection, Arc<Desk>>>);
+struct Desks(Mutex<HashMap<(Vantage, Connection), Arc<Desk>>>);
 
 /// Where one database is asked.
 struct Desk {
@@ -62,7 +62,7 @@ impl Desk {
     fn of(connection: &Connection, cx: &Context) -> Arc<Self> {
         let desks = cx.shared::<Desks>();
         let mut desks = desks.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(desks.entry(connection.clone()).or_default())
+        Arc::clone(desks.entry((cx.vantage().clone(), connection.clone())).or_default())
     }
 
     fn take(&self) -> Option<Opened> {
@@ -104,6 +104,10 @@ impl Probe for Open {
         *desk.ever.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         desk.put(opened);
         Ok(Ok(connected))
+    }
+
+    fn looks_inside(&self) -> bool {
+        true
     }
 
     fn describe(&self) -> String {

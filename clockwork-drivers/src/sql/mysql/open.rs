@@ -1,8 +1,11 @@
 //! Opening a connection.
 
-use std::{net::IpAddr, path::Path};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::Path,
+};
 
-use clockwork_core::{CheckError, Context, ExposeSecret, text::harmless};
+use clockwork_core::{CheckError, Context, ExposeSecret, Vantage, text::harmless};
 use mysql_async::{Conn, DriverError, Error, Opts, OptsBuilder, SslOpts, prelude::Queryable};
 
 use super::refusal::Whom;
@@ -13,6 +16,8 @@ use crate::{
         failure::{FailureKind, Said, SqlFailure},
         probe::Connected,
     },
+    tcp,
+    vantage::tunnel,
 };
 
 /// A connection, ready to be asked.
@@ -41,12 +46,9 @@ pub(super) async fn open(
         }
         Err(error) => return Err(error),
     };
-    let ips: Vec<IpAddr> = addresses.iter().map(std::net::SocketAddr::ip).collect();
     let host = connection.host.trim_matches(['[', ']']);
     let settings = OptsBuilder::default()
         .ip_or_hostname(host)
-        .tcp_port(connection.port())
-        .resolved_ips(Some(ips))
         .user(Some(connection.user()))
         .pass(secret.as_ref().map(|secret| secret.expose_secret().to_owned()))
         .db_name(connection.database())
@@ -61,14 +63,39 @@ pub(super) async fn open(
         "waiting for {place} to let user {} in",
         clockwork_core::text::quote(connection.user())
     ));
-    let encrypted: Opts = settings.clone().ssl_opts(tls).into();
+    // Each attempt is a connection of its own, and inside a container one that is made there.
+    let reach = async |settings: OptsBuilder| -> Result<Result<Opts, SqlFailure>, CheckError> {
+        let (port, ips) = match cx.vantage() {
+            Vantage::Host => (connection.port(), addresses.iter().map(std::net::SocketAddr::ip).collect()),
+            Vantage::Inside(_) => match tcp::connect(&addresses, cx).await? {
+                (Some(connected), _) => {
+                    (tunnel::lend(connected.stream, cx).await?, vec![Ipv4Addr::LOCALHOST.into()])
+                }
+                (None, tried) => {
+                    let error = tcp::nobody(&place, &connection.host, &tried);
+                    return Ok(Err(SqlFailure::of(FailureKind::Unreachable, error)));
+                }
+            },
+        };
+        Ok(Ok(settings.tcp_port(port).resolved_ips(Some::<Vec<IpAddr>>(ips)).into()))
+    };
+    let encrypted = match reach(settings.clone().ssl_opts(tls)).await? {
+        Ok(encrypted) => encrypted,
+        Err(failure) => return Ok(Err(failure)),
+    };
     let (mut conn, is_encrypted) = match Conn::new(encrypted).await {
         Ok(conn) => (conn, true),
         Err(Error::Driver(DriverError::NoClientSslFlagFromServer)) => match connection.tls() {
-            TlsMode::Prefer => match Conn::new(Opts::from(settings)).await {
-                Ok(conn) => (conn, false),
-                Err(error) => return whom.at_the_door(error).map(Err),
-            },
+            TlsMode::Prefer => {
+                let plain = match reach(settings).await? {
+                    Ok(plain) => plain,
+                    Err(failure) => return Ok(Err(failure)),
+                };
+                match Conn::new(plain).await {
+                    Ok(conn) => (conn, false),
+                    Err(error) => return whom.at_the_door(error).map(Err),
+                }
+            }
             TlsMode::Require | TlsMode::VerifyFull => {
                 let message = format!("{place} offers no TLS, and `tls` asks for it");
                 return Ok(Err(SqlFailure::new(FailureKind::Tls, message)));

@@ -71,7 +71,7 @@ impl Cancel {
             let mut stream = match self.address {
                 Address::Unix(path) => Stream::Unix(UnixStream::connect(path).await?),
                 Address::Tcp(address, network) => {
-                    let mut stream = network.connect(address).await?;
+                    let mut stream = network.connect(address, None).await?;
                     match self.tls {
                         None => Stream::Tcp(stream),
                         Some((config, name)) => {
@@ -160,7 +160,7 @@ async fn reach(
         Err(error) => return Err(error),
     };
     let (stream, tried) = tcp::connect(&addresses, cx).await?;
-    let Some(mut stream) = stream else {
+    let Some(tcp::Connected { mut stream, remote: address }) = stream else {
         let error = tcp::nobody(&place, &connection.host, &tried);
         return Ok(Err(SqlFailure::of(FailureKind::Unreachable, error)));
     };
@@ -168,10 +168,9 @@ async fn reach(
         let message = format!("{place} closed the connection: {}", said.quote(&error.to_string()));
         SqlFailure::new(FailureKind::Lost, message)
     };
-    let address = match stream.peer_addr().and_then(|address| stream.set_nodelay(true).map(|()| address)) {
-        Ok(address) => address,
-        Err(error) => return Ok(Err(hung_up(&place, error))),
-    };
+    if let Err(error) = stream.set_nodelay(true) {
+        return Ok(Err(hung_up(&place, error)));
+    }
     let place = if place == address.to_string() { place } else { format!("{place} ({address})") };
     cx.phase(format!("waiting for {place} to speak PostgreSQL"));
     let offered = match ask_for_tls(&mut stream).await {

@@ -1,0 +1,193 @@
+//! For a job's summary, an issue or a chat: the verdict, what did not pass with its whole story, how the resources hang
+//! together, and what passed, folded.
+//!
+//! Foreign text stands in `<code>` and `<pre>`, with every character that Markdown or HTML give a meaning to as an entity,
+//! so that it makes no link, mentions nobody and ends no fold. GitHub drops a summary of more than 1 MiB as a whole:
+//! beyond [`LIMIT`] results are counted and not told.
+
+use std::io::{self, Write};
+
+use clockwork_core::{CheckResult, Outcome, text::harmless};
+
+use super::{Seen, failed_as_a_whole, headline, show, title};
+use crate::graph::{Drawing, GraphFormat};
+
+/// How many bytes are written at most, but for the last result.
+const LIMIT: usize = 800 << 10;
+/// How many characters of one message are shown.
+const MESSAGE: usize = 8_000;
+/// Above this a graph is too large to be drawn: Mermaid gives up at 500 edges, and people before.
+const DRAWN: usize = 60;
+
+pub(super) fn write(out: &mut impl Write, seen: &Seen<'_>) -> io::Result<()> {
+    let report = seen.report;
+    let mut page = Page { out, written: 0, left_out: 0 };
+    page.say(format_args!("## {}\n\n", Text(&headline(report))))?;
+    page.say(format_args!("**{}**, {}\n\n", Text(&report.project), Text(&report.started_at)))?;
+    if let Some(why) = failed_as_a_whole(report) {
+        page.say(format_args!("**{}**\n\n", Text(why)))?;
+    }
+    let is = |verdict: Outcome| move |result: &&CheckResult| result.verdict == verdict;
+    let results = || report.results.iter().map(|result| &**result);
+    for result in results().filter(|result| result.fails_the_run()) {
+        page.story(result)?;
+    }
+    for result in results().filter(|result| result.is_warning()) {
+        page.story(result)?;
+    }
+    if page.left_out > 0 {
+        let left_out = page.left_out;
+        page.say(format_args!(
+            "*and {left_out} more that did not pass: there is no room for them here*\n\n"
+        ))?;
+    }
+    if report.results.len() > 1 && seen.graph.resources().count() <= DRAWN {
+        let drawing = Drawing::new(seen.project, seen.graph, Some(report));
+        page.say(format_args!("```mermaid\n"))?;
+        drawing.write(&mut page, GraphFormat::Mermaid, &clockwork_core::Palette::default())?;
+        page.say(format_args!("```\n\n"))?;
+    }
+    page.folded("skipped", results().filter(is(Outcome::Skipped)))?;
+    page.folded("passed", results().filter(is(Outcome::Passed)))
+}
+
+struct Page<'a, W> {
+    out: &'a mut W,
+    written: usize,
+    left_out: usize,
+}
+
+impl<W: Write> Write for Page<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        self.written += written;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+impl<W: Write> Page<'_, W> {
+    fn say(&mut self, text: std::fmt::Arguments<'_>) -> io::Result<()> {
+        self.write_fmt(text)
+    }
+
+    /// All about one that did not pass.
+    fn story(&mut self, result: &CheckResult) -> io::Result<()> {
+        if self.written > LIMIT {
+            self.left_out += 1;
+            return Ok(());
+        }
+        self.say(format_args!("### {} {}\n\n", mark(result), Code(&title(result))))?;
+        let message: String = harmless(&result.message).chars().take(MESSAGE).collect();
+        let could_not = if result.verdict == Outcome::Errored { "could not be judged: " } else { "" };
+        self.say(format_args!("<pre>{could_not}{}</pre>\n\n", Entities(&message)))?;
+        for (what, text) in [("expected", &result.expected), ("actual", &result.actual)] {
+            if let Some(text) = text {
+                self.say(format_args!("- {what}: {}\n", Code(&cut(text))))?;
+            }
+        }
+        if let Some(place) = &result.place {
+            self.say(format_args!("- declared at {}\n", Code(&place.to_string())))?;
+        }
+        if &*result.at != "host" {
+            self.say(format_args!("- looked at from inside {}\n", Code(&result.at)))?;
+        }
+        if result.attempts > 1 {
+            self.say(format_args!("- {} attempts in {}\n", result.attempts, show(result.duration)))?;
+        }
+        for step in &result.timeline {
+            let (at, verdict) = (step.at_ms, step.verdict.as_str());
+            self.say(format_args!(
+                "  - at {at} ms {verdict}, {} times: {}\n",
+                step.count,
+                Code(&cut(&step.message))
+            ))?;
+        }
+        self.say(format_args!("\n"))
+    }
+
+    /// One line each, behind a fold.
+    fn folded<'r>(
+        &mut self,
+        what: &str,
+        results: impl Iterator<Item = &'r CheckResult> + Clone,
+    ) -> io::Result<()> {
+        let count = results.clone().count();
+        if count == 0 {
+            return Ok(());
+        }
+        self.say(format_args!("<details><summary>{count} {what}</summary>\n\n"))?;
+        let mut left_out = 0;
+        for result in results {
+            if self.written > LIMIT {
+                left_out += 1;
+                continue;
+            }
+            self.say(format_args!("- {} {}", mark(result), Code(&title(result))))?;
+            if result.verdict == Outcome::Skipped && !result.message.is_empty() {
+                self.say(format_args!(": {}", Code(&cut(&result.message))))?;
+            }
+            self.say(format_args!("\n"))?;
+        }
+        if left_out > 0 {
+            self.say(format_args!("- and {left_out} more: there is no room for them here\n"))?;
+        }
+        self.say(format_args!("\n</details>\n\n"))
+    }
+}
+
+fn mark(result: &CheckResult) -> char {
+    match result.verdict {
+        _ if result.is_warning() => '!',
+        Outcome::Passed => '✓',
+        Outcome::Failed => '✗',
+        Outcome::Errored => '?',
+        Outcome::Skipped => '·',
+    }
+}
+
+/// On one line, and short enough for one.
+fn cut(text: &str) -> String {
+    super::one_line(text).chars().take(500).collect()
+}
+
+/// Text on one line that is nothing but text.
+struct Text<'a>(&'a str);
+
+impl std::fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", Entities(&super::one_line(self.0)))
+    }
+}
+
+/// The same in a font of fixed width.
+struct Code<'a>(&'a str);
+
+impl std::fmt::Display for Code<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "<code>{}</code>", Text(self.0))
+    }
+}
+
+/// Every mark as an entity, which neither Markdown nor HTML takes for more than the mark. Letters, digits, spaces and line
+/// breaks mean nothing by themselves.
+struct Entities<'a>(&'a str);
+
+impl std::fmt::Display for Entities<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        use std::fmt::Write as _;
+        for c in harmless(self.0).chars() {
+            match c {
+                // A blank line would end an HTML block of another sort than `<pre>`; a tab is an indent.
+                '\n' => f.write_str("&#10;")?,
+                ' ' | ',' | '(' | ')' | '✓' | '✗' | '…' | '→' => f.write_char(c)?,
+                c if c.is_alphanumeric() => f.write_char(c)?,
+                c => write!(f, "&#{};", u32::from(c))?,
+            }
+        }
+        Ok(())
+    }
+}
