@@ -7,6 +7,7 @@ use std::{
     future::Future,
     hash::{BuildHasher, Hash, Hasher, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::time::Instant;
@@ -278,6 +279,17 @@ fn refuse_to_look_elsewhere<P: Probe>(probe: &P, cx: &Context) -> Result<(), Che
     }
 }
 
+/// A time that was waited, as people would call it: 499 ms are 500 ms. What is told in every attempt again is the same
+/// then, so that a timeline has no transition where nothing changed.
+fn about(waited: Duration) -> Duration {
+    let ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+    let rounded = |unit: u64| ms.saturating_add(unit / 2) / unit * unit;
+    let digits = ms.checked_ilog10().unwrap_or(0);
+    let near = |ms_about: &u64| ms_about.abs_diff(ms) <= ms / 40;
+    let about = (1..=2).filter_map(|kept| Some(rounded(10_u64.pow(digits.checked_sub(kept)?)))).find(near);
+    about.map_or(waited, Duration::from_millis)
+}
+
 async fn within_deadline<P: Probe>(
     probe: &P,
     cx: &Context,
@@ -289,7 +301,7 @@ async fn within_deadline<P: Probe>(
     match tokio::time::timeout_at(deadline, look).await {
         Ok(answer) => answer,
         Err(_) => {
-            let waited = crate::duration::show(deadline.saturating_duration_since(asked));
+            let waited = crate::duration::show(about(deadline.saturating_duration_since(asked)));
             let phase = phase.get();
             let ours = phase.as_ref().is_some_and(Phase::is_ours);
             let phase = match phase {
@@ -298,6 +310,34 @@ async fn within_deadline<P: Probe>(
             };
             let fault = if ours { Fault::Observer } else { probe.silence() };
             Err(CheckError::timed_out(fault, format!("no answer within {waited} ({phase})")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_of_waiting_is_a_round_time_and_never_far_from_it() {
+        for (waited, told) in [
+            (0, 0),
+            (7, 7),
+            (198, 200),
+            (290, 290),
+            (499, 500),
+            (996, 1_000),
+            (1_234, 1_230),
+            (1_499, 1_500),
+            (4_988, 5_000),
+            (89_990, 90_000),
+            (124_950, 125_000),
+        ] {
+            assert_eq!(about(Duration::from_millis(waited)), Duration::from_millis(told), "{waited}");
+        }
+        for ms in (0..200_000).step_by(7) {
+            let told = about(Duration::from_millis(ms)).as_millis().abs_diff(ms.into());
+            assert!(told <= u128::from(ms) / 40, "{ms}");
         }
     }
 }

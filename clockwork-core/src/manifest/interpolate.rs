@@ -2,7 +2,10 @@
 //! structure, or what stands around it. `${captured.X}` is left as it is, and marked: it is for kinds that fill it in when
 //! they run, and wrong anywhere else.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use super::{
     error::{Source, Spot, Trouble},
@@ -15,6 +18,8 @@ use crate::{nearest, text::quote};
 #[derive(Debug, Default)]
 pub(super) struct Vars {
     values: BTreeMap<String, Var>,
+    /// Those that are made of others, and were not taken yet.
+    waiting: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -29,7 +34,12 @@ enum Var {
     Collection(&'static str),
     /// Its own value is in error, which has been told.
     Broken,
+    /// What it is made of is made of it, or goes too deep.
+    Circular,
 }
+
+/// How deep variables may be made of others.
+pub(super) const MAX_DEPTH: usize = 16;
 
 impl Vars {
     /// Takes `--var NAME=VALUE`, whose value is taken as it is.
@@ -38,21 +48,31 @@ impl Vars {
         self.values.insert(name.to_owned(), value);
     }
 
-    /// Takes a map of variables. What is there already stays: whoever overrides comes first.
-    pub(super) fn take(&mut self, document: &Document, map: Id) {
-        let mut waiting = vec![(map, String::new())];
-        while let Some((map, prefix)) = waiting.pop() {
+    /// Takes a map of variables, and says whether some of them are made of others and wait for these. What is there
+    /// already stays: whoever overrides comes first.
+    pub(super) fn take(&mut self, document: &Document, map: Id) -> bool {
+        self.waiting.clear();
+        let mut maps = vec![(map, String::new())];
+        let mut unready = false;
+        while let Some((map, prefix)) = maps.pop() {
             for (key, value) in document.pairs(map) {
                 let name = format!("{prefix}{}", document.text(document.resolve(key)));
                 let value = document.resolve(value);
                 let entry = document.entry(value);
                 let var = match entry.shape {
                     Shape::Mapping => {
-                        waiting.push((value, format!("{name}.")));
+                        maps.push((value, format!("{name}.")));
                         Var::Collection("a map")
                     }
                     Shape::Sequence => Var::Collection("a list"),
                     _ if entry.has(BROKEN) => Var::Broken,
+                    _ if entry.has(DOLLAR) && !entry.has(DONE) => {
+                        if !self.values.contains_key(&name) {
+                            self.waiting.insert(name);
+                        }
+                        unready = true;
+                        continue;
+                    }
                     shape => Var::Scalar {
                         text: document.text(value).to_owned(),
                         quoted: shape == Shape::Quoted,
@@ -63,13 +83,29 @@ impl Vars {
                 self.values.entry(name).or_insert(var);
             }
         }
+        unready
+    }
+
+    /// Takes those that still wait as what they are: made of themselves, or too deep.
+    pub(super) fn give_up(&mut self) {
+        self.values.extend(std::mem::take(&mut self.waiting).into_iter().map(|name| (name, Var::Circular)));
+    }
+
+    /// Whether a text names a variable that still waits for others.
+    fn has_to_wait(&self, text: &str) -> bool {
+        let names = text.replace("$$", "");
+        names.split("${vars.").skip(1).any(|rest| {
+            let name = rest.split_once('}').map_or(rest, |(name, _)| name);
+            self.waiting.contains(name.split_once(":-").map_or(name, |(name, _)| name))
+        })
     }
 }
 
 /// What values are put in from.
 pub(super) struct Interpolator<'a> {
-    /// None, while the variables themselves are read.
-    pub(super) vars: Option<&'a Vars>,
+    pub(super) vars: &'a Vars,
+    /// Leave alone what names a variable that waits for others.
+    pub(super) ready_only: bool,
     pub(super) env: &'a dyn Fn(&str) -> Option<String>,
     /// The values that came from the environment, by the text that asked for them: not to be shown.
     pub(super) shown_as: &'a mut BTreeMap<String, String>,
@@ -97,6 +133,9 @@ impl Interpolator<'_> {
         let mut troubles = Vec::new();
         for id in from..to {
             if !document.entry(id).has(DOLLAR) || document.entry(id).has(DONE | BROKEN) {
+                continue;
+            }
+            if self.ready_only && self.vars.has_to_wait(document.text(id)) {
                 continue;
             }
             document.mark(id, DONE);
@@ -214,10 +253,7 @@ impl Interpolator<'_> {
         let Some(name) = name.strip_prefix("vars.").filter(|name| !name.is_empty()) else {
             return Err(Some(Wrong::syntax(what, expression)));
         };
-        let Some(vars) = self.vars else {
-            let message = "variables cannot be made of each other, only of `${env.…}`";
-            return Err(Some(Wrong::new("interpolation", what, message)));
-        };
+        let vars = self.vars;
         match (vars.values.get(name), default) {
             (Some(Var::Scalar { text, quoted, null, from_env }), _) => {
                 let (quoted, null, from_env) = (*quoted, *null, *from_env);
@@ -228,6 +264,11 @@ impl Interpolator<'_> {
                 Err(Some(Wrong::new("interpolation", what, message).help("name one of the values in it")))
             }
             (Some(Var::Broken), _) => Err(None),
+            (Some(Var::Circular), _) => {
+                let message =
+                    format!("variables are made of each other in a circle, or more than {MAX_DEPTH} deep");
+                Err(Some(Wrong::new("interpolation", what, message)))
+            }
             (None, Some(default)) => Ok(default_value(default)),
             (None, None) => {
                 // Searching takes as long as there are variables; whoever has so many unknown ones has another problem.

@@ -152,21 +152,32 @@ impl<'a> Reader<'a> {
             self.problems.add(file, Trouble::new("wrong-type", spot(&document, ROOT), message));
             return;
         }
-        let all = (ROOT, document.len() as node::Id);
-        self.put_in(&mut document, all, file, None);
+        self.variables(&mut document, ROOT, file, vars);
         parse::key_troubles(&document, |_, trouble| self.problems.add(file, trouble));
-        vars.take(&document, ROOT);
     }
 
     /// First into the variables, then from them into everything else.
     fn interpolate(&mut self, document: &mut Document, vars: &mut Vars) {
         if let Some((_, map)) = document.get(ROOT, "vars") {
-            let range = (map, document.after(map));
-            self.put_in(document, range, 0, None);
-            vars.take(document, map);
+            self.variables(document, map, 0, vars);
         }
         let all = (ROOT, document.len() as node::Id);
-        self.put_in(document, all, 0, Some(vars));
+        self.put_in(document, all, 0, vars, false);
+    }
+
+    /// Variables may be made of others: first those that are made of none, then those that are made of these.
+    fn variables(&mut self, document: &mut Document, map: node::Id, file: usize, vars: &mut Vars) {
+        let range = (map, document.after(map));
+        for _ in 0..=interpolate::MAX_DEPTH {
+            if !vars.take(document, map) {
+                break;
+            }
+            self.put_in(document, range, file, vars, true);
+        }
+        if vars.take(document, map) {
+            vars.give_up();
+        }
+        self.put_in(document, range, file, vars, false);
     }
 
     fn put_in(
@@ -174,9 +185,11 @@ impl<'a> Reader<'a> {
         document: &mut Document,
         range: (node::Id, node::Id),
         file: usize,
-        vars: Option<&Vars>,
+        vars: &Vars,
+        ready_only: bool,
     ) {
-        let mut interpolator = Interpolator { vars, env: self.env, shown_as: &mut self.shown_as, unknown: 0 };
+        let mut interpolator =
+            Interpolator { vars, ready_only, env: self.env, shown_as: &mut self.shown_as, unknown: 0 };
         let (source, problems) = (&self.files[file], &mut self.problems);
         let troubles = interpolator.apply(document, range, source);
         for (id, trouble) in troubles {

@@ -188,7 +188,10 @@ fn variables() {
         ("another language", path("\"${{ github.sha }}\"")),
         ("not closed", path("\"${vars.x\"")),
         ("a map", with("{ m: { a: 1 } }", "\"${vars.m}\"")),
-        ("variables made of variables", with("{ a: 1, b: \"${vars.a}\" }", "\"${vars.b}\"")),
+        (
+            "variables made of each other",
+            with("{ a: \"${vars.b}\", b: \"x${vars.a}\", c: \"${vars.nobody}\", d: \"${vars.c}\" }", "\"${vars.d}${vars.a}\""),
+        ),
         ("a default in a default", path("\"${env.UNSET:-${vars.x}}\"")),
         ("of the wrong type", asserted("  - HealthcheckAssert: { url: 'a://', expected_status: \"${env.HOST}\" }\n")),
         ("two keys that become one", "project: p\nvars: { a: x }\nassertions: [HealthcheckAssert: { url: 'a://', json: { x: 1, \"${vars.a}\": 2 } }]\n".to_owned()),

@@ -74,6 +74,18 @@ fn many_problems_are_counted_and_a_few_shown() {
     let text = format!("project: p\nassertions:\n{}", "  - Nope: { a: b }\n".repeat(20_000));
     let told = quickly(text, "unknown-kind");
     assert!(told.contains("… and 19950 more"), "{}", &told[told.len() - 300..]);
+    // Variables of variables of variables: each ten times the one before.
+    let powers: String =
+        (1..12).map(|n| format!("  v{n}: \"{}\"\n", format!("${{vars.v{}}}", n - 1).repeat(10))).collect();
+    quickly(
+        format!("project: p\nvars:\n  v0: 0123456789\n{powers}assertions: [\"${{vars.v11}}\"]\n"),
+        "too-large",
+    );
+    let chain: String = (1..2_000).map(|n| format!("  v{n}: \"${{vars.v{}}}\"\n", n - 1)).collect();
+    quickly(
+        format!("project: p\nvars:\n  v0: x\n{chain}assertions: [FileAssert: {{ path: a }}]\n"),
+        "interpolation",
+    );
     let text = format!(
         "project: p\nassertions:\n{}",
         "  - HealthcheckAssert: { url: 1, expected_status: x, a: b, insecure: 5 }\n".repeat(3_000)

@@ -125,6 +125,8 @@ fn values_are_put_into_scalars_and_nothing_but_scalars() {
         ("${vars.n}", "8080"),
         ("a${vars.n}b${vars.q}", "a8080b1.10"),
         ("'${vars.m.x.y}'", "deep"),
+        ("${vars.url}", "http://localhost:8080/deep"),
+        ("${vars.m.price}", "$5 ${vars.n} none"),
         ("${vars.e}", "localhost"),
         ("${env.NULL}", "null"),
         ("${env.EMPTY}", ""),
@@ -144,7 +146,8 @@ fn values_are_put_into_scalars_and_nothing_but_scalars() {
         ("${env.TRICKY}", "a: b\nc: [d]\n- \"e\" # ${vars.port}"),
         ("\"${env.TRICKY}\"", "a: b\nc: [d]\n- \"e\" # ${vars.port}"),
     ] {
-        let vars = r#"{ n: 8080, q: "1.10", m: { x: { y: deep } }, e: "${env.HOST}", nil: null, d: $$5 }"#;
+        let vars = r#"{ n: 8080, q: "1.10", m: { x: { y: deep }, price: "${vars.d} $${vars.n} ${vars.unset:-none}" },
+            url: "http://${vars.at}/${vars.m.x.y}", at: "${vars.e}:${vars.n}", e: "${env.HOST}", nil: null, d: $$5 }"#;
         let text = format!(
             "project: p
 vars: {vars}
