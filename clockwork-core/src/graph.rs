@@ -387,8 +387,13 @@ impl Graph {
             (_, []) | (None, [_]) => None,
             // In the assertion's own order, also where it is declared on the resource that it leads to.
             (Some(owner), _) => {
-                let names = assertion.related();
-                let mut told: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
+                let names = [assertion.related(), assertion.about(self)].concat();
+                let mut told: Vec<&str> = Vec::new();
+                for name in names.iter().map(|name| name.as_str()) {
+                    if !told.contains(&name) {
+                        told.push(name);
+                    }
+                }
                 if !told.contains(&self.name(owner)) {
                     told.insert(0, self.name(owner));
                 }

@@ -12,8 +12,18 @@ use std::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Phase {
     words: Words,
-    /// Whether it is us who take time: then nobody else is to blame when it runs out.
-    ours: bool,
+    whose: Whose,
+}
+
+/// Who takes time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// The target.
+    Target,
+    /// Somebody who has to be asked before it.
+    Other,
+    /// We.
+    Ours,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,11 +41,21 @@ impl Phase {
     /// What is done on this side, before the target is asked at all: when time runs out here, that is not the target's
     /// fault, whatever the probe's silence means otherwise.
     pub fn ours(text: impl Into<Cow<'static, str>>) -> Self {
-        Self { words: Words::Text(text.into()), ours: true }
+        Self { words: Words::Text(text.into()), whose: Whose::Ours }
+    }
+
+    /// What has to be asked of somebody else before the target, such as its address: when that does not answer, nothing
+    /// was proven about the target.
+    pub fn before(text: impl Into<Cow<'static, str>>) -> Self {
+        Self { words: Words::Text(text.into()), whose: Whose::Other }
+    }
+
+    pub(crate) fn is_of_others(&self) -> bool {
+        self.whose == Whose::Other
     }
 
     pub(crate) fn is_ours(&self) -> bool {
-        self.ours
+        self.whose == Whose::Ours
     }
 }
 
@@ -47,7 +67,7 @@ impl From<String> for Phase {
 
 impl From<Words> for Phase {
     fn from(words: Words) -> Self {
-        Self { words, ours: false }
+        Self { words, whose: Whose::Target }
     }
 }
 

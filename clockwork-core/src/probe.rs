@@ -304,12 +304,14 @@ async fn within_deadline<P: Probe>(
             let waited = crate::duration::show(about(deadline.saturating_duration_since(asked)));
             let phase = phase.get();
             let ours = phase.as_ref().is_some_and(Phase::is_ours);
+            let others = phase.as_ref().is_some_and(Phase::is_of_others);
             let phase = match phase {
                 None => probe.describe(),
                 Some(phase) => format!("{}, {phase}", probe.describe()),
             };
             let fault = if ours { Fault::Observer } else { probe.silence() };
-            Err(CheckError::timed_out(fault, format!("no answer within {waited} ({phase})")))
+            let error = CheckError::timed_out(fault, format!("no answer within {waited} ({phase})"));
+            Err(if others { error.inconclusive() } else { error })
         }
     }
 }

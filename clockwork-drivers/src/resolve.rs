@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use clockwork_core::{CheckError, Context, Fault, Probe, text::quote};
+use clockwork_core::{CheckError, Context, Fault, Phase, Probe, text::quote};
 use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared},
@@ -45,7 +45,7 @@ pub(crate) async fn resolve(
     if let Some(address) = literal(host) {
         return Ok(vec![SocketAddr::new(address, port)]);
     }
-    cx.phase(format!("resolving {}", quote(host)));
+    cx.phase(Phase::before(format!("resolving {}", quote(host))));
     if matches!(cx.vantage(), clockwork_core::Vantage::Inside(_)) {
         return inside(host, port, cx).await;
     }
@@ -66,7 +66,7 @@ pub(crate) async fn resolve(
 async fn inside(host: &str, port: u16, cx: &Context) -> Result<Vec<SocketAddr>, CheckError> {
     // The way in first: that it takes long is not the name's fault.
     crate::vantage::network::Network::of(cx).await?;
-    cx.phase(format!("resolving {}", quote(host)));
+    cx.phase(Phase::before(format!("resolving {}", quote(host))));
     let found = match crate::dns::look_up(host, cx).await {
         Ok(found) => found,
         // Its name server is not there, or does not answer: that is how it is for whoever is inside.

@@ -2,7 +2,8 @@
 
 use std::{
     fs,
-    net::TcpListener,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -91,7 +92,7 @@ http {
       proxy_ssl_verify on;
       proxy_ssl_name shop.internal;
       proxy_connect_timeout 500ms;
-      proxy_read_timeout 2s;
+      proxy_read_timeout 4s;
       proxy_next_upstream_tries 2;
     }
   }
@@ -222,7 +223,44 @@ impl System {
             &format!("{}/nginx.conf:/etc/nginx/nginx.conf:ro", self.directory.display()),
         ];
         all_at_once(&[run("load-balancer", "front", "load-balancer", &more, &["clockwork/nginx:test"])])?;
+        self.order(3)?;
         self.recover()
+    }
+
+    /// Places orders, as a customer does.
+    fn order(&self, count: usize) -> Result {
+        let began = Instant::now();
+        for _ in 0..count {
+            while let Err(error) = self.post("/orders") {
+                if began.elapsed() > PATIENCE {
+                    return Err(error);
+                }
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+        Ok(())
+    }
+
+    fn post(&self, path: &str) -> Result {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.ports[2].1)).map_err(told)?;
+        stream.set_read_timeout(Some(Duration::from_secs(5))).map_err(told)?;
+        let request = format!("POST {path} HTTP/1.0\r\nContent-Length: 0\r\n\r\n");
+        stream.write_all(request.as_bytes()).map_err(told)?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).map_err(told)?;
+        match answer.contains(" 200 ") {
+            true => Ok(()),
+            false => Err(format!("POST {path}: {answer}")),
+        }
+    }
+
+    /// Tells the load balancer who stands behind it, and to read that.
+    pub(crate) fn balance(&self, configuration: impl FnOnce(&str) -> String) -> Result {
+        // In place: the container has this very file.
+        fs::write(self.directory.join("nginx.conf"), configuration(BALANCER)).map_err(told)?;
+        docker(&["kill", "--signal", "HUP", &self.container("load-balancer")])?;
+        std::thread::sleep(Duration::from_millis(500));
+        Ok(())
     }
 
     fn write_files(&self) -> Result {

@@ -35,13 +35,13 @@ pub(super) fn blamed(results: &[Arc<CheckResult>]) -> Vec<Blamed> {
     let mut all: Vec<Blamed> = Vec::new();
     let (mut places, mut of_id) = (HashMap::new(), HashMap::new());
     for result in failures() {
-        let (what, relationship, own) = match (&result.relationship, &result.resource) {
-            (Some(relationship), _) => (relationship, true, true),
-            (None, Some(resource)) => match explained.get(&**resource) {
-                Some(relationship) => (*relationship, true, false),
-                None => (resource, false, true),
-            },
-            (None, None) => (result.related.first().unwrap_or(&result.id), false, true),
+        let explained = result.resource.as_deref().and_then(|resource| explained.get(resource));
+        let (what, relationship, own) = match (explained, &result.relationship, &result.resource) {
+            // One relationship does not explain another of its kind.
+            (Some(relationship), _, _) if result.explains.is_none() => (*relationship, true, false),
+            (_, Some(relationship), _) => (relationship, true, true),
+            (_, None, Some(resource)) => (resource, false, true),
+            (_, None, None) => (result.related.first().unwrap_or(&result.id), false, true),
         };
         let place = *places.entry(Arc::clone(what)).or_insert_with(|| {
             let (ids, explains) = (Vec::new(), Vec::new());

@@ -3,7 +3,7 @@
 use super::Fault;
 use crate::{
     certificates::Authority,
-    docker::{Result, docker, inside},
+    docker::{Result, docker, inside, run},
     system::System,
 };
 
@@ -64,24 +64,24 @@ fn connections() -> Vec<Fault> {
             says: "refused the connection",
         },
         Fault {
-            what: "19 of 20 packets from api-2 to the primary are lost",
+            what: "39 of 40 packets from api-2 to the primary are lost",
             inject: |s| {
-                s.firewall("primary", "-A", "api-2", ONE_OF_20)?;
+                s.firewall("primary", "-A", "api-2", ONE_OF_40)?;
                 s.firewall("primary", "-A", "api-2", DROP)
             },
             undo: |s| {
-                s.firewall("primary", "-D", "api-2", ONE_OF_20)?;
+                s.firewall("primary", "-D", "api-2", ONE_OF_40)?;
                 s.firewall("primary", "-D", "api-2", DROP)
             },
             blames: &["api-2 → orders-db", "api-2 → primary"],
-            says: "did not accept a connection within 1 s",
+            says: "did not accept a connection within 3 s",
         },
         Fault {
             what: "packets of any size from api-1 to the primary are lost, empty ones arrive",
             inject: |s| s.firewall("primary", "-A", "api-1", "-m length --length 61: -j DROP"),
             undo: |s| s.firewall("primary", "-D", "api-1", "-m length --length 61: -j DROP"),
             blames: &["api-1 → primary"],
-            says: "said nothing of PostgreSQL within 1 s",
+            says: "said nothing of PostgreSQL within 3 s",
         },
         Fault {
             what: "the line from the worker to the primary lets one packet through a second",
@@ -93,8 +93,8 @@ fn connections() -> Vec<Fault> {
                 s.firewall("primary", "-D", "worker", ONE_A_SECOND)?;
                 s.firewall("primary", "-D", "worker", DROP)
             },
-            blames: &["worker → orders-db", "worker → primary"],
-            says: "within 1 s",
+            blames: &["worker → primary"],
+            says: "worker does not reach primary",
         },
         Fault {
             what: "the worker has no route to the primary",
@@ -217,14 +217,33 @@ fn containers() -> Vec<Fault> {
             what: "the consumer of the queue is stopped",
             inject: |s| s.engine("stop", "worker"),
             undo: |s| s.engine("start", "worker"),
-            blames: &["worker"],
+            blames: &["worker", "worker → queue"],
             says: "exited",
+        },
+        Fault {
+            what: "the consumer of the queue runs, and hangs",
+            inject: |s| {
+                s.signal("worker", "-STOP")?;
+                // What it asked for before is over after a second.
+                std::thread::sleep(std::time::Duration::from_millis(1500));
+                Ok(())
+            },
+            undo: |s| s.signal("worker", "-CONT"),
+            blames: &["worker → queue"],
+            says: "consumer",
+        },
+        Fault {
+            what: "the load balancer has forgotten one of its backends",
+            inject: |s| s.balance(|conf| conf.replace("server api-1:8443 max_fails=0;", "")),
+            undo: |s| s.balance(str::to_owned),
+            blames: &["load-balancer → api-1 → api-2"],
+            says: "api-1",
         },
         Fault {
             what: "the load balancer is stopped",
             inject: |s| s.engine("stop", "load-balancer"),
             undo: |s| s.engine("start", "load-balancer"),
-            blames: &["load-balancer"],
+            blames: &["load-balancer", "load-balancer → api-1 → api-2"],
             says: "exited",
         },
     ]
@@ -267,6 +286,20 @@ fn rights() -> Vec<Fault> {
             undo: |s| s.sql("primary", "ALTER ROLE worker CONNECTION LIMIT -1").map(drop),
             blames: &["worker → primary"],
             says: "too many connections for role",
+        },
+        Fault {
+            what: "the replica no longer replays what it receives",
+            inject: |s| s.sql("replica", "SELECT pg_wal_replay_pause()").map(drop),
+            undo: |s| s.sql("replica", "SELECT pg_wal_replay_resume()").map(drop),
+            blames: &["replica"],
+            says: "true",
+        },
+        Fault {
+            what: "a row of the reports differs from its order",
+            inject: |s| s.sql("primary", "UPDATE reports SET cents = cents + 1 WHERE id = 2").map(drop),
+            undo: |s| s.sql("primary", "UPDATE reports SET cents = cents - 1 WHERE id = 2").map(drop),
+            blames: &["worker"],
+            says: "1",
         },
         Fault {
             what: "the table of orders was renamed",
@@ -313,13 +346,19 @@ fn certificates() -> Vec<Fault> {
 
 const DROP: &str = "-p tcp --dport 5432 -j DROP";
 const RESET: &str = "-p tcp --dport 5432 -j REJECT --reject-with tcp-reset";
-const ONE_OF_20: &str = "-p tcp --dport 5432 -m statistic --mode nth --every 20 --packet 19 -j ACCEPT";
+const ONE_OF_40: &str = "-p tcp --dport 5432 -m statistic --mode nth --every 40 --packet 39 -j ACCEPT";
 const ONE_A_SECOND: &str = "-p tcp --dport 5432 -m limit --limit 1/second --limit-burst 2 -j ACCEPT";
 
 /// What faults are made of.
 impl System {
     fn engine(&self, verb: &str, container: &str) -> Result {
         docker(&[verb, &self.container(container)]).map(drop)
+    }
+
+    /// To the container's first process, past the engine.
+    fn signal(&self, container: &str, signal: &str) -> Result {
+        let pid = docker(&["inspect", "--format", "{{.State.Pid}}", &self.container(container)])?;
+        run("kill", &[signal, &pid]).map(drop)
     }
 
     fn shell(&self, container: &str, script: &str) -> Result {

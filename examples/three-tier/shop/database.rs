@@ -8,7 +8,7 @@ use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 use crate::setting;
 
 /// How long the database may take. Whoever asks the shop waits for it.
-const PATIENCE: Duration = Duration::from_millis(700);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(crate) struct Database {
     config: Config,

@@ -10,7 +10,7 @@ use tokio::{
 
 use crate::setting;
 
-const PATIENCE: Duration = Duration::from_millis(700);
+const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(crate) struct Events {
     stream: BufReader<TcpStream>,

@@ -15,8 +15,8 @@ pub(super) enum Shell {
 
 const BASH: &str = r#"exec 3<>"/dev/tcp/$1/$2" || exit 1; printf '\0'; cat <&3 & cat >&3; wait"#;
 
-const NETCAT: &str =
-    r#"exec 3<&0 4>&1; exec nc "$1" "$2" -e sh -c 'printf "\000" >&4; cat >&4 & cat <&3; wait'"#;
+// A shell gives what runs in the background nothing to read, unless it is told what.
+const NETCAT: &str = r#"exec 3<&0 4>&1; exec nc "$1" "$2" -e sh -c 'printf "\000" >&4; exec 5<&0; cat <&5 >&4 & cat <&3; wait'"#;
 
 impl Shell {
     pub(super) const ALL: [Self; 2] = [Self::Bash, Self::Netcat];
