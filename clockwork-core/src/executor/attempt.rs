@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::{CheckError, Context, Fault, Vantage, Verdict, context::Run, duration::show};
 
 /// How long a check may overrun its deadline, so that a probe that runs out of time can say what it waited for.
-pub(super) const GRACE: Duration = Duration::from_millis(50);
+const GRACE: Duration = Duration::from_millis(50);
 
 /// What one attempt brought.
 pub(super) type Raw = Result<Verdict, CheckError>;
@@ -26,25 +26,25 @@ pub(super) async fn attempt(run: Arc<Run>, check: usize, fresh_since: Instant, d
     let resource = check.node.map(|node| Arc::clone(&graph.nodes[node].resource));
     let vantage = check.declared.options.at.clone().map_or(Vantage::Host, Vantage::Inside);
     let cx = Context::new(run, resource, vantage, fresh_since, Some(deadline));
+    let began = Instant::now();
     let mut look = pin!(async { check.declared.assertion.check(&cx).await });
     let look = poll_fn(|task| match catch_unwind(AssertUnwindSafe(|| look.as_mut().poll(task))) {
         Ok(poll) => poll.map(Ok),
         Err(panic) => Poll::Ready(Err(panic)),
     });
-    match look.await {
-        Ok(raw) => raw,
-        Err(panic) => {
+    match tokio::time::timeout_at(deadline + GRACE, look).await {
+        Ok(Ok(raw)) => raw,
+        Ok(Err(panic)) => {
             let what = panic_message(&*panic);
             Err(CheckError::unobservable(format!("the assertion panicked: {}", crate::text::quote(what)))
                 .hint("this is a bug in the assertion"))
         }
+        Err(_) => {
+            let message = format!("did not finish within {}", show(began.elapsed()));
+            Err(CheckError::timed_out(Fault::Observer, message)
+                .hint("raise `timeout`, or bound what the assertion does itself"))
+        }
     }
-}
-
-/// An attempt that heeded its deadline so little that it had to be ended.
-pub(super) fn overran(after: Duration) -> CheckError {
-    CheckError::timed_out(Fault::Observer, format!("did not finish within {}", show(after)))
-        .hint("raise `timeout`, or bound what the assertion does itself")
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> &str {
