@@ -501,6 +501,10 @@ impl Assertion for SslCertificateAssert {
         true
     }
 
+    fn computes(&self) -> bool {
+        true
+    }
+
     async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
         let (host, port) =
             self.address(cx.resource()).map_err(|why| CheckError::unobservable(why.message))?;

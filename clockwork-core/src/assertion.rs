@@ -52,6 +52,12 @@ pub trait Assertion: fmt::Debug + Send + Sync + 'static {
         false
     }
 
+    /// Whether a look of this kind mostly computes (cryptography), instead of waiting: then several are better looked at on
+    /// several threads, where the host of the engine has a choice.
+    fn computes(&self) -> bool {
+        false
+    }
+
     /// What is wrong with the fields, taken together and with the resource that it is declared on.
     fn validate(&self, _owner: Option<&dyn Resource>) -> Vec<Invalid> {
         Vec::new()

@@ -11,7 +11,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     task::Poll,
     time::Duration,
@@ -98,23 +98,14 @@ const GRACE: Duration = Duration::from_millis(50);
 
 /// The cleanups of one attempt, the latest last.
 #[derive(Default)]
-pub(crate) struct Cleanups {
-    list: Mutex<Vec<Cleanup>>,
-    any: AtomicBool,
-}
+pub(crate) struct Cleanups(Mutex<Vec<Cleanup>>);
 
 impl Cleanups {
     fn list(&self) -> MutexGuard<'_, Vec<Cleanup>> {
-        self.list.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether there ever was one.
-    pub(crate) fn any(&self) -> bool {
-        self.any.load(Ordering::Acquire)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn add(&self, cleanup: Cleanup, left: &Left) {
-        self.any.store(true, Ordering::Release);
         left.open.fetch_add(1, Ordering::AcqRel);
         self.list().push(cleanup);
     }
@@ -217,10 +208,7 @@ impl Drop for Todo {
             check: self.check,
             run: Arc::clone(&run),
             cx: self.cx.clone(),
-            all: Arc::new(Cleanups {
-                list: Mutex::new(std::mem::take(&mut *self.all.list())),
-                any: AtomicBool::new(true),
-            }),
+            all: Arc::new(Cleanups(Mutex::new(std::mem::take(&mut *self.all.list())))),
             current: self.current.take(),
         };
         let mut behind = run.left.behind();

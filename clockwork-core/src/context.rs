@@ -75,9 +75,8 @@ impl Context {
         vantage: Vantage,
         fresh_since: Instant,
         deadline: Option<Instant>,
-        cleanups: Arc<Cleanups>,
     ) -> Self {
-        Self { run, resource, vantage, fresh_since, deadline, phase: None, cleanups }
+        Self { run, resource, vantage, fresh_since, deadline, phase: None, cleanups: Arc::default() }
     }
 
     /// Asks a probe, or shares the answer that somebody else got to the same question from the same vantage in this

@@ -474,6 +474,11 @@ impl Graph {
         checks.iter().map(|check| &*check.id).collect()
     }
 
+    /// How many checks compute more than they wait.
+    pub fn computing(&self) -> usize {
+        self.checks.iter().filter(|check| check.declared.assertion.computes()).count()
+    }
+
     /// How many checks there are.
     pub fn len(&self) -> usize {
         self.checks.len()

@@ -2,7 +2,7 @@
 
 use std::{
     any::Any,
-    future::{Future, poll_fn},
+    future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::Arc,
@@ -10,35 +10,29 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use crate::{
     CheckError, Context, Fault, Vantage, Verdict,
-    cleanup::{self, Cleanups, Todo},
+    cleanup::{self, Todo},
     context::Run,
     duration::show,
     graph::Check,
 };
 
 /// How long a check may overrun its deadline, so that a probe that runs out of time can say what it waited for.
-pub(super) const GRACE: Duration = Duration::from_millis(50);
+const GRACE: Duration = Duration::from_millis(50);
 
 /// What one attempt brought.
 pub(super) type Raw = Result<Verdict, CheckError>;
 
-pub(super) async fn attempt(
-    run: Arc<Run>,
-    index: usize,
-    fresh_since: Instant,
-    deadline: Instant,
-    cleanups: Arc<Cleanups>,
-) -> Raw {
+pub(super) async fn attempt(run: Arc<Run>, index: usize, fresh_since: Instant, deadline: Instant) -> Raw {
     let graph = Arc::clone(&run.graph);
     let check = &graph.checks[index];
     let resource = check.node.map(|node| Arc::clone(&graph.nodes[node].resource));
     let vantage = check.declared.options.at.clone().map_or(Vantage::Host, Vantage::Inside);
     let mask = Arc::clone(&run.mask);
-    let cx = Context::new(Arc::clone(&run), resource, vantage, fresh_since, Some(deadline), cleanups);
+    let cx = Context::new(Arc::clone(&run), resource, vantage, fresh_since, Some(deadline));
     let mut todo = Todo::new(run, index, cx.clone());
     let masked = async {
         let raw = look(check, &cx, deadline).await;
@@ -52,32 +46,23 @@ pub(super) async fn attempt(
 async fn look(check: &Check, cx: &Context, deadline: Instant) -> Raw {
     let began = Instant::now();
     let mut look = pin!(async { check.declared.assertion.check(cx).await });
-    // The dispatcher watches over all others: a timer for each attempt costs more than the rest of it.
-    let mut own_time = None;
-    poll_fn(|task| {
-        match catch_unwind(AssertUnwindSafe(|| look.as_mut().poll(task))) {
-            Ok(Poll::Ready(raw)) => return Poll::Ready(raw),
-            Ok(Poll::Pending) => {}
-            Err(panic) => return Poll::Ready(Err(panicked(&*panic))),
+    let look = poll_fn(|task| match catch_unwind(AssertUnwindSafe(|| look.as_mut().poll(task))) {
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    });
+    match tokio::time::timeout_at(deadline + GRACE, look).await {
+        Ok(Ok(raw)) => raw,
+        Ok(Err(panic)) => {
+            let what = panic_message(&*panic);
+            Err(CheckError::unobservable(format!("the assertion panicked: {}", crate::text::quote(what)))
+                .hint("this is a bug in the assertion"))
         }
-        if !cx.cleanups().any() {
-            return Poll::Pending;
+        Err(_) => {
+            let message = format!("did not finish within {}", show(began.elapsed()));
+            Err(CheckError::timed_out(Fault::Observer, message)
+                .hint("raise `timeout`, or bound what the assertion does itself"))
         }
-        let own_time = own_time.get_or_insert_with(|| Box::pin(sleep_until(deadline + GRACE)));
-        own_time.as_mut().poll(task).map(|()| Err(overran(began.elapsed())))
-    })
-    .await
-}
-
-fn panicked(panic: &(dyn Any + Send)) -> CheckError {
-    let what = crate::text::quote(panic_message(panic));
-    CheckError::unobservable(format!("the assertion panicked: {what}")).hint("this is a bug in the assertion")
-}
-
-/// An attempt that heeded its deadline so little that it had to be ended.
-pub(super) fn overran(after: Duration) -> CheckError {
-    CheckError::timed_out(Fault::Observer, format!("did not finish within {}", show(after)))
-        .hint("raise `timeout`, or bound what the assertion does itself")
+    }
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> &str {

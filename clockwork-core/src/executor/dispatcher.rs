@@ -11,22 +11,21 @@ use std::{
 };
 
 use tokio::{
-    task::{AbortHandle, Id, JoinError, JoinSet},
-    time::{Instant, sleep_until},
+    task::{Id, JoinSet},
+    time::Instant,
 };
 
 use self::waiting::Step;
 use super::{
     RunOptions, Stop,
-    attempt::{GRACE, Raw, attempt, overran},
+    attempt::{Raw, attempt},
     finding::Finding,
     result::{Story, because, blank, ran_out, tell_the_story},
     schedule::{Next, Times, next},
     timeline::Timeline,
 };
 use crate::{
-    CheckError, Cleaned, Event, Outcome, Report,
-    cleanup::{self, Cleanups},
+    CheckError, Cleaned, Event, Outcome, Report, cleanup,
     clock::rfc3339,
     context::Run,
     duration::show,
@@ -62,17 +61,7 @@ struct Active {
     /// The end of `within` leaves the attempt that runs less time than it would have.
     cut_short: bool,
     /// The attempt that runs.
-    running: Option<Running>,
-}
-
-/// An attempt that runs.
-struct Running {
-    task: AbortHandle,
-    /// What it has to undo.
-    cleanups: Arc<Cleanups>,
-    began: Instant,
-    /// When it is ended, if it does not end itself.
-    overdue: Instant,
+    task: Option<Id>,
 }
 
 struct Dispatcher {
@@ -90,8 +79,6 @@ struct Dispatcher {
     tasks: JoinSet<(usize, Raw)>,
     ready: VecDeque<(usize, Instant)>,
     sleeping: BinaryHeap<Reverse<(Instant, usize)>>,
-    /// No attempt that runs is overdue before this.
-    first_overdue: Option<Instant>,
     active: Vec<Option<Box<Active>>>,
     results: Vec<Option<Arc<CheckResult>>>,
     open: usize,
@@ -135,7 +122,6 @@ impl Dispatcher {
             tasks: JoinSet::new(),
             ready: VecDeque::new(),
             sleeping: BinaryHeap::new(),
-            first_overdue: None,
             active: std::iter::repeat_with(|| None).take(graph.checks.len()).collect(),
             results: vec![None; graph.checks.len()],
             open: graph.checks.len(),
@@ -167,29 +153,24 @@ impl Dispatcher {
         let stop: Stop = self.options.stop.clone();
         let stopped = stop.stopped();
         tokio::pin!(stopped);
-        // One timer for all that the time brings: to set one for each turn of the loop costs more than the rest of it.
-        let timer = sleep_until(self.run.began);
-        tokio::pin!(timer);
         let mut interrupted = false;
         while self.open > 0 {
             self.start_ready();
-            let next = self.next_time();
-            if let Some(next) = next.filter(|next| *next != timer.deadline()) {
-                timer.as_mut().reset(next);
-            }
+            let wake = self.sleeping.peek().map(|Reverse((at, _))| *at);
             tokio::select! {
                 biased;
                 () = &mut stopped => {
                     interrupted = true;
                     self.skip_the_rest("the run was interrupted").await;
                 }
-                Some(first) = self.tasks.join_next_with_id() => {
-                    self.joined(first);
-                    while self.enough.is_none() && let Some(ended) = self.tasks.try_join_next_with_id() {
-                        self.joined(ended);
+                Some(first) = self.tasks.join_next() => {
+                    self.ended(first);
+                    while self.enough.is_none() && let Some(ended) = self.tasks.try_join_next() {
+                        self.ended(ended);
                     }
                 }
-                () = &mut timer, if next.is_some() => self.time_has_come().await,
+                () = at(self.deadline) => self.out_of_time().await,
+                () = at(wake) => self.wake(),
             }
             if let Some(reason) = self.enough.take() {
                 self.skip_the_rest(&reason).await;
@@ -204,43 +185,6 @@ impl Dispatcher {
             interrupted,
             results,
         )
-    }
-
-    /// When the loop has something to do at the latest.
-    fn next_time(&self) -> Option<Instant> {
-        let wake = self.sleeping.peek().map(|Reverse((at, _))| *at);
-        [self.deadline, wake, self.first_overdue].into_iter().flatten().min()
-    }
-
-    async fn time_has_come(&mut self) {
-        let now = Instant::now();
-        if self.deadline.is_some_and(|deadline| deadline <= now) {
-            return self.out_of_time().await;
-        }
-        self.wake(now);
-        if self.first_overdue.is_some_and(|overdue| overdue <= now) {
-            self.end_overdue(now);
-        }
-    }
-
-    /// Ends the attempts that did not end themselves. One that has something to undo watches its time itself, so that what
-    /// became of that is a part of its result.
-    fn end_overdue(&mut self, now: Instant) {
-        self.first_overdue = None;
-        for check in 0..self.active.len() {
-            let Some(running) = self.active[check].as_ref().and_then(|active| active.running.as_ref()) else {
-                continue;
-            };
-            if running.cleanups.any() {
-                continue;
-            }
-            if running.overdue <= now {
-                running.task.abort();
-                self.ended(check, Err(overran(now - running.began)));
-            } else {
-                self.first_overdue = earlier(self.first_overdue, running.overdue);
-            }
-        }
     }
 
     /// Queues a check, or skips it and returns `false`.
@@ -290,7 +234,7 @@ impl Dispatcher {
                     timeline,
                     last: None,
                     cut_short: false,
-                    running: None,
+                    task: None,
                 })
             });
             active.attempts += 1;
@@ -306,16 +250,13 @@ impl Dispatcher {
             if let Some(node) = self.graph.checks[check].node {
                 self.fresh[node] = self.fresh[node].max(fresh_since);
             }
-            let cleanups = Arc::<Cleanups>::default();
-            let attempt = attempt(Arc::clone(&self.run), check, fresh_since, deadline, Arc::clone(&cleanups));
-            let task = self.tasks.spawn(async move { (check, attempt.await) });
-            let overdue = deadline + GRACE;
-            active.running = Some(Running { task, cleanups, began: now, overdue });
-            self.first_overdue = earlier(self.first_overdue, overdue);
+            let attempt = attempt(Arc::clone(&self.run), check, fresh_since, deadline);
+            active.task = Some(self.tasks.spawn(async move { (check, attempt.await) }).id());
         }
     }
 
-    fn wake(&mut self, now: Instant) {
+    fn wake(&mut self) {
+        let now = Instant::now();
         while let Some(&Reverse((at, check))) = self.sleeping.peek()
             && at <= now
         {
@@ -326,33 +267,24 @@ impl Dispatcher {
         }
     }
 
-    /// A task ended: with what its attempt brought, or because it was aborted with its check's verdict in place, or by a
-    /// runtime that shuts down. Panics end inside the attempt.
-    fn joined(&mut self, joined: Result<(Id, (usize, Raw)), JoinError>) {
-        let runs = |active: &Option<Box<Active>>, id| {
-            let running = active.as_ref().and_then(|active| active.running.as_ref());
-            running.is_some_and(|running| running.task.id() == id)
-        };
-        match joined {
-            Ok((id, (check, raw))) if runs(&self.active[check], id) => self.ended(check, raw),
-            Ok(_) => {}
+    /// An attempt ended.
+    fn ended(&mut self, ended: Result<(usize, Raw), tokio::task::JoinError>) {
+        let (check, raw) = match ended {
+            Ok(ended) => ended,
+            // Panics end inside the attempt, so this is a task that was aborted with its check's verdict in place, or
+            // a runtime that shuts down.
             Err(error) => {
-                let lost = self.active.iter().position(|active| runs(active, error.id()));
-                if let Some(check) = lost {
-                    let error = CheckError::unobservable(format!("the attempt was lost: {error}"));
-                    self.ended(check, Err(error));
-                }
+                let lost = |active: &Option<Box<Active>>| {
+                    active.as_ref().is_some_and(|active| active.task == Some(error.id()))
+                };
+                let Some(check) = self.active.iter().position(lost) else { return };
+                (check, Err(CheckError::unobservable(format!("the attempt was lost: {error}"))))
             }
-        }
-    }
-
-    /// The attempt that runs has ended.
-    fn ended(&mut self, check: usize, raw: Raw) {
+        };
         if self.results[check].is_some() {
             return;
         }
         let Some(mut active) = self.active[check].take() else { return };
-        active.running = None;
         let graph = Arc::clone(&self.graph);
         let options = &graph.checks[check].declared.options;
         let now = Instant::now();
@@ -589,8 +521,12 @@ impl Dispatcher {
     }
 }
 
-fn earlier(first: Option<Instant>, other: Instant) -> Option<Instant> {
-    Some(first.map_or(other, |first| first.min(other)))
+/// Waits until then; forever, where there is no such time.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// How long a run that is ended from outside waits for what its checks left to be undone.

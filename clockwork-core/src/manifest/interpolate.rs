@@ -101,11 +101,21 @@ impl Vars {
     }
 }
 
+/// What values are put into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pass {
+    /// Variables, but for those that name one that waits for others.
+    Ready,
+    /// What is left of the variables.
+    Variables,
+    /// All else, where what is captured during the run may stand, too.
+    Whole,
+}
+
 /// What values are put in from.
 pub(super) struct Interpolator<'a> {
     pub(super) vars: &'a Vars,
-    /// Leave alone what names a variable that waits for others.
-    pub(super) ready_only: bool,
+    pub(super) pass: Pass,
     pub(super) env: &'a dyn Fn(&str) -> Option<String>,
     /// The values that came from the environment, by the text that asked for them: not to be shown.
     pub(super) shown_as: &'a mut BTreeMap<String, String>,
@@ -135,7 +145,7 @@ impl Interpolator<'_> {
             if !document.entry(id).has(DOLLAR) || document.entry(id).has(DONE | BROKEN) {
                 continue;
             }
-            if self.ready_only && self.vars.has_to_wait(document.text(id)) {
+            if self.pass == Pass::Ready && self.vars.has_to_wait(document.text(id)) {
                 continue;
             }
             document.mark(id, DONE);
@@ -225,7 +235,7 @@ impl Interpolator<'_> {
             from_env: false,
             captured: false,
         };
-        if is_captured(expression) && self.vars.is_some() {
+        if is_captured(expression) && self.pass == Pass::Whole {
             return Ok(Value { captured: true, ..default_value(&what) });
         }
         if default.is_some_and(|default| default.contains("${")) {

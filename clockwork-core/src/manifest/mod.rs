@@ -38,7 +38,7 @@ pub(crate) use {de::De, fault::Fault, options::is_option};
 
 use self::{
     error::{Problems, Source, Spot, Trouble},
-    interpolate::{Interpolator, Vars},
+    interpolate::{Interpolator, Pass, Vars},
     lower::Lowering,
     node::{Document, ROOT},
 };
@@ -162,7 +162,7 @@ impl<'a> Reader<'a> {
             self.variables(document, map, 0, vars);
         }
         let all = (ROOT, document.len() as node::Id);
-        self.put_in(document, all, 0, vars, false);
+        self.put_in(document, all, 0, vars, Pass::Whole);
     }
 
     /// Variables may be made of others: first those that are made of none, then those that are made of these.
@@ -172,12 +172,12 @@ impl<'a> Reader<'a> {
             if !vars.take(document, map) {
                 break;
             }
-            self.put_in(document, range, file, vars, true);
+            self.put_in(document, range, file, vars, Pass::Ready);
         }
         if vars.take(document, map) {
             vars.give_up();
         }
-        self.put_in(document, range, file, vars, false);
+        self.put_in(document, range, file, vars, Pass::Variables);
     }
 
     fn put_in(
@@ -186,10 +186,10 @@ impl<'a> Reader<'a> {
         range: (node::Id, node::Id),
         file: usize,
         vars: &Vars,
-        ready_only: bool,
+        pass: Pass,
     ) {
         let mut interpolator =
-            Interpolator { vars, ready_only, env: self.env, shown_as: &mut self.shown_as, unknown: 0 };
+            Interpolator { vars, pass, env: self.env, shown_as: &mut self.shown_as, unknown: 0 };
         let (source, problems) = (&self.files[file], &mut self.problems);
         let troubles = interpolator.apply(document, range, source);
         for (id, trouble) in troubles {
