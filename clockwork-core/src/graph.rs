@@ -54,7 +54,9 @@ pub struct Relationship {
     pub from: ResourceName,
     /// The one that is used.
     pub to: ResourceName,
-    /// The id of the assertion that implies it; `None`, where `depends_on` says so.
+    /// Whether `depends_on` says so.
+    pub depends_on: bool,
+    /// The id of the first assertion that implies it, if any does.
     pub implied_by: Option<String>,
 }
 
@@ -360,12 +362,19 @@ impl Graph {
     /// Which resource uses which, by what is declared: `depends_on`, and what assertions imply. The using one first, each
     /// pair once, in the order of the graph.
     pub fn relationships(&self) -> Vec<Relationship> {
-        let (mut all, mut known) = (Vec::new(), HashSet::new());
+        let (mut all, mut known) = (Vec::<Relationship>::new(), HashMap::new());
         let mut add = |from: &ResourceName, to: &ResourceName, implied_by: Option<&str>| {
-            if from != to && known.insert((from.clone(), to.clone())) {
-                let implied_by = implied_by.map(str::to_owned);
-                all.push(Relationship { from: from.clone(), to: to.clone(), implied_by });
+            if from == to {
+                return;
             }
+            let index = *known.entry((from.clone(), to.clone())).or_insert_with(|| {
+                let (from, to) = (from.clone(), to.clone());
+                all.push(Relationship { from, to, depends_on: false, implied_by: None });
+                all.len() - 1
+            });
+            let one = &mut all[index];
+            one.depends_on |= implied_by.is_none();
+            one.implied_by = one.implied_by.take().or_else(|| implied_by.map(str::to_owned));
         };
         for &index in &self.order {
             let common = self.nodes[index].resource.common();

@@ -99,6 +99,23 @@ assertions:
         ],
     },
     Example {
+        kind: "DependencyGraphAssert",
+        manifest: "
+resources:
+  database: { kind: ContainerResource, image: \"postgres:16\" }
+  api: { kind: ContainerResource, image: acme/api:1.4, depends_on: [database] }
+  web: { kind: ContainerResource, image: acme/web:1.4, depends_on: [api] }
+assertions:
+  - DependencyGraphAssert: { allow: { web: [api] }, deny: { web: [database] }, over: 2s }",
+        says: &[
+            "‹web› reaches ‹database› at port ‹5432›, which ‹is denied›",
+            "‹api› reaches ‹database› at port ‹5432›, which ‹is not declared›",
+            "‹web› depends on ‹api›, and no connection was seen in ‹2 s›",
+            "‹web› depends on ‹api›, tries to connect at port ‹80›, and is not answered",
+            "‹api› does not run (‹it is exited›): its connections cannot be seen",
+        ],
+    },
+    Example {
         kind: "DeployedRevisionAssert",
         manifest: "
 assertions:

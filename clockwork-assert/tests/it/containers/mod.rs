@@ -10,6 +10,7 @@ mod network;
 mod proxy;
 mod restarts;
 mod states;
+mod traffic;
 mod usage;
 
 use std::{
