@@ -12,8 +12,8 @@ use std::{
 };
 
 use crate::{
-    Assertion, Declared, Problem, Project, ProjectError, Resource, ResourceName, near::nearest,
-    project::Defaults, project::owner_name,
+    Assertion, Declared, Lock, Problem, Project, ProjectError, Resource, ResourceName, Sentence,
+    near::nearest, project::Defaults, project::owner_name,
 };
 
 /// A validated project.
@@ -22,6 +22,7 @@ pub struct Graph {
     pub(crate) project: String,
     pub(crate) defaults: Defaults,
     pub(crate) nodes: Vec<Node>,
+    pub(crate) lock: Option<Arc<Lock>>,
     /// In the order of the report: the graph's, then the manifest's; the cross-resource ones last.
     pub(crate) checks: Vec<Check>,
     by_name: HashMap<ResourceName, usize>,
@@ -81,6 +82,7 @@ impl Graph {
             project: project.name.clone(),
             defaults: project.defaults.clone(),
             nodes: Vec::new(),
+            lock: project.lock.clone(),
             checks: Vec::new(),
             by_name: HashMap::new(),
             order: Vec::new(),
@@ -104,6 +106,12 @@ impl Graph {
         for (index, declared) in project.assertions.iter().enumerate() {
             let path = || vec!["assertions".to_owned(), index.to_string()];
             graph.declared_problems(declared, None, path, &mut problems);
+        }
+        for entry in project.lock.iter().flat_map(|lock| &lock.entries) {
+            for (index, part) in entry.parts.iter().enumerate() {
+                let path = || vec!["lock".to_owned(), entry.text.clone(), index.to_string()];
+                graph.declared_problems(&part.declared, part.owner(&graph), path, &mut problems);
+            }
         }
         let none = project.assertions.is_empty()
             && graph.nodes.iter().all(|n| n.resource.common().assertions.is_empty());
@@ -357,6 +365,16 @@ impl Graph {
             let node = &self.nodes[index];
             (&*node.resource, node.needs.iter().map(|&needed| self.name(needed)).collect())
         })
+    }
+
+    /// What the project's sentences stand for, where that is written down.
+    pub fn lock(&self) -> Option<&Lock> {
+        self.lock.as_deref()
+    }
+
+    /// The sentences that are asserted.
+    pub fn sentences(&self) -> impl Iterator<Item = Sentence<'_>> {
+        self.checks.iter().filter_map(|check| check.declared.assertion.sentence())
     }
 
     /// Which resource uses which, by what is declared: `depends_on`, and what assertions imply. The using one first, each

@@ -80,6 +80,21 @@ assertions:
         says: &["used ‹187.3› % of a core over ‹5 s›"],
     },
     Example {
+        kind: "CrossResourceAssert",
+        manifest: "
+resources:
+  api: { kind: ContainerResource, image: acme/api:1.4 }
+  postgres-db: { kind: ContainerResource, image: \"postgres:16\" }
+assertions:
+  - CrossResourceAssert: { source: api, target: postgres-db, assertion: the api reads its users from the database }",
+        says: &[
+            "‹ServiceConnectivityAssert (postgresql): api does not reach postgres-db, at the step connect: …›",
+            "the sentence was not compiled into typed assertions: there is no clockwork.lock.yaml beside the manifest",
+            "the sentence was not compiled into typed assertions: ‹clockwork.lock.yaml› has no entry for it‹ (of these two it has \"the api reads users\": was the sentence changed?)›",
+            "cannot be judged: ‹TableExistsAssert (users): the environment variable DB_PASSWORD is not set›",
+        ],
+    },
+    Example {
         kind: "DatabaseConnectionAssert",
         manifest: "
 resources:

@@ -194,7 +194,7 @@ impl<'a> Lowering<'a> {
         None
     }
 
-    fn assertions(&mut self, list: Id) -> Vec<Declared> {
+    pub(super) fn assertions(&mut self, list: Id) -> Vec<Declared> {
         let document = self.document;
         if !document.is_sequence(list) {
             let message =
