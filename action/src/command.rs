@@ -4,7 +4,9 @@ use std::{ffi::OsString, fmt, io::Write, process::ExitCode, sync::Arc};
 
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches};
-use clockwork_core::{Driver, Engine, EngineBuilder, ManifestError, Project, Registry, text::harmless};
+use clockwork_core::{
+    Driver, Engine, EngineBuilder, Graph, ManifestError, Project, Registry, text::harmless,
+};
 use clockwork_drivers::vantage::Helper;
 
 use crate::{
@@ -139,6 +141,9 @@ impl Command {
             Source::Project(project, graph) => (project, Arc::new(*graph)),
             Source::Program(directory) => return cargo_program::run(&directory, args, options.quiet),
         };
+        if !options.quiet {
+            warn_of_stale(&graph);
+        }
         let progress = Progress::new(options.quiet, options.color, &project, &graph);
         let report = Run::new(engine, Arc::clone(&graph), &options.run, self.foreign)?.watch(progress)?;
         let exit = Exit::of(&report);
@@ -190,6 +195,14 @@ fn print(write: impl FnOnce(&mut Stdout) -> std::io::Result<()>) -> Exit {
             complain(&error);
             Exit::Failed
         }
+    }
+}
+
+/// Says on standard error what stands in the lock for nobody.
+fn warn_of_stale(graph: &Graph) {
+    for stale in graph.lock().map(|lock| lock.stale(graph)).unwrap_or_default() {
+        // As for what is wrong: whoever closed standard error does not want to know.
+        let _ = std::io::stderr().lock().write_all(format!("warning: {}\n", harmless(&stale)).as_bytes());
     }
 }
 

@@ -15,6 +15,9 @@ use crate::cli::SourceArgs;
 /// The manifest, where no other is named.
 const DEFAULT: &str = "clockwork.yaml";
 
+/// What its sentences stand for, beside it.
+const LOCK: &str = "clockwork.lock.yaml";
+
 /// What people call it by mistake.
 const MISTAKEN: [&str; 4] = ["clockwork.yml", "Clockwork.yaml", "clockwork.json", ".clockwork.yaml"];
 
@@ -87,8 +90,19 @@ fn read(manifest: &Path, args: &SourceArgs, engine: &Engine) -> anyhow::Result<(
         Ok((path.display().to_string(), bytes))
     });
     let vars_files = vars_files.collect::<anyhow::Result<_>>()?;
-    let input = ManifestInput { name, bytes, vars: args.var.clone(), vars_files };
+    let lock = lock(manifest)?;
+    let input = ManifestInput { name, bytes, vars: args.var.clone(), vars_files, lock };
     Ok(engine.read_graph(&input, &|name| env::var(name).ok())?)
+}
+
+/// The lock beside the manifest, where there is one. What comes from standard input has nothing beside it.
+fn lock(manifest: &Path) -> anyhow::Result<Option<(String, Vec<u8>)>> {
+    if manifest == Path::new("-") {
+        return Ok(None);
+    }
+    let path = manifest.with_file_name(LOCK);
+    let there = path.try_exists().with_context(|| format!("cannot look for {}", path.display()))?;
+    Ok(if there { Some((path.display().to_string(), file(&path, "the lock")?)) } else { None })
 }
 
 fn file(path: &Path, what: &str) -> anyhow::Result<Vec<u8>> {

@@ -14,8 +14,8 @@
 //! `details`: `addresses`, each `address` with its `outcome`, in the order of their answers.
 
 use clockwork_core::{
-    Assertion, AssertionKind, CheckError, Context, Fault, Invalid, Resource, Verdict, async_trait,
-    schemars::JsonSchema,
+    Assertion, AssertionKind, CheckError, Context, Fault, Invalid, Resource, ResourceName, Verdict,
+    async_trait, schemars::JsonSchema,
 };
 use clockwork_drivers::{
     EndpointResource,
@@ -160,6 +160,10 @@ impl Assertion for PortAccessibleAssert {
 
     fn supports_at(&self) -> bool {
         true
+    }
+
+    fn implies(&self, at: Option<&ResourceName>) -> Vec<(ResourceName, ResourceName)> {
+        at.cloned().zip(self.host.as_deref().map(ResourceName::new)).into_iter().collect()
     }
 
     async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {

@@ -243,6 +243,10 @@ impl Assertion for ServiceConnectivityAssert {
         Some(ResourceName::new(&self.from_service))
     }
 
+    fn implies(&self, _at: Option<&ResourceName>) -> Vec<(ResourceName, ResourceName)> {
+        vec![(ResourceName::new(&self.from_service), ResourceName::new(&self.to_service))]
+    }
+
     fn validate(&self, _owner: Option<&dyn Resource>) -> Vec<Invalid> {
         let mut problems = Vec::new();
         if self.port == Some(0) {

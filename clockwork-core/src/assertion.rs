@@ -6,7 +6,8 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::{
-    CheckError, Context, Graph, IntoVerdict, Named, Place, Resource, ResourceName, Severity, Verdict,
+    CheckError, Context, Graph, IntoVerdict, Named, Place, Resource, ResourceName, Sentence, Severity,
+    Verdict,
 };
 
 /// A statement about the world that can be judged.
@@ -45,6 +46,11 @@ pub trait Assertion: fmt::Debug + Send + Sync + 'static {
     /// it looks from.
     fn implies(&self, _at: Option<&ResourceName>) -> Vec<(ResourceName, ResourceName)> {
         Vec::new()
+    }
+
+    /// The sentence that it is, if it stands for typed assertions that are written in a [`Lock`](crate::Lock).
+    fn sentence(&self) -> Option<Sentence<'_>> {
+        None
     }
 
     /// Whether the probes that this kind asks can look from inside a container (`at:`).

@@ -207,6 +207,11 @@ impl Context {
         Self { vantage, ..self.clone() }
     }
 
+    /// The same, about another resource.
+    pub(crate) fn on(&self, resource: Option<Arc<dyn Resource>>) -> Self {
+        Self { resource, ..self.clone() }
+    }
+
     /// Observations that began before this are too old for this attempt.
     pub(crate) fn fresh_since(&self) -> Instant {
         self.fresh_since

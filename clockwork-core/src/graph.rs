@@ -12,8 +12,8 @@ use std::{
 };
 
 use crate::{
-    Assertion, Declared, Problem, Project, ProjectError, Resource, ResourceName, near::nearest,
-    project::Defaults, project::owner_name,
+    Assertion, Declared, Lock, Problem, Project, ProjectError, Resource, ResourceName, Sentence,
+    near::nearest, project::Defaults, project::owner_name,
 };
 
 /// A validated project.
@@ -22,6 +22,7 @@ pub struct Graph {
     pub(crate) project: String,
     pub(crate) defaults: Defaults,
     pub(crate) nodes: Vec<Node>,
+    pub(crate) lock: Option<Arc<Lock>>,
     /// In the order of the report: the graph's, then the manifest's; the cross-resource ones last.
     pub(crate) checks: Vec<Check>,
     by_name: HashMap<ResourceName, usize>,
@@ -56,7 +57,9 @@ pub struct Relationship {
     pub from: ResourceName,
     /// The one that is used.
     pub to: ResourceName,
-    /// The id of the assertion that implies it; `None`, where `depends_on` says so.
+    /// Whether `depends_on` says so.
+    pub depends_on: bool,
+    /// The id of the first assertion that implies it, if any does.
     pub implied_by: Option<String>,
 }
 
@@ -99,6 +102,7 @@ impl Graph {
             project: project.name.clone(),
             defaults: project.defaults.clone(),
             nodes: Vec::new(),
+            lock: project.lock.clone(),
             checks: Vec::new(),
             by_name: HashMap::new(),
             order: Vec::new(),
@@ -123,6 +127,12 @@ impl Graph {
         for (index, declared) in project.assertions.iter().enumerate() {
             let path = || vec!["assertions".to_owned(), index.to_string()];
             graph.declared_problems(declared, None, path, &mut problems);
+        }
+        for entry in project.lock.iter().flat_map(|lock| &lock.entries) {
+            for (index, part) in entry.parts.iter().enumerate() {
+                let path = || vec!["lock".to_owned(), entry.text.clone(), index.to_string()];
+                graph.declared_problems(&part.declared, part.owner(&graph), path, &mut problems);
+            }
         }
         let none = project.assertions.is_empty()
             && graph.nodes.iter().all(|n| n.resource.common().assertions.is_empty());
@@ -437,15 +447,32 @@ impl Graph {
         })
     }
 
+    /// What the project's sentences stand for, where that is written down.
+    pub fn lock(&self) -> Option<&Lock> {
+        self.lock.as_deref()
+    }
+
+    /// The sentences that are asserted.
+    pub fn sentences(&self) -> impl Iterator<Item = Sentence<'_>> {
+        self.checks.iter().filter_map(|check| check.declared.assertion.sentence())
+    }
+
     /// Which resource uses which, by what is declared: `depends_on`, and what assertions imply. The using one first, each
     /// pair once, in the order of the graph.
     pub fn relationships(&self) -> Vec<Relationship> {
-        let (mut all, mut known) = (Vec::new(), HashSet::new());
+        let (mut all, mut known) = (Vec::<Relationship>::new(), HashMap::new());
         let mut add = |from: &ResourceName, to: &ResourceName, implied_by: Option<&str>| {
-            if from != to && known.insert((from.clone(), to.clone())) {
-                let implied_by = implied_by.map(str::to_owned);
-                all.push(Relationship { from: from.clone(), to: to.clone(), implied_by });
+            if from == to {
+                return;
             }
+            let index = *known.entry((from.clone(), to.clone())).or_insert_with(|| {
+                let (from, to) = (from.clone(), to.clone());
+                all.push(Relationship { from, to, depends_on: false, implied_by: None });
+                all.len() - 1
+            });
+            let one = &mut all[index];
+            one.depends_on |= implied_by.is_none();
+            one.implied_by = one.implied_by.take().or_else(|| implied_by.map(str::to_owned));
         };
         for &index in &self.order {
             let common = self.nodes[index].resource.common();

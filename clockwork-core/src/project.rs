@@ -3,7 +3,7 @@
 
 use std::{fmt, panic::Location, sync::Arc, time::Duration};
 
-use crate::{Common, Declared, IntoAssertion, Resource, ResourceName};
+use crate::{Common, Declared, IntoAssertion, Lock, Resource, ResourceName};
 
 /// What applies where an assertion says nothing itself.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,6 +47,7 @@ pub struct Project {
     pub(crate) defaults: Defaults,
     pub(crate) resources: Vec<Arc<dyn Resource>>,
     pub(crate) assertions: Vec<Declared>,
+    pub(crate) lock: Option<Arc<Lock>>,
 }
 
 impl Project {
@@ -57,7 +58,15 @@ impl Project {
             defaults: Defaults::default(),
             resources: Vec::new(),
             assertions: Vec::new(),
+            lock: None,
         }
+    }
+
+    /// What its sentences stand for.
+    #[must_use]
+    pub fn lock(mut self, lock: Lock) -> Self {
+        self.lock = Some(Arc::new(lock));
+        self
     }
 
     /// Declares a resource.

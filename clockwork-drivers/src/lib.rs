@@ -45,6 +45,8 @@ pub mod systemd;
 pub mod tcp;
 #[cfg(feature = "tls")]
 pub mod tls;
+#[cfg(all(feature = "container", feature = "http", feature = "socket"))]
+pub mod traffic;
 #[cfg(feature = "tcp")]
 pub mod udp;
 #[cfg(feature = "process")]

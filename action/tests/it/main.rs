@@ -9,6 +9,7 @@ mod exit_codes;
 mod formats;
 mod graph;
 mod interrupt;
+mod lock;
 mod manifest;
 mod progress;
 mod rust_program;

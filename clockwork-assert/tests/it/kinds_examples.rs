@@ -80,6 +80,21 @@ assertions:
         says: &["used ‹187.3› % of a core over ‹5 s›"],
     },
     Example {
+        kind: "CrossResourceAssert",
+        manifest: "
+resources:
+  api: { kind: ContainerResource, image: acme/api:1.4 }
+  postgres-db: { kind: ContainerResource, image: \"postgres:16\" }
+assertions:
+  - CrossResourceAssert: { source: api, target: postgres-db, assertion: the api reads its users from the database }",
+        says: &[
+            "‹ServiceConnectivityAssert (postgresql): api does not reach postgres-db, at the step connect: …›",
+            "the sentence was not compiled into typed assertions: there is no clockwork.lock.yaml beside the manifest",
+            "the sentence was not compiled into typed assertions: ‹clockwork.lock.yaml› has no entry for it‹ (of these two it has \"the api reads users\": was the sentence changed?)›",
+            "cannot be judged: ‹TableExistsAssert (users): the environment variable DB_PASSWORD is not set›",
+        ],
+    },
+    Example {
         kind: "DataConsistencyAssert",
         manifest: "
 resources:
@@ -115,6 +130,23 @@ assertions:
             "‹db.internal:5432› refuses the user or the password: ‹\"password authentication failed for user \\\"admin\\\"\" (28P01)›",
             "‹db.internal:5432› takes nobody now: ‹\"the database system is starting up\" (57P03)›",
             "‹db.internal:5432› does not speak PostgreSQL: its answer begins with ‹\"HTTP/1.1 400 Bad Request\"›",
+        ],
+    },
+    Example {
+        kind: "DependencyGraphAssert",
+        manifest: "
+resources:
+  database: { kind: ContainerResource, image: \"postgres:16\" }
+  api: { kind: ContainerResource, image: acme/api:1.4, depends_on: [database] }
+  web: { kind: ContainerResource, image: acme/web:1.4, depends_on: [api] }
+assertions:
+  - DependencyGraphAssert: { allow: { web: [api] }, deny: { web: [database] }, over: 2s }",
+        says: &[
+            "‹web› reaches ‹database› at port ‹5432›, which ‹is denied›",
+            "‹api› reaches ‹database› at port ‹5432›, which ‹is not declared›",
+            "‹web› depends on ‹api›, and no connection was seen in ‹2 s›",
+            "‹web› depends on ‹api›, tries to connect at port ‹80›, and is not answered",
+            "‹api› does not run (‹it is exited›): its connections cannot be seen",
         ],
     },
     Example {

@@ -5,6 +5,7 @@
 mod certificates;
 mod command;
 mod containers;
+mod cross_resource;
 mod databases;
 mod deployed_revision;
 mod disk_usage;

@@ -1,6 +1,5 @@
 //! What an attempt means: its verdict under `not`, whose fault an error is, and whether trying again can help.
 
-use super::attempt::Raw;
 use crate::{CheckError, Fault, Outcome, Verdict, details::Details, mask::Mask, text::bounded};
 
 /// How long a message may be. What did not fit is in nobody's interest, and messages quote the outside.
@@ -8,20 +7,20 @@ const MESSAGE_LIMIT: usize = 16 << 10;
 
 /// What one attempt found.
 #[derive(Debug, Clone)]
-pub(super) struct Finding {
-    pub(super) outcome: Outcome,
+pub(crate) struct Finding {
+    pub(crate) outcome: Outcome,
     /// Whether the asserted property itself was judged.
-    pub(super) judged: bool,
+    pub(crate) judged: bool,
     /// Whether another attempt can change it.
-    pub(super) retry: bool,
-    pub(super) message: String,
+    pub(crate) retry: bool,
+    pub(crate) message: String,
     pub(super) expected: Option<String>,
     pub(super) actual: Option<String>,
     pub(super) details: Details,
 }
 
 impl Finding {
-    pub(super) fn new(raw: Raw, not: bool) -> Self {
+    pub(crate) fn new(raw: Result<Verdict, CheckError>, not: bool) -> Self {
         match raw {
             Ok(verdict) if not => Self::turned_around(verdict),
             Ok(verdict) => Self::of(verdict),
@@ -95,6 +94,7 @@ impl Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::executor::attempt::Raw;
 
     #[test]
     fn every_ending_means_one_thing_and_no_error_becomes_a_pass() {

@@ -6,7 +6,7 @@
 
 mod attempt;
 mod dispatcher;
-mod finding;
+pub(crate) mod finding;
 mod result;
 mod schedule;
 mod timeline;

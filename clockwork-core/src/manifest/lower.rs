@@ -105,7 +105,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// Nobody fills these in, and so they would be taken for plain text.
-    fn misplaced_captures(&mut self) {
+    pub(super) fn misplaced_captures(&mut self) {
         let document = self.document;
         let marked = (0..document.len() as Id).filter(|id| document.entry(*id).has(CAPTURED));
         let misplaced = marked.filter(|id| !self.captures.iter().any(|(from, to)| (from..to).contains(&id)));
@@ -214,7 +214,7 @@ impl<'a> Lowering<'a> {
         None
     }
 
-    fn assertions(&mut self, list: Id) -> Vec<Declared> {
+    pub(super) fn assertions(&mut self, list: Id) -> Vec<Declared> {
         let document = self.document;
         if !document.is_sequence(list) {
             let message =

@@ -16,6 +16,7 @@ mod de;
 mod error;
 mod fault;
 mod interpolate;
+mod lock;
 mod lower;
 mod node;
 mod options;
@@ -42,7 +43,7 @@ use self::{
     lower::Lowering,
     node::{Document, ROOT},
 };
-use crate::{Engine, Graph, Project, Registry};
+use crate::{Engine, Graph, Lock, Project, Registry};
 
 /// A manifest as it came, and what overrides its variables.
 #[derive(Debug, Clone, Default)]
@@ -55,6 +56,8 @@ pub struct ManifestInput {
     pub vars: Vec<(String, String)>,
     /// `--vars-file`: name and content, each a YAML map. Later ones override earlier ones.
     pub vars_files: Vec<(String, Vec<u8>)>,
+    /// `clockwork.lock.yaml`, what the manifest's sentences stand for: its name and content.
+    pub lock: Option<(String, Vec<u8>)>,
 }
 
 impl ManifestInput {
@@ -90,6 +93,24 @@ impl Engine {
         Reader::new(env).read(self, input)
     }
 
+    /// Reads a lock for [`Project::lock`]: what the sentences of a project stand for that is declared in Rust. `input` is the
+    /// lock's own name, content and variables.
+    ///
+    /// # Errors
+    /// All that is wrong with it, at once.
+    pub fn read_lock(
+        &self,
+        input: &ManifestInput,
+        project: &Project,
+        env: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Lock, ManifestError> {
+        let graph = Graph::new(project).ok();
+        let mut reader = Reader::new(env);
+        let mut vars = reader.overrides(input);
+        let lock = reader.lock(self.registry(), (&input.name, &input.bytes), &mut vars, graph.as_ref());
+        reader.problems.finish(&reader.files, lock)
+    }
+
     /// The JSON Schema (draft 7) of the manifests that this engine reads, for editors.
     pub fn schema(&self) -> serde_json::Value {
         schema::schema(self.registry())
@@ -119,17 +140,64 @@ impl<'a> Reader<'a> {
             self.problems.add(0, Trouble::new("empty", None, message).help(help));
             manifest = None;
         }
+        let mut vars = self.overrides(input);
+        let mut read = manifest.and_then(|mut document| {
+            self.interpolate(&mut document, &mut vars);
+            self.lower(engine.registry(), &document)
+        });
+        if let Some((name, bytes)) = &input.lock {
+            let graph = read.as_ref().map(|(_, graph)| graph);
+            let lock = self.lock(engine.registry(), (name, bytes), &mut vars, graph).map(Arc::new);
+            if let Some((project, graph)) = &mut read {
+                project.lock.clone_from(&lock);
+                graph.lock = lock;
+            }
+        }
+        self.problems.finish(&self.files, read)
+    }
+
+    /// The variables that go before the manifest's own.
+    fn overrides(&mut self, input: &'a ManifestInput) -> Vars {
         let mut vars = Vars::default();
         input.vars.iter().for_each(|(name, text)| vars.set(name, text));
         // Whoever overrides comes first.
         for (name, bytes) in input.vars_files.iter().rev() {
             self.vars_file(name, bytes, &mut vars);
         }
-        let read = manifest.and_then(|mut document| {
-            self.interpolate(&mut document, &mut vars);
-            self.lower(engine.registry(), &document)
+        vars
+    }
+
+    /// A lock; `None`, if it is no YAML.
+    fn lock(
+        &mut self,
+        registry: &Registry,
+        (name, bytes): (&'a str, &'a [u8]),
+        vars: &mut Vars,
+        graph: Option<&Graph>,
+    ) -> Option<Lock> {
+        let file = self.files.len();
+        let mut document = self.open(name, bytes)?;
+        let all = (ROOT, document.len() as node::Id);
+        if document.len() > 0 {
+            self.put_in(&mut document, all, file, vars, Pass::Whole);
+        }
+        parse::key_troubles(&document, |id, trouble| {
+            if !self.problems.only_counts() {
+                self.problems.add(file, trouble.path(report::path_of(&document, id)));
+            }
         });
-        self.problems.finish(&self.files, read)
+        let mut lowering = Lowering {
+            document: &document,
+            registry,
+            problems: &mut self.problems,
+            file,
+            file_name: name.into(),
+            shown_as: &self.shown_as,
+            unread: HashSet::new(),
+            plain: Arc::default(),
+            captures: Vec::new(),
+        };
+        Some(lowering.lock(name, graph))
     }
 
     /// Reads a file; says what is wrong, and returns nothing, if it is not YAML.

@@ -4,5 +4,6 @@ mod bad;
 mod bounds;
 mod good;
 mod kinds;
+mod lock;
 mod properties;
 mod schema;

@@ -197,6 +197,9 @@ pub(crate) struct RestartPolicy {
 pub(crate) struct NetworkSettings {
     #[serde(deserialize_with = "or_default")]
     pub(crate) networks: BTreeMap<String, Option<Attachment>>,
+    /// `80/tcp`, and where it is published.
+    #[serde(deserialize_with = "or_default")]
+    ports: BTreeMap<String, Option<Vec<Binding>>>,
 }
 
 /// How a container is attached to a network.
@@ -239,6 +242,17 @@ impl ContainerDetails {
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         let attachments = self.network_settings.networks.values().flatten();
         attachments.flat_map(|one| [&one.address, &one.address_v6]).filter_map(|address| address.parse().ok())
+    }
+
+    /// The TCP ports of this machine that lead to it, and on which address; on all, if `None`.
+    pub fn published(&self) -> Vec<(Option<IpAddr>, u16)> {
+        let ports = self.network_settings.ports.iter().filter(|(port, _)| port.ends_with("/tcp"));
+        let bindings = ports.filter_map(|(_, bindings)| bindings.as_ref()).flatten();
+        let read = |binding: &Binding| {
+            let address = binding.host_ip.parse().ok().filter(|address: &IpAddr| !address.is_unspecified());
+            Some((address, binding.host_port.parse().ok()?))
+        };
+        bindings.filter_map(read).collect()
     }
 
     /// What it calls itself: the first digits of its id, unless it was given another name.

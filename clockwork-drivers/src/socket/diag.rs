@@ -3,7 +3,7 @@
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     os::fd::{AsRawFd, OwnedFd},
 };
 
@@ -34,8 +34,8 @@ const BUFFER: usize = 32 << 10;
 pub(super) struct Question {
     /// `IPPROTO_TCP`, `IPPROTO_UDP`.
     pub(super) protocol: u8,
-    /// The one state that is meant: its number.
-    pub(super) state: u8,
+    /// The states that are meant: a bit for each one's number.
+    pub(super) states: u32,
 }
 
 /// One socket, as the kernel tells it.
@@ -43,6 +43,10 @@ pub(super) struct Question {
 pub(super) struct Told {
     pub(super) address: IpAddr,
     pub(super) port: u16,
+    /// The other side; port 0, where there is none.
+    pub(super) remote: SocketAddr,
+    /// The number of its state.
+    pub(super) state: u8,
     /// The interface that it is bound to; 0 for all of them.
     pub(super) interface: u32,
     pub(super) v6_only: bool,
@@ -79,7 +83,7 @@ fn request(family: u8, question: Question) -> [u8; HEADER + 56] {
     bytes[6..8].copy_from_slice(&DUMP.to_ne_bytes());
     bytes[HEADER] = family;
     bytes[HEADER + 1] = question.protocol;
-    bytes[HEADER + 4..HEADER + 8].copy_from_slice(&(1_u32 << question.state).to_ne_bytes());
+    bytes[HEADER + 4..HEADER + 8].copy_from_slice(&question.states.to_ne_bytes());
     bytes
 }
 
@@ -122,13 +126,17 @@ fn read(mut bytes: &[u8], told: &mut Vec<Told>) -> nix::Result<bool> {
 
 fn socket_of(message: &[u8]) -> Option<Told> {
     let (fixed, attributes) = message.split_at_checked(MESSAGE)?;
-    let address: IpAddr = match i32::from(fixed[0]) {
-        nix::libc::AF_INET => Ipv4Addr::from(<[u8; 4]>::try_from(&fixed[8..12]).ok()?).into(),
-        _ => Ipv6Addr::from(<[u8; 16]>::try_from(&fixed[8..24]).ok()?).into(),
+    let address = |at: usize| -> Option<IpAddr> {
+        Some(match i32::from(fixed[0]) {
+            nix::libc::AF_INET => Ipv4Addr::from(<[u8; 4]>::try_from(&fixed[at..at + 4]).ok()?).into(),
+            _ => Ipv6Addr::from(<[u8; 16]>::try_from(&fixed[at..at + 16]).ok()?).into(),
+        })
     };
     Some(Told {
-        address,
+        address: address(8)?,
         port: u16::from_be_bytes([fixed[4], fixed[5]]),
+        remote: SocketAddr::new(address(24)?, u16::from_be_bytes([fixed[6], fixed[7]])),
+        state: fixed[1],
         interface: number(fixed, 40),
         v6_only: v6_only(attributes),
         uid: number(fixed, 64),
@@ -176,7 +184,10 @@ mod tests {
         let mut body = vec![0; MESSAGE];
         body[0] = nix::libc::AF_INET6 as u8;
         body[4..6].copy_from_slice(&8003_u16.to_be_bytes());
+        body[1] = 10;
         body[23] = 1;
+        body[6..8].copy_from_slice(&443_u16.to_be_bytes());
+        body[39] = 2;
         body[40..44].copy_from_slice(&3_u32.to_ne_bytes());
         body[64..68].copy_from_slice(&1000_u32.to_ne_bytes());
         body[68..72].copy_from_slice(&77_u32.to_ne_bytes());
@@ -196,6 +207,8 @@ mod tests {
         let expected = Told {
             address: "::1".parse().unwrap(),
             port: 8003,
+            remote: "[::2]:443".parse().unwrap(),
+            state: 10,
             interface: 3,
             v6_only: true,
             uid: 1000,

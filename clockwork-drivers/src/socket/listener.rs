@@ -104,8 +104,8 @@ impl Probe for ListenerProbe {
 fn read(protocol: Protocol, shares_host_network: bool) -> io::Result<Listeners> {
     // The numbers are those of `enum` in `net/tcp_states.h`: LISTEN, and CLOSE, which is what UDP calls "no peer".
     let question = match protocol {
-        Protocol::Tcp => Question { protocol: libc::IPPROTO_TCP as u8, state: 10 },
-        Protocol::Udp => Question { protocol: libc::IPPROTO_UDP as u8, state: 7 },
+        Protocol::Tcp => Question { protocol: libc::IPPROTO_TCP as u8, states: 1 << 10 },
+        Protocol::Udp => Question { protocol: libc::IPPROTO_UDP as u8, states: 1 << 7 },
     };
     let mut all: Vec<Listener> = Vec::new();
     let mut told = diag::ask(question)?;
@@ -134,7 +134,7 @@ fn interface(number: u32) -> Option<String> {
 }
 
 /// This, too, is a setting of the network namespace.
-fn ephemeral() -> (u16, u16) {
+pub(super) fn ephemeral() -> (u16, u16) {
     let text = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
     let mut ports = text.split_ascii_whitespace().map_while(|port| port.parse().ok());
     ports.next().zip(ports.next()).unwrap_or((32768, 60999))
@@ -179,8 +179,16 @@ mod tests {
             ("::ffff:0.0.0.0", 0, false, "0.0.0.0", false, false),
             ("fe80::1", 2, false, "fe80::1", false, false),
         ] {
-            let told =
-                Told { address: address.parse().unwrap(), port: 1, interface, v6_only, uid: 0, inode: 1 };
+            let told = Told {
+                address: address.parse().unwrap(),
+                port: 1,
+                remote: "0.0.0.0:0".parse().unwrap(),
+                state: 10,
+                interface,
+                v6_only,
+                uid: 0,
+                inode: 1,
+            };
             let listener = Listener::new(&told, None);
             assert_eq!(
                 (listener.address.to_string().as_str(), listener.dual_stack, listener.loopback),

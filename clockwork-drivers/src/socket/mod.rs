@@ -5,6 +5,8 @@
 //! the listeners cost nothing, and unlike `/proc/net/tcp6` it tells a dual-stack listener from one of IPv6 alone. Who
 //! holds a listener ([`OwnerProbe`]) is looked for only for those that somebody asks about.
 
+#[cfg(all(feature = "container", feature = "http"))]
+pub(crate) mod connection;
 mod diag;
 mod listener;
 mod owner;

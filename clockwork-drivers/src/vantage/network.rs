@@ -8,7 +8,7 @@
 //! Where the namespace is not ours to enter, the engine carries the bytes ([`super::relay`]).
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::File,
     io,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -146,7 +146,15 @@ impl Network {
             Self::Relayed(relay) => return relay.tcp(address, cx).await,
         };
         let make = move || if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
-        maker.make(namespace, make).await?.connect(address).await
+        let stream = maker.make(namespace, make).await?.connect(address).await?;
+        // They stay in the container's socket table for a while, where they are not the container's own.
+        if let Ok(local) = stream.local_addr() {
+            let canonical =
+                |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+            let mut own = maker.own.lock().unwrap_or_else(PoisonError::into_inner);
+            own.insert((canonical(local), canonical(address)));
+        }
+        Ok(stream)
     }
 
     /// A UDP socket that talks to `address` alone.
@@ -194,7 +202,11 @@ type Job = Box<dyn FnOnce() + Send>;
 /// The thread that enters namespaces. It is in none in particular: each job enters the one that it needs. It ends when
 /// the run does, which drops the sender.
 #[derive(Debug, Default)]
-pub(crate) struct Maker(Mutex<Option<mpsc::Sender<Job>>>);
+pub(crate) struct Maker {
+    jobs: Mutex<Option<mpsc::Sender<Job>>>,
+    /// The connections that were made inside containers, from here to there.
+    own: Mutex<HashSet<(SocketAddr, SocketAddr)>>,
+}
 
 impl Maker {
     /// What `make` makes inside this namespace.
@@ -216,8 +228,14 @@ impl Maker {
         answered.await.map_err(|_| io::Error::other("the thread that enters namespaces has ended"))?
     }
 
+    /// The connections that this run made inside containers, from here to there.
+    #[cfg(all(feature = "container", feature = "http", feature = "socket"))]
+    pub(crate) fn own(&self) -> HashSet<(SocketAddr, SocketAddr)> {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn jobs(&self) -> io::Result<mpsc::Sender<Job>> {
-        let mut jobs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(jobs) = &*jobs {
             return Ok(jobs.clone());
         }

@@ -11,6 +11,7 @@ mod podman;
 mod proxy;
 mod restarts;
 mod states;
+mod traffic;
 mod usage;
 mod vantage;
 
