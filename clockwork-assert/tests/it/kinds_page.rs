@@ -5,7 +5,7 @@ use std::{fmt::Write, path::Path};
 use clockwork_core::{Engine, ManifestInput};
 use serde_json::Value;
 
-use crate::kinds_examples::{EXAMPLES, Example};
+use crate::kinds_examples::{Example, examples};
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/KINDS.md");
 
@@ -33,7 +33,7 @@ fn the_examples_are_valid_and_complete() {
     let kinds = schema["definitions"].as_object().unwrap().keys().filter(|name| name.ends_with("Assert"));
     let without: Vec<_> = kinds.filter(|kind| example(kind).is_none()).collect();
     assert!(without.is_empty(), "add an example to tests/it/kinds_examples.rs: {without:?}");
-    for example in EXAMPLES {
+    for example in examples() {
         let text = format!("project: example{}\n", example.manifest);
         let read = engine
             .read_manifest(&ManifestInput::new("clockwork.yaml", text), &|name| Some(name.to_lowercase()));
@@ -54,7 +54,7 @@ fn the_messages_of_the_page_are_the_code_s() {
         .replace_all(&code, "")
         .replace("\\\"", "\"")
         .replace("\\n", "\n");
-    for example in EXAMPLES {
+    for example in examples() {
         assert!(!example.says.is_empty(), "{}: add a message", example.kind);
         for message in example.says {
             for fixed in message.split('›').map(|part| part.split('‹').next().unwrap_or_default()) {
@@ -80,7 +80,7 @@ fn read_all(folder: &Path, code: &mut String) {
 }
 
 fn example(kind: &str) -> Option<&'static Example> {
-    EXAMPLES.iter().find(|example| example.kind == kind)
+    examples().find(|example| example.kind == kind)
 }
 
 fn page(schema: &Value) -> String {
