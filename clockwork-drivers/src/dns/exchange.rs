@@ -60,15 +60,15 @@ async fn ask_with(
         Ok(bytes) => bytes,
         // What carries our bytes there knows no datagrams.
         Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-            return over_tcp(server, question, record_type, &network, "it can only be asked over TCP", cx)
-                .await;
+            let place = cx.vantage().as_str();
+            let message = format!("cannot ask {server} from inside {place}: what its image has knows no UDP");
+            return Err(CheckError::unobservable(message)
+                .hint("give an address, or run clockwork as root (CAP_SYS_ADMIN) where the engine runs"));
         }
         Err(error) => return nobody(server, error),
     };
     match Reply::read(&bytes, record_type) {
-        Ok(reply) if reply.truncated => {
-            over_tcp(server, question, record_type, &network, TOO_LARGE, cx).await
-        }
+        Ok(reply) if reply.truncated => over_tcp(server, question, record_type, &network, cx).await,
         Ok(reply) => Ok(Heard::Reply(reply, false)),
         Err(error) => Ok(malformed(&error)),
     }
@@ -119,11 +119,10 @@ async fn over_tcp(
     question: &Question,
     record_type: RecordType,
     network: &Network,
-    because: &str,
     cx: &Context,
 ) -> Result<Heard, CheckError> {
-    cx.phase(format!("waiting for {server} to answer over TCP, because {because}"));
-    let broken = |why: &str| Ok(Heard::Broken(format!("{because}, and {why}")));
+    cx.phase(format!("waiting for {server} to answer over TCP, because {TOO_LARGE}"));
+    let broken = |why: &str| Ok(Heard::Broken(format!("{TOO_LARGE}, and {why}")));
     let mut stream = match network.connect(server, Some(cx)).await {
         Ok(stream) => stream,
         Err(error) => {

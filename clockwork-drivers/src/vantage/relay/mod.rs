@@ -3,7 +3,8 @@
 //!
 //! 1. A helper container that shares the target's network, made of this very program ([`Helper`], [`relay`]): it works
 //!    for whatever image the target has, and needs no right but to use the engine.
-//! 2. The engine's exec of what the target's image has: bash, or busybox's `nc -e`. These can connect, and no more.
+//! 2. The engine's exec of what the target's image has: bash, or busybox's `nc -e`. These can connect to
+//!    an address, and no more: names need a helper.
 //!
 //! A connection on this side is one end of a pair on the loopback interface; a task carries what comes over it to the
 //! engine's pipe and back, and ends with the connection or the run.
