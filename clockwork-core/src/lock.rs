@@ -22,7 +22,7 @@ pub struct Sentence<'a> {
 /// What sentences stand for: the content of `clockwork.lock.yaml`.
 ///
 /// ```
-/// use clockwork_core::prelude::*;
+/// use clockwork_core::{Lock, prelude::*};
 ///
 /// let adds_up = assertion("adds up", async |_: Context| 2 + 2 == 4);
 /// let lock = Lock::new().entry("api", "database", "the sums are right", [adds_up]);

@@ -29,9 +29,12 @@ pub(crate) fn all_at_once(commands: &[Vec<String>]) -> Result {
             docker(&words).map(drop)
         };
         let running: Vec<_> = commands.iter().map(|command| scope.spawn(move || run(command))).collect();
-        let ended =
-            running.into_iter().map(|one| one.join().unwrap_or_else(|_| Err(String::from("panicked"))));
-        ended.fold(Ok(()), |first, next| first.and(next))
+        // All of them end before the first error is given.
+        let ended: Vec<Result> = running
+            .into_iter()
+            .map(|one| one.join().unwrap_or_else(|_| Err(String::from("panicked"))))
+            .collect();
+        ended.into_iter().collect()
     })
 }
 

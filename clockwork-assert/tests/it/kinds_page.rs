@@ -93,7 +93,9 @@ fn page(schema: &Value) -> String {
     let definitions = schema["definitions"].as_object().unwrap();
     // What fields are made of, where that has fields of its own.
     let is_kind = |name: &str| name.ends_with("Assert") || name.ends_with("Resource");
-    let is_part = |name: &str, kind: &Value| !is_kind(name) && kind["properties"].is_object();
+    let is_part = |name: &str, kind: &Value| {
+        !is_kind(name) && name.starts_with(char::is_uppercase) && kind["properties"].is_object()
+    };
     for (title, suffix) in [("Assertions", "Assert"), ("Resources", "Resource"), ("Their parts", "")] {
         write!(page, "\n## {title}\n").unwrap();
         let listed = |name: &str, kind: &Value| match suffix {
