@@ -22,18 +22,20 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use clockwork_core::{CheckError, Context, Phase};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::{
+    io::AsyncWriteExt,
     net::{TcpStream, UdpSocket},
     sync::OnceCell,
     task::JoinSet,
 };
 
-use self::{image::Image, shell::Shell};
+use self::{image::Image, program::HERE, shell::Shell};
 use crate::container::{
     ContainerDetails, EngineRef,
     act::{Pipe, Stream, frame},
@@ -62,6 +64,8 @@ struct Inner {
     container: String,
     how: How,
     carriers: Arc<Carriers>,
+    /// Whose turn it is to start something in there.
+    starting: tokio::sync::Mutex<()>,
     /// The helper's standard input: it ends when this does, also when we are killed.
     _alive: Mutex<Option<Pipe>>,
 }
@@ -225,19 +229,30 @@ impl Relay {
 
     fn new(engine: &Arc<Engine>, container: String, how: How, alive: Option<Pipe>, cx: &Context) -> Self {
         let (engine, carriers) = (Arc::clone(engine), cx.shared::<Carriers>());
-        Self(Arc::new(Inner { engine, container, how, carriers, _alive: Mutex::new(alive) }))
+        let (starting, alive) = (tokio::sync::Mutex::default(), Mutex::new(alive));
+        Self(Arc::new(Inner { engine, container, how, carriers, starting, _alive: alive }))
     }
 
-    /// Runs this in the container, and waits for the first that it says.
-    async fn run(
-        &self,
-        words: &[String],
-        cx: Option<&Context>,
-        then: &str,
-    ) -> io::Result<(bytes::BytesMut, Pipe)> {
-        if let Some(cx) = cx {
-            cx.phase(Phase::ours("waiting for the engine to run a relay in the container"));
+    /// Runs this in the container, and waits until it says that it is there. Docker (seen with 20.10) loses what a process
+    /// says when several are started in one container at the same moment: so one is started after the other, and one that
+    /// stays silent is started anew. It has done nothing yet.
+    async fn start(&self, words: &[String]) -> io::Result<(bytes::BytesMut, Pipe)> {
+        let _turn = self.0.starting.lock().await;
+        for _ in 0..STARTS {
+            let mut pipe = self.exec(words).await?;
+            let Ok(said) = tokio::time::timeout(STARTS_WITHIN, first(&mut pipe)).await else { continue };
+            let mut said = said?;
+            if said.first() != Some(&HERE) {
+                return Err(io::Error::other("what runs in the container says something strange"));
+            }
+            pipe.wire.write_all(b"\n").await?;
+            pipe.wire.flush().await?;
+            return Ok((said.split_off(1), pipe));
         }
+        Err(io::Error::other("the engine runs something in there, and passes on nothing that it says"))
+    }
+
+    async fn exec(&self, words: &[String]) -> io::Result<Pipe> {
         let Inner { engine, container, .. } = &*self.0;
         let what = json!({ "Cmd": words, "AttachStdin": true, "AttachStdout": true, "AttachStderr": true });
         let done = engine.make(&format!("/containers/{container}/exec"), &what).await.map_err(other)?;
@@ -247,24 +262,25 @@ impl Relay {
         };
         let start = json!({ "Detach": false, "Tty": false }).to_string();
         let pipe = engine.pipe(&format!("/exec/{}/start", made.id), &start).await.map_err(other)?;
-        let mut pipe = match pipe {
-            Ok(pipe) => pipe,
-            Err(done) => {
-                return Err(io::Error::other(format!("the engine does not run it: {}", done.told())));
-            }
-        };
+        pipe.map_err(|done| io::Error::other(format!("the engine does not run it: {}", done.told())))
+    }
+
+    /// Runs this in the container, and waits for the first that it says of what it does.
+    async fn run(
+        &self,
+        words: &[String],
+        cx: Option<&Context>,
+        then: &str,
+    ) -> io::Result<(bytes::BytesMut, Pipe)> {
+        if let Some(cx) = cx {
+            cx.phase(Phase::ours("waiting for the engine to run a relay in the container"));
+        }
+        let (said, mut pipe) = self.start(words).await?;
         if let Some(cx) = cx {
             cx.phase(then.to_owned());
         }
-        let mut complaint = Vec::new();
-        loop {
-            match frame(&mut pipe.wire, &mut pipe.unread).await? {
-                Some((Stream::Output, said)) if !said.is_empty() => return Ok((said, pipe)),
-                Some((Stream::Error, said)) if complaint.len() < 1024 => complaint.extend_from_slice(&said),
-                Some(_) => {}
-                None => return Err(shell::error_in(&String::from_utf8_lossy(&complaint))),
-            }
-        }
+        let said = if said.is_empty() { first(&mut pipe).await? } else { said };
+        Ok((said, pipe))
     }
 
     async fn open(
@@ -310,6 +326,23 @@ impl Relay {
         let (ours, theirs) = carry::datagram_pair().await?;
         self.0.carriers.spawn(carry::datagrams(theirs, first, pipe));
         Ok(ours)
+    }
+}
+
+/// How often something is started that stays silent, and how long it may take until it says that it is there.
+const STARTS: u32 = 4;
+const STARTS_WITHIN: Duration = Duration::from_secs(3);
+
+/// The first that a process says.
+async fn first(pipe: &mut Pipe) -> io::Result<bytes::BytesMut> {
+    let mut complaint = Vec::new();
+    loop {
+        match frame(&mut pipe.wire, &mut pipe.unread).await? {
+            Some((Stream::Output, said)) if !said.is_empty() => return Ok(said),
+            Some((Stream::Error, said)) if complaint.len() < 1024 => complaint.extend_from_slice(&said),
+            Some(_) => {}
+            None => return Err(shell::error_in(&String::from_utf8_lossy(&complaint))),
+        }
     }
 }
 

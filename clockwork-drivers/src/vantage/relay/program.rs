@@ -15,8 +15,8 @@ pub fn relay(arguments: &[String]) -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let ended = match words[..] {
         ["wait"] => io::copy(&mut io::stdin(), &mut io::sink()).map(drop),
-        ["tcp", address] => address.parse().map_err(io::Error::other).and_then(tcp),
-        ["udp", address] => address.parse().map_err(io::Error::other).and_then(udp),
+        ["tcp", address] => wanted(address).and_then(tcp),
+        ["udp", address] => wanted(address).and_then(udp),
         _ => Err(io::ErrorKind::InvalidInput.into()),
     };
     match ended {
@@ -25,7 +25,19 @@ pub fn relay(arguments: &[String]) -> ExitCode {
     }
 }
 
-/// Says first whether it could be done: a zero, or a one and the number of the error.
+/// What is said first of all, before anything is done.
+pub(super) const HERE: u8 = 2;
+
+/// Says that it is here, and waits until somebody has heard that.
+fn wanted(address: &str) -> io::Result<SocketAddr> {
+    let mut out = io::stdout();
+    out.write_all(&[HERE])?;
+    out.flush()?;
+    io::stdin().read_exact(&mut [0])?;
+    address.parse().map_err(io::Error::other)
+}
+
+/// Says then whether it could be done: a zero, or a one and the number of the error.
 fn say<T>(made: io::Result<T>) -> io::Result<T> {
     let mut out = io::stdout();
     match &made {

@@ -1,5 +1,5 @@
-//! The last way: what the target's own image has. It connects to an address, says so with a zero byte, and passes bytes
-//! on; it cannot half-close, knows no datagrams, and tells why it failed in words.
+//! The last way: what the target's own image has. It says that it is there and waits for a line, connects to an address,
+//! says so with a zero byte, and passes bytes on; it cannot half-close, knows no datagrams, and tells why it failed in words.
 
 use std::{io, net::SocketAddr};
 
@@ -13,10 +13,10 @@ pub(super) enum Shell {
     Netcat,
 }
 
-const BASH: &str = r#"exec 3<>"/dev/tcp/$1/$2" || exit 1; printf '\0'; cat <&3 & cat >&3; wait"#;
+const BASH: &str = r#"printf '\2'; read -r go || exit; exec 3<>"/dev/tcp/$1/$2" || exit 1; printf '\0'; cat <&3 & cat >&3; wait"#;
 
 // A shell gives what runs in the background nothing to read, unless it is told what.
-const NETCAT: &str = r#"exec 3<&0 4>&1; exec nc "$1" "$2" -e sh -c 'printf "\000" >&4; exec 5<&0; cat <&5 >&4 & cat <&3; wait'"#;
+const NETCAT: &str = r#"printf '\002'; read -r go || exit; exec 3<&0 4>&1; exec nc "$1" "$2" -e sh -c 'printf "\000" >&4; exec 5<&0; cat <&5 >&4 & cat <&3; wait'"#;
 
 impl Shell {
     pub(super) const ALL: [Self; 2] = [Self::Bash, Self::Netcat];
@@ -33,9 +33,9 @@ impl Shell {
     /// Says a zero byte where it is there.
     pub(super) fn is_it_there(self) -> Vec<String> {
         match self {
-            Self::Bash => self.words(r"command -v cat >/dev/null && printf '\0'", &[]),
+            Self::Bash => self.words(r"printf '\2'; command -v cat >/dev/null && printf '\0'", &[]),
             Self::Netcat => self.words(
-                r"command -v cat >/dev/null && nc --help 2>&1 | grep -q -e '-e PROG' && printf '\000'",
+                r"printf '\002'; command -v cat >/dev/null && nc --help 2>&1 | grep -q -e '-e PROG' && printf '\000'",
                 &[],
             ),
         }
