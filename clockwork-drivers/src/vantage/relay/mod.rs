@@ -26,6 +26,7 @@ use std::{
 };
 
 use clockwork_core::{CheckError, Context, Phase};
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::{
@@ -283,6 +284,8 @@ impl Relay {
         Ok((said, pipe))
     }
 
+    /// Has it opened in there. Where no answer comes for a while, another one is asked beside it: an engine may lose one
+    /// answer, and hardly each of several; a target that does not answer leaves them all without.
     async fn open(
         &self,
         protocol: &str,
@@ -293,8 +296,26 @@ impl Relay {
             How::Helper(words) => [&words[..], &[protocol.to_owned(), address.to_string()]].concat(),
             How::Shell(shell) => shell.connect(address),
         };
-        let (mut said, mut pipe) =
-            self.run(&words, cx, &format!("waiting for {address} to accept a connection")).await?;
+        let then = format!("waiting for {address} to accept a connection");
+        let mut asked = FuturesUnordered::new();
+        asked.push(self.opened(&words, cx, &then));
+        loop {
+            match tokio::time::timeout(ASK_AGAIN, asked.next()).await {
+                Ok(Some(answer)) => return answer,
+                // The phase stays that of the first.
+                _ if asked.len() < ASKED => asked.push(self.opened(&words, None, &then)),
+                _ => return asked.next().await.unwrap_or_else(|| Err(io::ErrorKind::BrokenPipe.into())),
+            }
+        }
+    }
+
+    async fn opened(
+        &self,
+        words: &[String],
+        cx: Option<&Context>,
+        then: &str,
+    ) -> io::Result<(bytes::BytesMut, Pipe)> {
+        let (mut said, mut pipe) = self.run(words, cx, then).await?;
         while said.first() == Some(&1) && said.len() < 5 {
             match frame(&mut pipe.wire, &mut pipe.unread).await? {
                 Some((Stream::Output, more)) => said.extend_from_slice(&more),
@@ -328,6 +349,10 @@ impl Relay {
         Ok(ours)
     }
 }
+
+/// After which time without an answer another one is asked, and how many are at most.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+const ASKED: usize = 4;
 
 /// How often something is started that stays silent, and how long it may take until it says that it is there.
 const STARTS: u32 = 4;
