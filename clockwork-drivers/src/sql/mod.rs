@@ -21,7 +21,6 @@ mod migrations;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod name;
-#[cfg(any(feature = "mysql", feature = "postgres"))]
 mod number;
 #[cfg(feature = "postgres")]
 mod postgres;
