@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 /// Where an assertion is declared: in a manifest, or in a Rust program. In a report: `clockwork.yaml:12:9`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// As it was named when it was read: a path, or `<stdin>`.
+    /// As it was named when it was read: a path, or `standard input`.
     pub file: Arc<str>,
     /// From 1.
     pub line: u32,

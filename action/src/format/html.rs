@@ -1,15 +1,16 @@
 //! One page that holds everything: the verdict, the graph, every result with its story, and when each was looked at. It
 //! fetches nothing, is read without a script (the search alone needs one), and follows the reader's dark or light.
 //!
-//! It is also well-formed XML, so that a strict reader can check that nothing broke out of its place. Nothing in it is taken from a message but text: foreign text is escaped, and the page's own policy allows the one script
-//! whose digest it names, so that even an escape that was forgotten would run nothing.
+//! It is also well-formed XML, so that a strict reader can check that nothing broke out of its place. Nothing in it is
+//! taken from a message but text: foreign text is escaped, and the page's own policy allows the one script whose digest it
+//! names, so that even an escape that was forgotten would run nothing.
 
 use std::io::{self, Write};
 
 use clockwork_core::{CheckResult, Outcome, Palette, text::bounded};
 
 use super::{Seen, Xml, failed_as_a_whole, headline, json, show, title};
-use crate::graph::{Drawing, GraphFormat};
+use crate::graph::{Drawing, GraphFormat, State};
 
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/filter.js");
@@ -80,13 +81,8 @@ fn filters(out: &mut impl Write, seen: &Seen<'_>) -> io::Result<()> {
 
 /// One result: a line, and below it the whole story where there is one.
 fn one(out: &mut impl Write, result: &CheckResult, whole: f64) -> io::Result<()> {
-    let (class, mark) = match result.verdict {
-        _ if result.is_warning() => ("warning", '!'),
-        Outcome::Passed => ("passed", '✓'),
-        Outcome::Failed => ("failed", '✗'),
-        Outcome::Errored => ("errored", '?'),
-        Outcome::Skipped => ("skipped", '-'),
-    };
+    let state = State::of(result);
+    let (class, mark) = (state.word(), state.mark());
     writeln!(
         out,
         "<div class=\"result {class}\">\n<div class=\"row {class}\"><span class=\"mark\">{mark}</span>"
@@ -107,13 +103,8 @@ fn one(out: &mut impl Write, result: &CheckResult, whole: f64) -> io::Result<()>
     }
     out.write_all(b"<div class=\"more\">\n")?;
     if !result.message.is_empty() {
-        let lead = match result.verdict {
-            Outcome::Errored => "could not be judged: ",
-            Outcome::Skipped => "skipped: ",
-            _ => "",
-        };
         // A line break is one in `pre`, as a reference, too.
-        writeln!(out, "<pre>{lead}{}</pre>", Xml(&result.message))?;
+        writeln!(out, "<pre>{}{}</pre>", result.lead(), Xml(&result.message))?;
     }
     if result.verdict != Outcome::Passed {
         facts(out, result)?;

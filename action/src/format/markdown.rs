@@ -7,10 +7,10 @@
 
 use std::io::{self, Write};
 
-use clockwork_core::{CheckResult, Outcome, text::harmless};
+use clockwork_core::{CheckResult, Outcome, Report, text::harmless};
 
 use super::{Seen, failed_as_a_whole, headline, show, title};
-use crate::graph::{Drawing, GraphFormat};
+use crate::graph::{Drawing, GraphFormat, State};
 
 /// How many bytes are written at most, but for the last result.
 const LIMIT: usize = 800 << 10;
@@ -27,7 +27,6 @@ pub(super) fn write(out: &mut impl Write, seen: &Seen<'_>) -> io::Result<()> {
     if let Some(why) = failed_as_a_whole(report) {
         page.say(format_args!("**{}**\n\n", Text(why)))?;
     }
-    let is = |verdict: Outcome| move |result: &&CheckResult| result.verdict == verdict;
     let results = || report.results.iter().map(|result| &**result);
     for result in results().filter(|result| result.fails_the_run()) {
         page.story(result)?;
@@ -47,8 +46,9 @@ pub(super) fn write(out: &mut impl Write, seen: &Seen<'_>) -> io::Result<()> {
         drawing.write(&mut page, GraphFormat::Mermaid, &clockwork_core::Palette::default())?;
         page.say(format_args!("```\n\n"))?;
     }
-    page.folded("skipped", results().filter(is(Outcome::Skipped)))?;
-    page.folded("passed", results().filter(is(Outcome::Passed)))
+    // A `-` would begin a list within the list.
+    page.folded(Outcome::Skipped, '·', report)?;
+    page.folded(Outcome::Passed, State::Passed.mark(), report)
 }
 
 struct Page<'a, W> {
@@ -80,10 +80,9 @@ impl<W: Write> Page<'_, W> {
             self.left_out += 1;
             return Ok(());
         }
-        self.say(format_args!("### {} {}\n\n", mark(result), Code(&title(result))))?;
+        self.say(format_args!("### {} {}\n\n", State::of(result).mark(), Code(&title(result))))?;
         let message: String = harmless(&result.message).chars().take(MESSAGE).collect();
-        let could_not = if result.verdict == Outcome::Errored { "could not be judged: " } else { "" };
-        self.say(format_args!("<pre>{could_not}{}</pre>\n\n", Entities(&message)))?;
+        self.say(format_args!("<pre>{}{}</pre>\n\n", result.lead(), Entities(&message)))?;
         for (what, text) in [("expected", &result.expected), ("actual", &result.actual)] {
             if let Some(text) = text {
                 self.say(format_args!("- {what}: {}\n", Code(&cut(text))))?;
@@ -110,12 +109,9 @@ impl<W: Write> Page<'_, W> {
     }
 
     /// One line each, behind a fold.
-    fn folded<'r>(
-        &mut self,
-        what: &str,
-        results: impl Iterator<Item = &'r CheckResult> + Clone,
-    ) -> io::Result<()> {
-        let count = results.clone().count();
+    fn folded(&mut self, verdict: Outcome, mark: char, report: &Report) -> io::Result<()> {
+        let results = report.results.iter().filter(|result| result.verdict == verdict);
+        let (count, what) = (results.clone().count(), verdict.as_str());
         if count == 0 {
             return Ok(());
         }
@@ -126,8 +122,8 @@ impl<W: Write> Page<'_, W> {
                 left_out += 1;
                 continue;
             }
-            self.say(format_args!("- {} {}", mark(result), Code(&title(result))))?;
-            if result.verdict == Outcome::Skipped && !result.message.is_empty() {
+            self.say(format_args!("- {mark} {}", Code(&title(result))))?;
+            if verdict == Outcome::Skipped && !result.message.is_empty() {
                 self.say(format_args!(": {}", Code(&cut(&result.message))))?;
             }
             self.say(format_args!("\n"))?;
@@ -136,16 +132,6 @@ impl<W: Write> Page<'_, W> {
             self.say(format_args!("- and {left_out} more: there is no room for them here\n"))?;
         }
         self.say(format_args!("\n</details>\n\n"))
-    }
-}
-
-fn mark(result: &CheckResult) -> char {
-    match result.verdict {
-        _ if result.is_warning() => '!',
-        Outcome::Passed => '✓',
-        Outcome::Failed => '✗',
-        Outcome::Errored => '?',
-        Outcome::Skipped => '·',
     }
 }
 

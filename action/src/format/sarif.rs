@@ -10,7 +10,7 @@ use std::{
     io::{self, Write},
 };
 
-use clockwork_core::{CheckResult, Outcome, Report, text::harmless};
+use clockwork_core::{CheckResult, Report, text::harmless};
 use serde_json::{Value, json};
 
 use super::{failed_as_a_whole, json, place, story, title};
@@ -53,8 +53,7 @@ pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
 }
 
 fn finding(result: &CheckResult, rule: usize) -> Value {
-    let could_not = if result.verdict == Outcome::Errored { "could not be judged: " } else { "" };
-    let message = format!("{}: {could_not}{}", title(result), harmless(&story(result)));
+    let message = format!("{}: {}{}", title(result), result.lead(), harmless(&story(result)));
     let mut finding = json!({
         "ruleId": result.assertion,
         "ruleIndex": rule,

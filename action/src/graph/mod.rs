@@ -73,7 +73,7 @@ struct Finding {
 
 /// How something stands, the worst last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum State {
+pub(crate) enum State {
     /// Nothing is known: nothing was looked at, or nothing is asserted.
     Unknown,
     Skipped,
@@ -84,7 +84,7 @@ enum State {
 }
 
 impl State {
-    fn of(result: &CheckResult) -> Self {
+    pub(crate) fn of(result: &CheckResult) -> Self {
         match result.verdict {
             _ if result.is_warning() => Self::Warning,
             Outcome::Passed => Self::Passed,
@@ -94,7 +94,7 @@ impl State {
         }
     }
 
-    fn mark(self) -> char {
+    pub(crate) fn mark(self) -> char {
         match self {
             Self::Unknown => '·',
             Self::Passed => '✓',
@@ -106,7 +106,7 @@ impl State {
     }
 
     /// The word, which is also a class in drawings.
-    fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
             Self::Passed => "passed",

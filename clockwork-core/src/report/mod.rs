@@ -129,6 +129,15 @@ impl CheckResult {
         self.severity == Severity::Error && matches!(self.verdict, Outcome::Failed | Outcome::Errored)
     }
 
+    /// What stands before its message where the verdict does not stand beside it.
+    pub fn lead(&self) -> &'static str {
+        match self.verdict {
+            Outcome::Errored => "could not be judged: ",
+            Outcome::Skipped => "skipped: ",
+            Outcome::Passed | Outcome::Failed => "",
+        }
+    }
+
     /// A failure or an error that is only a warning.
     pub fn is_warning(&self) -> bool {
         self.severity == Severity::Warning && matches!(self.verdict, Outcome::Failed | Outcome::Errored)

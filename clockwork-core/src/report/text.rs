@@ -135,12 +135,7 @@ fn write_result(out: &mut impl fmt::Write, result: &CheckResult, options: &TextO
     out.write_char('\n')?;
     let passed = result.verdict == Outcome::Passed;
     if !result.message.is_empty() && (!passed || options.verbose) {
-        let lead = match result.verdict {
-            Outcome::Errored => "could not be judged: ",
-            Outcome::Skipped => "skipped: ",
-            _ => "",
-        };
-        let message = bounded(format!("{lead}{}", harmless(&result.message)), MESSAGE_LIMIT);
+        let message = bounded(format!("{}{}", result.lead(), harmless(&result.message)), MESSAGE_LIMIT);
         for line in message.lines() {
             writeln!(out, "      {line}")?;
         }
