@@ -246,7 +246,9 @@ impl Graph {
         let mut implied: Vec<(usize, usize, usize)> = Vec::new();
         for (index, node) in self.nodes.iter().enumerate() {
             for (place, declared) in node.resource.common().assertions.iter().enumerate() {
-                implied.extend(self.waits(declared, Some(index)).into_iter().map(|to| (index, place, to)));
+                let waits =
+                    self.waits(declared, Some(index), self.indices(declared.assertion(), Some(index)));
+                implied.extend(waits.into_iter().map(|to| (index, place, to)));
             }
         }
         if implied.is_empty() {
@@ -266,9 +268,10 @@ impl Graph {
         late
     }
 
-    /// What a check waits for, beside what its own resource depends on.
-    fn waits(&self, declared: &Declared, owner: Option<usize>) -> Vec<usize> {
-        let mut waits = self.indices(declared.assertion(), owner);
+    /// What a check waits for, beside what its own resource depends on: what it is about (`related`), and where it looks
+    /// from.
+    fn waits(&self, declared: &Declared, owner: Option<usize>, related: Vec<usize>) -> Vec<usize> {
+        let mut waits = related;
         if let Some(at) = &declared.options.at
             && let Some(&at) = self.by_name.get(at)
             && owner != Some(at)
@@ -389,7 +392,8 @@ impl Graph {
 
     fn check(&self, id: Arc<str>, node: Option<usize>, declared: &Declared, late: bool) -> Check {
         let assertion = declared.assertion();
-        let (related, waits) = (self.indices(assertion, node), self.waits(declared, node));
+        let related = self.indices(assertion, node);
+        let waits = self.waits(declared, node, related.clone());
         let explains = assertion.explains().and_then(|name| self.by_name.get(&name).copied());
         let at = declared.options.at.as_ref().and_then(|name| self.by_name.get(name).copied());
         let despite = explains.into_iter().chain(at.filter(|at| !related.contains(at))).collect();

@@ -352,16 +352,11 @@ impl Dispatcher {
             }
         } else {
             CheckResult {
-                verdict: finding.outcome,
-                message: finding.message,
-                expected: finding.expected,
-                actual: finding.actual,
-                details: finding.details.shrunk(),
                 attempts: active.attempts,
                 timeline: active.timeline.into_transitions(),
                 began: active.began - self.run.began,
                 duration: now - active.began,
-                ..blank(&self.graph, &self.host, check)
+                ..self.found(check, finding)
             }
         };
         let fails = result.fails_the_run();
@@ -376,6 +371,18 @@ impl Dispatcher {
             if self.open_checks[node] == 0 {
                 self.go_on(Step::Settle(node));
             }
+        }
+    }
+
+    /// A result with what was found.
+    fn found(&self, check: usize, finding: Finding) -> CheckResult {
+        CheckResult {
+            verdict: finding.outcome,
+            message: finding.message,
+            expected: finding.expected,
+            actual: finding.actual,
+            details: finding.details.shrunk(),
+            ..blank(&self.graph, &self.host, check)
         }
     }
 
@@ -436,16 +443,11 @@ impl Dispatcher {
             };
             let active = dispatcher.active[check].take();
             CheckResult {
-                verdict: finding.outcome,
-                message: finding.message,
-                expected: finding.expected,
-                actual: finding.actual,
-                details: finding.details.shrunk(),
                 attempts: active.as_ref().map_or(0, |active| active.attempts),
                 began: active.as_ref().map_or(Duration::ZERO, |active| active.began - dispatcher.run.began),
                 duration: active.as_ref().map_or(Duration::ZERO, |active| active.began.elapsed()),
                 timeline: active.map_or_else(Vec::new, |active| active.timeline.into_transitions()),
-                ..blank(&dispatcher.graph, &dispatcher.host, check)
+                ..dispatcher.found(check, finding)
             }
         });
     }
