@@ -8,7 +8,10 @@ use serde_json::Value as Json;
 use tokio::sync::mpsc;
 
 use super::value::Value;
-use crate::sql::{Connection, DatabaseEngine, failure::SqlFailure};
+use crate::sql::{
+    Connection, DatabaseEngine,
+    failure::{FailureKind, SqlFailure},
+};
 
 /// A row: as many values as there are columns.
 pub(in crate::sql) type Row = Vec<Value>;
@@ -37,9 +40,13 @@ impl Sorted {
     /// Where the key's columns are.
     ///
     /// # Errors
-    /// Where one is missing, or there are two of it.
-    pub(in crate::sql) fn places(&self, columns: &[String]) -> Result<Vec<usize>, Incomplete> {
-        self.key.iter().map(|name| place(name, columns)).collect()
+    /// Where one is missing, or there are two of it; where there are no columns, because it is no query.
+    pub(in crate::sql) fn places(&self, columns: &[String]) -> Result<Vec<usize>, Stopped> {
+        if columns.is_empty() {
+            let message = "the statement brings no columns: a query is needed";
+            return Err(SqlFailure::new(FailureKind::Statement, message).terminal().into());
+        }
+        self.key.iter().map(|name| Ok(place(name, columns)?)).collect()
     }
 }
 

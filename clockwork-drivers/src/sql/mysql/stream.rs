@@ -15,7 +15,6 @@ use super::{
 use crate::sql::{
     Connection,
     compare::{Pump, Sorted, Stopped, Value},
-    failure::{FailureKind, SqlFailure},
     name::identifier,
 };
 
@@ -63,10 +62,6 @@ async fn read(
     let prepared = conn.prep(sorted.sql.as_str()).await.map_err(|error| whom.sort(&error))?;
     let columns = prepared.columns().to_vec();
     conn.close(prepared).await.map_err(|error| whom.sort(&error))?;
-    if columns.is_empty() {
-        let message = "the statement brings no columns: a query is needed";
-        return Err(SqlFailure::new(FailureKind::Statement, message).terminal().into());
-    }
     let names: Vec<String> = columns.iter().map(|column| column.name_str().into_owned()).collect();
     let places = sorted.places(&names)?;
     let order: Vec<_> = places
@@ -89,31 +84,13 @@ async fn read(
     Ok(())
 }
 
-fn is_bytes(column: &Column) -> bool {
+/// The types that hold bytes or text, by their character set.
+fn is_string(column: &Column) -> bool {
     use ColumnType::{
-        MYSQL_TYPE_BIT, MYSQL_TYPE_BLOB, MYSQL_TYPE_GEOMETRY, MYSQL_TYPE_LONG_BLOB, MYSQL_TYPE_MEDIUM_BLOB,
-        MYSQL_TYPE_STRING, MYSQL_TYPE_TINY_BLOB, MYSQL_TYPE_VAR_STRING, MYSQL_TYPE_VARCHAR,
+        MYSQL_TYPE_BLOB, MYSQL_TYPE_LONG_BLOB, MYSQL_TYPE_MEDIUM_BLOB, MYSQL_TYPE_STRING,
+        MYSQL_TYPE_TINY_BLOB, MYSQL_TYPE_VAR_STRING, MYSQL_TYPE_VARCHAR,
     };
-    match column.column_type() {
-        MYSQL_TYPE_BIT | MYSQL_TYPE_GEOMETRY => true,
-        MYSQL_TYPE_STRING
-        | MYSQL_TYPE_VAR_STRING
-        | MYSQL_TYPE_VARCHAR
-        | MYSQL_TYPE_TINY_BLOB
-        | MYSQL_TYPE_BLOB
-        | MYSQL_TYPE_MEDIUM_BLOB
-        | MYSQL_TYPE_LONG_BLOB => column.character_set() == BINARY,
-        _ => false,
-    }
-}
-
-fn is_text(column: &Column) -> bool {
-    use ColumnType::{
-        MYSQL_TYPE_BLOB, MYSQL_TYPE_ENUM, MYSQL_TYPE_JSON, MYSQL_TYPE_LONG_BLOB, MYSQL_TYPE_MEDIUM_BLOB,
-        MYSQL_TYPE_SET, MYSQL_TYPE_STRING, MYSQL_TYPE_TINY_BLOB, MYSQL_TYPE_VAR_STRING, MYSQL_TYPE_VARCHAR,
-    };
-    let flags = column.flags();
-    let texts = matches!(
+    matches!(
         column.column_type(),
         MYSQL_TYPE_STRING
             | MYSQL_TYPE_VAR_STRING
@@ -122,11 +99,22 @@ fn is_text(column: &Column) -> bool {
             | MYSQL_TYPE_BLOB
             | MYSQL_TYPE_MEDIUM_BLOB
             | MYSQL_TYPE_LONG_BLOB
-            | MYSQL_TYPE_ENUM
-            | MYSQL_TYPE_SET
-            | MYSQL_TYPE_JSON
-    );
-    texts && !is_bytes(column) || flags.intersects(ColumnFlags::ENUM_FLAG | ColumnFlags::SET_FLAG)
+    )
+}
+
+fn is_bytes(column: &Column) -> bool {
+    use ColumnType::{MYSQL_TYPE_BIT, MYSQL_TYPE_GEOMETRY};
+    match column.column_type() {
+        MYSQL_TYPE_BIT | MYSQL_TYPE_GEOMETRY => true,
+        _ => is_string(column) && column.character_set() == BINARY,
+    }
+}
+
+fn is_text(column: &Column) -> bool {
+    use ColumnType::{MYSQL_TYPE_ENUM, MYSQL_TYPE_JSON, MYSQL_TYPE_SET};
+    let named = matches!(column.column_type(), MYSQL_TYPE_ENUM | MYSQL_TYPE_SET | MYSQL_TYPE_JSON)
+        || column.flags().intersects(ColumnFlags::ENUM_FLAG | ColumnFlags::SET_FLAG);
+    named || is_string(column) && !is_bytes(column)
 }
 
 /// What sorts a column as its values are compared here. A collation that ignores case or blanks would not.

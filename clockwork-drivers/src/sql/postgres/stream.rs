@@ -7,7 +7,7 @@ use super::session::Session;
 use crate::sql::{
     Connection,
     compare::{Pump, Sorted, Stopped, Value},
-    failure::{FailureKind, SqlFailure},
+    failure::SqlFailure,
     name::identifier,
 };
 
@@ -42,10 +42,6 @@ async fn read(
     }
     session.run(&begin).await.map_err(SqlFailure::of_our_own)?;
     let described = session.describe(&sorted.sql).await?;
-    if described.is_empty() {
-        let message = "the statement brings no columns: a query is needed";
-        return Err(SqlFailure::new(FailureKind::Statement, message).terminal().into());
-    }
     let (columns, types): (Vec<String>, Vec<u32>) = described.into_iter().unzip();
     let places = sorted.places(&columns)?;
     let order: Vec<_> = places

@@ -70,13 +70,9 @@ fn answer(
     mut pump: Pump,
 ) -> rusqlite::Result<Result<(), Stopped>> {
     let columns: Vec<String> = connection.prepare(&sorted.sql)?.column_names().map(str::to_owned).collect();
-    if columns.is_empty() {
-        let message = "the statement brings no columns: a query is needed";
-        return Ok(Err(SqlFailure::new(FailureKind::Statement, message).terminal().into()));
-    }
     let places = match sorted.places(&columns) {
         Ok(places) => places,
-        Err(incomplete) => return Ok(Err(incomplete.into())),
+        Err(stopped) => return Ok(Err(stopped)),
     };
     let name = |place: usize| identifier(DatabaseEngine::Sqlite, &columns[place]);
     let order: Vec<_> = places.into_iter().map(|place| format!("{} COLLATE BINARY", name(place))).collect();
