@@ -102,13 +102,7 @@ impl DataSide {
         let field = |name: &str| format!("{}.{name}", side.as_str());
         let mut problems =
             database::problems_of(&field(""), self.resource.as_deref(), self.connection.as_ref(), owner);
-        if self.sql_query.trim().is_empty() {
-            problems.push(Invalid::field(field("sql_query"), "is empty: write a query"));
-        }
-        if self.sql_query.contains('\0') {
-            let problem = "holds a NUL character, which no statement can";
-            problems.push(Invalid::field(field("sql_query"), problem));
-        }
+        problems.extend(database::sql_problems(&field("sql_query"), &self.sql_query, "query"));
         problems
     }
 

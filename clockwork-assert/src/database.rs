@@ -66,6 +66,18 @@ pub(crate) fn problems_of(
     }
 }
 
+/// What is wrong with the text of a statement; `what` it has to be.
+pub(crate) fn sql_problems(field: &str, sql: &str, what: &str) -> Vec<Invalid> {
+    let mut problems = Vec::new();
+    if sql.trim().is_empty() {
+        problems.push(Invalid::field(field, format!("is empty: write a {what}")));
+    }
+    if sql.contains('\0') {
+        problems.push(Invalid::field(field, "holds a NUL character, which no statement can"));
+    }
+    problems
+}
+
 /// The resources that are named, each once.
 pub(crate) fn related<'a>(names: impl IntoIterator<Item = Option<&'a str>>) -> Vec<ResourceName> {
     let mut related: Vec<ResourceName> = Vec::new();

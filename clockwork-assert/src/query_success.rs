@@ -53,15 +53,11 @@ pub struct QuerySuccessAssert {
     #[serde(default)]
     max_ms: Option<u64>,
     /// Whether the server refuses what writes.
-    #[serde(default = "yes")]
+    #[serde(default = "crate::http_request::yes")]
     read_only: bool,
     /// The database. The resource's own, if left out.
     #[serde(default)]
     connection: Option<Connection>,
-}
-
-fn yes() -> bool {
-    true
 }
 
 impl QuerySuccessAssert {
@@ -152,12 +148,7 @@ impl Assertion for QuerySuccessAssert {
 
     fn validate(&self, owner: Option<&dyn Resource>) -> Vec<Invalid> {
         let mut problems = database::problems(self.connection.as_ref(), owner);
-        if self.sql_query.trim().is_empty() {
-            problems.push(Invalid::field("sql_query", "is empty: write a statement"));
-        }
-        if self.sql_query.contains('\0') {
-            problems.push(Invalid::field("sql_query", "holds a NUL character, which no statement can"));
-        }
+        problems.extend(database::sql_problems("sql_query", &self.sql_query, "statement"));
         problems
     }
 

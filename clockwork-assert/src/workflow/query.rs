@@ -161,12 +161,7 @@ impl WorkflowQuery {
     pub(super) fn validate(&self, owner: Option<&dyn Resource>) -> Vec<Invalid> {
         let mut problems =
             database::problems_of("", self.resource.as_deref(), self.connection.as_ref(), owner);
-        if self.sql_query.trim().is_empty() {
-            problems.push(Invalid::field("sql_query", "is empty: write a statement"));
-        }
-        if self.sql_query.contains('\0') {
-            problems.push(Invalid::field("sql_query", "holds a NUL character, which no statement can"));
-        }
+        problems.extend(database::sql_problems("sql_query", &self.sql_query, "statement"));
         let mut names = BTreeSet::new();
         names_in_text(&self.sql_query, &mut names);
         if !names.is_empty() {

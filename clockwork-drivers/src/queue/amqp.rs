@@ -74,14 +74,12 @@ pub(super) async fn look<S: Stream>(talk: &mut Talk<S>, probe: &QueueProbe) -> R
     };
     Ok(QueueState {
         consumers: consumers.into(),
-        absent: Vec::new(),
         backlog: Ok(messages.into()),
-        group: None,
-        unacknowledged: None,
         oldest: match probe.age {
             true => Age::Unknown(String::from("AMQP does not tell how old messages are")),
             false => Age::None,
         },
+        ..QueueState::empty()
     })
 }
 

@@ -80,14 +80,7 @@ pub(super) async fn look<S: Stream>(
         },
     }
     let now = info["ts"].as_str().and_then(instant).unwrap_or(now);
-    let mut state = QueueState {
-        consumers: 0,
-        absent: Vec::new(),
-        backlog: Ok(0),
-        group: None,
-        unacknowledged: None,
-        oldest: Age::None,
-    };
+    let mut state = QueueState::empty();
     if consumers.is_empty() {
         // Nobody will ever take what is there.
         let held = &info["state"];

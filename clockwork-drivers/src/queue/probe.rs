@@ -128,6 +128,20 @@ pub struct QueueState {
     pub oldest: Age,
 }
 
+impl QueueState {
+    /// Nobody is there, and nothing waits.
+    pub(super) fn empty() -> Self {
+        Self {
+            consumers: 0,
+            absent: Vec::new(),
+            backlog: Ok(0),
+            group: None,
+            unacknowledged: None,
+            oldest: Age::None,
+        }
+    }
+}
+
 /// How old the oldest message is that still has to be dealt with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Age {

@@ -79,14 +79,7 @@ pub(super) async fn look<S: Stream>(talk: &mut Talk<S>, probe: &QueueProbe) -> R
         }
     }
     let now = if probe.age { now(talk).await? } else { Duration::ZERO };
-    let mut state = QueueState {
-        consumers: 0,
-        absent: Vec::new(),
-        backlog: Ok(0),
-        group: None,
-        unacknowledged: None,
-        oldest: Age::None,
-    };
+    let mut state = QueueState::empty();
     if groups.is_empty() {
         // Whoever reads without a group leaves no trace.
         state.backlog = Ok(length);
