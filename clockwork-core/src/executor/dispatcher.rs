@@ -376,14 +376,19 @@ impl Dispatcher {
 
     /// A result with what was found.
     fn found(&self, check: usize, finding: Finding) -> CheckResult {
-        CheckResult {
+        let mut result = CheckResult {
+            judged: finding.judged,
             verdict: finding.outcome,
             message: finding.message,
             expected: finding.expected,
             actual: finding.actual,
             details: finding.details.shrunk(),
             ..blank(&self.graph, &self.host, check)
+        };
+        if let (Some(blamed), Outcome::Failed) = (finding.blames, finding.outcome) {
+            result.relationship = Some(blamed.into());
         }
+        result
     }
 
     /// By which way it was looked from inside of what.

@@ -16,6 +16,8 @@ pub(crate) struct Finding {
     pub(crate) message: String,
     pub(super) expected: Option<String>,
     pub(super) actual: Option<String>,
+    /// The relationships that it comes down to, where they are fewer than the check is about.
+    pub(super) blames: Option<Box<str>>,
     pub(super) details: Details,
 }
 
@@ -55,6 +57,7 @@ impl Finding {
             message,
             expected: None,
             actual: None,
+            blames: None,
             details,
         }
     }
@@ -67,6 +70,7 @@ impl Finding {
             message: bounded(verdict.message, MESSAGE_LIMIT),
             expected: verdict.expected,
             actual: verdict.actual,
+            blames: verdict.blames,
             details: verdict.details,
         }
     }

@@ -70,6 +70,9 @@ pub struct CheckResult {
     /// The resource whose failures this one may explain.
     #[serde(skip)]
     pub(crate) explains: Option<Arc<str>>,
+    /// Whether the asserted property itself was judged.
+    #[serde(skip)]
+    pub(crate) judged: bool,
     /// The assertion's kind.
     pub assertion: &'static str,
     /// What tells it from others of its kind.
