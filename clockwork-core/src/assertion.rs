@@ -1,12 +1,18 @@
 //! [`Assertion`]: a pure judgement over observations; [`Declared`]: one assertion with the options that every kind
 //! has; [`IntoAssertion`]: how kinds, closures and `async fn` all become one.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 
 use crate::{
-    CheckError, Context, Graph, IntoVerdict, Named, Place, Resource, ResourceName, Sentence, Severity,
+    CheckError, Context, Graph, Input, IntoVerdict, Named, Place, Resource, ResourceName, Sentence, Severity,
     Verdict,
 };
 
@@ -62,6 +68,12 @@ pub trait Assertion: fmt::Debug + Send + Sync + 'static {
     /// several threads, where the host of the engine has a choice.
     fn computes(&self) -> bool {
         false
+    }
+
+    /// What its verdict rests on beside the world and its fields (all that [`fmt::Debug`] shows): under `fresh_for`, a pass
+    /// is used again only while these are the same.
+    fn inputs(&self) -> Vec<Input> {
+        Vec::new()
     }
 
     /// What is wrong with the fields, taken together and with the resource that it is declared on.
@@ -122,6 +134,7 @@ pub(crate) struct Options {
     pub(crate) not: bool,
     pub(crate) tags: Vec<String>,
     pub(crate) skip: Option<String>,
+    pub(crate) fresh_for: Option<Duration>,
 }
 
 /// One assertion as a project holds it: the judgement and its options.
@@ -198,6 +211,12 @@ impl Declared {
         self.set(|options| options.not = true)
     }
 
+    /// That it passed may be used again this long, while everything that it rests on is the same: its fields, its
+    /// resources, and what it says that it reads ([`Assertion::inputs`]). What did not pass is always looked at again.
+    pub fn fresh_for(self, fresh_for: Duration) -> Self {
+        self.set(|options| options.fresh_for = Some(fresh_for))
+    }
+
     /// Marks it for `--tag`.
     pub fn tags<T: Into<String>>(self, tags: impl IntoIterator<Item = T>) -> Self {
         self.set(|options| options.tags.extend(tags.into_iter().map(Into::into)))
@@ -249,6 +268,11 @@ pub trait AssertionExt: Assertion + Sized {
     /// See [`Declared::not`].
     fn not(self) -> Declared {
         Declared::new(self).not()
+    }
+
+    /// See [`Declared::fresh_for`].
+    fn fresh_for(self, fresh_for: Duration) -> Declared {
+        Declared::new(self).fresh_for(fresh_for)
     }
 
     /// See [`Declared::tags`].
@@ -328,11 +352,14 @@ where
     Fut: Future<Output: IntoVerdict> + Send + 'static,
 {
     let name = name.into();
-    Declared::new(FunctionAssertion { label: name.clone(), function }).name(name)
+    let itself = RandomState::new().hash_one(&name);
+    Declared::new(FunctionAssertion { label: name.clone(), itself, function }).name(name)
 }
 
 struct FunctionAssertion<F> {
     label: String,
+    /// Tells it from all others, also from one of the same text in another program: what it captured cannot be seen.
+    itself: u64,
     function: F,
 }
 
@@ -359,6 +386,10 @@ where
     /// The function is the user's: what it asks of the context says itself what it cannot do.
     fn supports_at(&self) -> bool {
         true
+    }
+
+    fn inputs(&self) -> Vec<Input> {
+        vec![Input::Text(self.itself.to_string())]
     }
 
     async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {

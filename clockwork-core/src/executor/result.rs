@@ -37,6 +37,7 @@ pub(super) fn blank(graph: &Graph, host: &Arc<str>, index: usize) -> CheckResult
         attempts: 0,
         timeline: Vec::new(),
         details: Details::default(),
+        reused: None,
         began: Duration::ZERO,
         duration: Duration::ZERO,
         place: check.declared.place.clone(),

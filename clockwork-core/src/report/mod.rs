@@ -97,6 +97,9 @@ pub struct CheckResult {
     pub timeline: Vec<Transition>,
     /// Structured data of the kind's own: see [`CheckResult::details`].
     pub(crate) details: Details,
+    /// When it passed, in RFC 3339, if it was not looked at now because that may be used again (`fresh_for`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reused: Option<String>,
     /// From the run's start to the first attempt's.
     #[serde(rename = "began_ms", serialize_with = "milliseconds")]
     pub began: Duration,

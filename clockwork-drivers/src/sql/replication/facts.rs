@@ -115,7 +115,7 @@ fn understood(failure: SqlFailure) -> SqlFailure {
 pub(super) async fn look(probe: &ReplicationProbe, cx: &Context) -> Result<Seen<Replication>, CheckError> {
     let began = Instant::now();
     let patience = probe.left.map_or(60, |left| left.as_secs().max(1));
-    let open = |role, connection| Server::open(role, connection, patience, cx);
+    let open = |role, connection| Box::pin(Server::open(role, connection, patience, cx));
     let (primary, replica) = both(
         (probe.primary.place(), open(Role::Primary, &probe.primary)),
         (probe.replica.place(), open(Role::Replica, &probe.replica)),
