@@ -1,19 +1,12 @@
 //! [`Assertion`]: a pure judgement over observations; [`Declared`]: one assertion with the options that every kind
 //! has; [`IntoAssertion`]: how kinds, closures and `async fn` all become one.
 
-use std::{
-    fmt,
-    future::Future,
-    hash::{BuildHasher, RandomState},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
 use crate::{
-    CheckError, Context, Graph, Input, IntoVerdict, Named, Place, Resource, ResourceName, Sentence, Severity,
-    Verdict,
+    CheckError, Context, Graph, Input, Named, Place, Resource, ResourceName, Sentence, Severity, Verdict,
 };
 
 /// A statement about the world that can be judged.
@@ -292,6 +285,7 @@ impl<A: Assertion> AssertionExt for A {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be asserted",
     note = "assert an assertion kind, or an `async` closure or function: `async |cx: Context| -> bool`",
+    note = "on a resource it may take that first: `async |web: Arc<ContainerResource>, cx: Context| -> bool`",
     note = "one that captures something clones it for each call: `move |cx| {{ let x = x.clone(); async move {{ … }} }}`",
     note = "it returns `bool`, `(bool, message)`, a `Verdict`, or a `Result` of these with `CheckError`"
 )]
@@ -306,10 +300,6 @@ pub enum ByKind {}
 /// Marks what has its options already.
 #[derive(Debug)]
 pub enum WithOptions {}
-/// Marks functions and closures.
-#[derive(Debug)]
-pub struct ByFunction<Fut>(std::marker::PhantomData<Fut>);
-
 impl<A: Assertion> IntoAssertion<ByKind> for A {
     fn into_assertion(self) -> Declared {
         Declared::new(self)
@@ -319,80 +309,5 @@ impl<A: Assertion> IntoAssertion<ByKind> for A {
 impl IntoAssertion<WithOptions> for Declared {
     fn into_assertion(self) -> Declared {
         self
-    }
-}
-
-impl<F, Fut> IntoAssertion<ByFunction<Fut>> for F
-where
-    F: Fn(Context) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output: IntoVerdict> + Send + 'static,
-{
-    fn into_assertion(self) -> Declared {
-        let path = std::any::type_name::<F>();
-        let name = path.trim_end_matches("::{{closure}}").rsplit("::").next().unwrap_or(path);
-        assertion(name, self)
-    }
-}
-
-/// An assertion of the user's own: a name and an async closure or function.
-///
-/// It is called once for each attempt, and its future is `'static`: a closure that captures something clones it for
-/// each call, `move |cx| { let url = url.clone(); async move { … } }`. An `async move |cx|` closure that captures lends
-/// what it captured instead, and does not compile here.
-///
-/// ```
-/// use clockwork_core::prelude::*;
-///
-/// let even = assertion("is even", async |_: Context| (4 % 2 == 0, "4 is odd"));
-/// let project = Project::new("numbers").assert(even.severity(Severity::Warning));
-/// ```
-pub fn assertion<F, Fut>(name: impl Into<String>, function: F) -> Declared
-where
-    F: Fn(Context) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output: IntoVerdict> + Send + 'static,
-{
-    let name = name.into();
-    let itself = RandomState::new().hash_one(&name);
-    Declared::new(FunctionAssertion { label: name.clone(), itself, function }).name(name)
-}
-
-struct FunctionAssertion<F> {
-    label: String,
-    /// Tells it from all others, also from one of the same text in another program: what it captured cannot be seen.
-    itself: u64,
-    function: F,
-}
-
-impl<F> fmt::Debug for FunctionAssertion<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FunctionAssertion").field("label", &self.label).finish_non_exhaustive()
-    }
-}
-
-#[async_trait]
-impl<F, Fut> Assertion for FunctionAssertion<F>
-where
-    F: Fn(Context) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output: IntoVerdict> + Send + 'static,
-{
-    fn kind(&self) -> &'static str {
-        "FunctionAssertion"
-    }
-
-    fn label(&self) -> String {
-        self.label.clone()
-    }
-
-    /// The function is the user's: what it asks of the context says itself what it cannot do.
-    fn supports_at(&self) -> bool {
-        true
-    }
-
-    fn inputs(&self) -> Vec<Input> {
-        vec![Input::Text(self.itself.to_string())]
-    }
-
-    async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
-        (self.function)(cx.clone()).await.into_verdict()
     }
 }
