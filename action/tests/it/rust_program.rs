@@ -72,7 +72,7 @@ fn is_built_and_run_with_the_same_arguments() {
         ("true", "assert an assertion kind, or an `async` closure or function"),
         (
             "across(\"x\", BlankResource::new(\"stock\"), async |_, _| true)",
-            "give a reference, `&api`, or up to four of them",
+            "`clockwork_core::BlankResource` is no resource, and no tuple of resources",
         ),
     ] {
         let project = format!("Project::new(\"deployed\").assert({wrong})");
