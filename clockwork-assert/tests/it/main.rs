@@ -28,6 +28,7 @@ mod process;
 mod queues;
 mod response_time;
 mod run;
+mod sandbox;
 mod secrets_echoed;
 mod secrets_present;
 mod server;
