@@ -160,7 +160,3 @@ fn first_document(written: &[u8]) -> bool {
     let mut documents = serde_json::Deserializer::from_slice(written).into_iter::<Value>();
     matches!(documents.next(), Some(Ok(_)))
 }
-
-#[cfg(test)]
-#[path = "program_verdict_tests.rs"]
-mod tests;

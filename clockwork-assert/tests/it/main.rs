@@ -4,6 +4,7 @@
 
 mod certificates;
 mod command;
+mod command_json;
 mod containers;
 mod cross_resource;
 mod databases;

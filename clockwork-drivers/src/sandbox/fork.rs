@@ -66,9 +66,8 @@ pub(super) fn close_from(first: i32) {
 #[expect(unsafe_code, reason = "no crate offers close_range")]
 pub(super) fn close_on_exec_from(first: i32) {
     // SAFETY: it changes nothing for this program.
-    let marked = unsafe {
-        libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC)
-    };
+    let marked =
+        unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
     if marked != 0 {
         // A kernel from before 5.11.
         for descriptor in std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten() {

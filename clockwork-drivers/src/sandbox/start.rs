@@ -188,7 +188,10 @@ pub async fn start(launch: &Launch, sandbox: &Sandbox, cx: &Context) -> Result<R
                     quote(name),
                     quote(&interpreter.to_string_lossy())
                 ))
-                .hint(format!("`sandbox: {{ read: [{}] }}` grants it", quote(&interpreter.to_string_lossy()))),
+                .hint(format!(
+                    "`sandbox: {{ read: [{}] }}` grants it",
+                    quote(&interpreter.to_string_lossy())
+                )),
                 None => refused(error),
             }
         }

@@ -98,7 +98,11 @@ assert libc.open_by_handle_at(root, ctypes.byref(h), 0) >= 0
     ),
     sh("read the log of the kernel", Nobodys, "dmesg | grep -q ."),
     py("read the memory of the machine", Nobodys, "open('/dev/mem', 'rb').read(1)"),
-    sh("see a file in somebody's home", Nobodys, "ls -dA $HOME/.bashrc $HOME/.profile $HOME/.ssh 2>/dev/null | grep -q ."),
+    sh(
+        "see a file in somebody's home",
+        Nobodys,
+        "ls -dA $HOME/.bashrc $HOME/.profile $HOME/.ssh 2>/dev/null | grep -q .",
+    ),
     // To change what was not granted.
     sh(
         "write beside its own directory",
