@@ -173,7 +173,8 @@ json.dump({
 }, sys.stdout)
 "#;
     let assertion = CommandAssert::new(["/usr/bin/python3", "-c", script]).json();
-    let endpoint = EndpointResource::new("site").url("http://127.0.0.1:9/")
+    let endpoint = EndpointResource::new("site")
+        .url("http://127.0.0.1:9/")
         .description("the site")
         .assert(assertion.timeout(LONG));
     let report = Engine::standard().assert(&Project::new("p").with(endpoint)).await.unwrap();
