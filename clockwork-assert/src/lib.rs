@@ -1,13 +1,17 @@
 //! The assertion kinds, one file each: its fields and its judgement. No sockets, clients, retries or clocks: a kind asks
 //! a probe and compares.
 
+#![forbid(unsafe_code)]
+
 mod answer_value;
+mod argv;
 mod backends;
 mod balanced;
 mod broker;
 mod certificate_findings;
 mod column_type;
 mod command;
+mod command_words;
 mod container_healthy;
 mod container_image;
 mod container_restarts;
@@ -57,6 +61,8 @@ mod port_accessible;
 mod process_not_running;
 mod process_running;
 mod processes;
+mod program_document;
+mod program_verdict;
 mod query_success;
 mod queue_consumer;
 mod reach;
