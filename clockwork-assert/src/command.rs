@@ -30,6 +30,7 @@ use clockwork_drivers::{
     command::{CommandProbe, CommandRun, Ended, OUTPUT_LIMIT, Output},
     container::{EnvValue, Text},
     file::check_path,
+    sandbox::Sandbox,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
@@ -185,7 +186,7 @@ impl CommandAssert {
             }
         }
         let (command, cwd, stdin) = (self.command.0.clone(), self.cwd.clone(), self.stdin.clone());
-        CommandProbe { command, env, secrets, cwd, stdin }
+        CommandProbe { command, env, secrets, cwd, stdin, sandbox: Sandbox::off() }
     }
 
     fn expected(&self) -> String {

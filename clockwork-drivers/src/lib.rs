@@ -30,6 +30,8 @@ pub mod process;
 pub mod queue;
 #[cfg(feature = "tcp")]
 pub mod resolve;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 #[cfg(feature = "secrets")]
 pub mod secrets;
 #[cfg(any(feature = "command", feature = "systemd"))]
