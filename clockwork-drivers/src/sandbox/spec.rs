@@ -210,6 +210,12 @@ impl Sandbox {
         self
     }
 
+    /// The variables of Clockwork's environment that are granted by name.
+    #[cfg(feature = "python")]
+    pub(crate) fn variables(&self) -> &[String] {
+        &self.grants.env
+    }
+
     /// What is wrong with it: for [`clockwork_core::Assertion::validate`]. The fields are called `sandbox.…`.
     pub fn validate(&self) -> Vec<Invalid> {
         let mut problems = Vec::new();

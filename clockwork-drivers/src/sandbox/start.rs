@@ -2,8 +2,10 @@
 
 use std::{
     io,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
+    sync::Arc,
 };
 
 use clockwork_core::{CheckError, Context, ExposeSecret, SecretString, text::quote};
@@ -32,6 +34,23 @@ pub struct Launch {
     pub readable: Vec<PathBuf>,
     /// Whether its standard input is a pipe; otherwise it is empty.
     pub stdin: bool,
+    /// What is its standard input instead: the other end of a socket to a worker.
+    pub socket: Option<Arc<OwnedFd>>,
+}
+
+impl Launch {
+    fn input(&self) -> Result<Stdio, CheckError> {
+        match &self.socket {
+            None if self.stdin => Ok(Stdio::piped()),
+            None => Ok(Stdio::null()),
+            Some(socket) => match socket.try_clone() {
+                Ok(socket) => Ok(Stdio::from(socket)),
+                Err(error) => Err(CheckError::unobservable("cannot give a program its socket")
+                    .with_source(error)
+                    .retryable()),
+            },
+        }
+    }
 }
 
 /// What became of a sandbox.
@@ -111,7 +130,7 @@ pub async fn start(launch: &Launch, sandbox: &Sandbox, cx: &Context) -> Result<R
     });
     let mut command = Command::new(path.as_deref().unwrap_or(Path::new(name)));
     command.args(launch.command.iter().skip(1)).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.stdin(if launch.stdin { Stdio::piped() } else { Stdio::null() });
+    command.stdin(launch.input()?);
     command.envs(launch.env.iter().map(|(name, value)| (name, value)));
     command.envs(launch.secrets.iter().map(|(name, value)| (name, value.expose_secret())));
     command.env(MARK, &mark).process_group(0).kill_on_drop(true);

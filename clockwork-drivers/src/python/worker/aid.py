@@ -10,17 +10,14 @@ def returned(value):
     """What is no `bool`, no `None` and no plain pair."""
     kind = full_name(type(value))
     if isinstance(value, dict):
-        types = {}
-        for key in ("passed", "message", "expected", "actual", "details"):
-            if key in value and plain(value[key]) != value[key]:
-                types[key] = full_name(type(value[key]))
+        types = {key: full_name(type(entry)) for key, entry in value.items() if key in ("passed", "message", "details")}
         items = [[key if type(key) is str else shown(key), plain(entry)] for key, entry in list(value.items())[:1000]]
-        return {"is": "dict", "items": items, "types": types}
+        return {"is": "returned", "as": "dict", "items": items, "types": types}
     if isinstance(value, tuple) and len(value) == 2:
         if type(value[0]) is bool and (isinstance(value[1], (str, BaseException)) or value[1] is None):
-            return {"is": "pair", "value": value[0], "message": "" if value[1] is None else text(str(value[1]))}
-        return {"is": "other", "type": "(%s)" % ", ".join(full_name(type(one)) for one in value), "shown": shown(value)}
-    return {"is": "other", "type": kind, "shown": shown(value)}
+            return {"is": "returned", "as": "pair", "value": value[0], "message": "" if value[1] is None else text(str(value[1]))}
+        return {"is": "returned", "as": "other", "type": "(%s)" % ", ".join(full_name(type(one)) for one in value), "shown": shown(value)}
+    return {"is": "returned", "as": "other", "type": kind, "shown": shown(value)}
 
 
 def full_name(kind):
@@ -71,7 +68,8 @@ def raised(error, path, function):
         "frames": own_frames(frames, path),
         "assertion": isinstance(error, AssertionError),
         "module": error.name if isinstance(error, ImportError) else None,
-        "denied": error.errno if isinstance(error, OSError) else caused_by_os(error),
+        "errno": cause_in_system(error)[0],
+        "path": cause_in_system(error)[1],
         "cause": cause(error),
     }
     if told["assertion"] and error.__traceback__ is not None:
@@ -115,15 +113,15 @@ def cause(error):
     return text("%s: %s" % (full_name(type(cause)), message_of(cause)), 500)
 
 
-def caused_by_os(error):
-    """The errno at the bottom of what libraries wrap around it."""
+def cause_in_system(error):
+    """The number of the operating system's error behind it, and the path that it is about."""
     for _ in range(20):
+        if isinstance(error, OSError) and error.errno:
+            return error.errno, error.filename if isinstance(error.filename, str) else None
         error = error.__cause__ or error.__context__ or getattr(error, "reason", None)
         if not isinstance(error, BaseException):
-            return None
-        if isinstance(error, OSError) and error.errno:
-            return error.errno
-    return None
+            break
+    return None, None
 
 
 def walk(step):
@@ -210,8 +208,6 @@ def asserted(error, path):
                 right=texts[1],
                 left_value=values[0],
                 right_value=values[1],
-                left_constant=isinstance(sides[0], _ast.Constant),
-                right_constant=isinstance(sides[1], _ast.Constant),
             )
         elif is_cheap(test, _ast):
             told["value"] = shown(value_of(test, frame, _ast))

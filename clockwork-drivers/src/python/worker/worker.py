@@ -345,6 +345,7 @@ def check(own, module):
     if request is None:
         return
     token = request.pop("token")
+    channel.send({"token": token})
     process = os.getpid()
 
     def observe():
@@ -417,11 +418,11 @@ def takes_none(function):
 
 def plain_return(function, returned):
     if returned is True or returned is False:
-        return {"is": "bool", "value": returned}
+        return {"is": "returned", "as": "bool", "value": returned}
     if returned is None:
-        return {"is": "none", "can_fail": can_fail(function)}
+        return {"is": "returned", "as": "none", "can_fail": can_fail(function)}
     if type(returned) is tuple and len(returned) == 2 and type(returned[0]) is bool and type(returned[1]) is str:
-        return {"is": "pair", "value": returned[0], "message": text(returned[1])}
+        return {"is": "returned", "as": "pair", "value": returned[0], "message": text(returned[1])}
     return help_with("returned", returned)
 
 
