@@ -136,12 +136,16 @@ impl PythonAssert {
         function: PythonFunction,
         resource: Option<&dyn Resource>,
     ) -> Result<PythonCall, CheckError> {
-        let args = self.args.iter().map(|(name, value)| Ok((name.clone(), value.reveal()?)));
+        let (mut args, mut secrets) = (Map::new(), Vec::new());
+        for (name, value) in &self.args {
+            args.insert(name.clone(), value.reveal(&mut secrets)?);
+        }
         Ok(PythonCall {
             function,
             observed: resource.map(|resource| resource.common().name().to_string()),
             resource: resource.map(document),
-            args: args.collect::<Result<Map<_, _>, CheckError>>()?,
+            args,
+            secrets,
         })
     }
 }

@@ -36,7 +36,7 @@ impl PythonAssert {
             Ending::Ended { how, signal, at } => Err(self.ended(how, *signal, at.as_ref())),
             Ending::Hung { ran, at } => {
                 let at = at.as_ref().map(|frame| format!(" (it stood at {})", place::line(frame)));
-                let message = format!("did not end within {}{}", about(*ran), at.unwrap_or_default());
+                let message = format!("did not end in time: it ran for {}{}", about(*ran), at.unwrap_or_default());
                 Err(CheckError::timed_out(Fault::Observer, message)
                     .hint("it and all that it had started were ended; raise `timeout` if it needs longer"))
             }

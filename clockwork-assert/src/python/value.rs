@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use clockwork_core::{CheckError, ExposeSecret, Secret, schemars};
+use clockwork_core::{CheckError, ExposeSecret, Secret, SecretString, schemars};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -17,10 +17,16 @@ enum Kind {
 }
 
 impl PythonValue {
-    pub(super) fn reveal(&self) -> Result<Value, CheckError> {
+    /// The value; one that is a secret is added to those.
+    pub(super) fn reveal(&self, secrets: &mut Vec<SecretString>) -> Result<Value, CheckError> {
         match &self.0 {
             Kind::Plain(value) => Ok(value.clone()),
-            Kind::Secret(secret) => Ok(Value::from(secret.reveal()?.expose_secret())),
+            Kind::Secret(secret) => {
+                let secret = secret.reveal()?;
+                let value = Value::from(secret.expose_secret());
+                secrets.push(secret);
+                Ok(value)
+            }
         }
     }
 }

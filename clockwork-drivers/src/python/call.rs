@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use clockwork_core::{CheckError, Context, Fault, text::quote};
+use clockwork_core::{CheckError, Context, Fault, SecretString, text::quote};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -27,7 +27,7 @@ use super::{
 const EARLY: Duration = Duration::from_millis(100);
 
 /// What is to be called.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct PythonCall {
     /// What it is called in the file.
     pub function: PythonFunction,
@@ -37,6 +37,8 @@ pub struct PythonCall {
     pub observed: Option<String>,
     /// Its other arguments, by their names. There may be secrets among them.
     pub args: Map<String, Value>,
+    /// Those: where it prints one, that is hidden.
+    pub secrets: Vec<SecretString>,
 }
 
 impl fmt::Debug for PythonCall {
@@ -205,7 +207,9 @@ impl PythonFile {
             },
             None => Ending::Hung { ran: asked.elapsed(), at: at() },
         };
-        Ok(Some(PythonRun { ending, printed: output.printed }))
+        let mut printed = output.printed;
+        printed.hide(self.worker.secrets.iter().chain(&call.secrets));
+        Ok(Some(PythonRun { ending, printed }))
     }
 
     /// Who runs the next call.

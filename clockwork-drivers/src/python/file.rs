@@ -160,7 +160,8 @@ impl PythonProbe {
             }
         };
         output.take();
-        let printed = output.printed;
+        let mut printed = output.printed;
+        printed.hide(worker.secrets.iter());
         let imported = line.ok().flatten().map(|line| serde_json::from_slice::<Imported>(&line));
         let imported = match imported {
             Some(Ok(imported)) if imported.token == token => imported,

@@ -2,7 +2,13 @@
 
 use std::{io, os::fd::OwnedFd};
 
+use clockwork_core::{ExposeSecret, SecretString};
 use tokio::net::unix::pipe;
+
+/// What stands for a secret that was printed.
+const MASK: &[u8] = b"[secret]";
+/// Shorter ones are words of every text: to hide them would tell them.
+const SHORTEST: usize = 4;
 
 /// How much is kept, in bytes.
 const LIMIT: usize = 64 << 10;
@@ -14,6 +20,7 @@ pub struct Printed {
     pub kept: Vec<u8>,
     /// How many bytes there were in all.
     pub total: u64,
+    whole: bool,
 }
 
 impl Printed {
@@ -24,7 +31,30 @@ impl Printed {
 
     /// Whether all of it is kept.
     pub fn is_whole(&self) -> bool {
-        self.total == self.kept.len() as u64
+        self.whole
+    }
+
+    /// Makes these unreadable, also one that the bound cut in two: before anybody else cuts it again.
+    pub(super) fn hide<'s>(&mut self, secrets: impl Iterator<Item = &'s SecretString>) {
+        let mut secrets: Vec<_> = secrets.map(|secret| secret.expose_secret().as_bytes()).collect();
+        // The longest first: of one that another begins, the rest would stay.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        for secret in secrets.into_iter().filter(|secret| secret.len() >= SHORTEST) {
+            let mut hidden = Vec::with_capacity(self.kept.len());
+            let mut rest = self.kept.as_slice();
+            while let Some((first, others)) = rest.split_first() {
+                if let Some(after) = rest.strip_prefix(secret) {
+                    hidden.extend_from_slice(MASK);
+                    rest = after;
+                } else if !self.whole && secret.starts_with(rest) {
+                    break;
+                } else {
+                    hidden.push(*first);
+                    rest = others;
+                }
+            }
+            self.kept = hidden;
+        }
     }
 }
 
@@ -41,7 +71,7 @@ impl Reader {
     pub(super) fn pair() -> io::Result<(Self, OwnedFd)> {
         let (ours, theirs) = io::pipe()?;
         let pipe = pipe::Receiver::from_owned_fd(ours.into())?;
-        Ok((Self { pipe, over: false, printed: Printed::default() }, theirs.into()))
+        Ok((Self { pipe, over: false, printed: Printed { whole: true, ..Printed::default() } }, theirs.into()))
     }
 
     /// Reads on for ever: for a `select`, beside what ends.
@@ -68,10 +98,31 @@ impl Reader {
                     self.printed.total += read as u64;
                     let room = LIMIT - self.printed.kept.len();
                     self.printed.kept.extend_from_slice(&buffer[..read.min(room)]);
+                    self.printed.whole &= read <= room;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(_) => return self.over = true,
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_hidden_even_when_cut() {
+        let secrets = ["hunter", "hunter22", "no"].map(SecretString::from);
+        for (kept, whole, hidden) in [
+            ("a hunter22 b hunter22 no", true, "a [secret] b [secret] no"),
+            ("a hunter2", false, "a [secret]2"),
+            ("a hunte", false, "a "),
+            ("a hunte", true, "a hunte"),
+        ] {
+            let mut printed = Printed { kept: kept.into(), total: 99, whole };
+            printed.hide(secrets.iter());
+            assert_eq!(printed.text(), hidden);
         }
     }
 }

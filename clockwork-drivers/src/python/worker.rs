@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use clockwork_core::{CheckError, Context, Fault, Phase, Probe, Secret, Vantage, text::quote};
+use clockwork_core::{CheckError, Context, Fault, Phase, Probe, Secret, SecretString, Vantage, text::quote};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::{io::AsyncReadExt, sync::Semaphore, time::timeout};
@@ -66,6 +66,8 @@ pub(super) struct Worker {
     pub(super) executable: String,
     /// What of its sandbox is enforced.
     pub(super) enforcement: Option<Enforcement>,
+    /// The values of the variables that its sandbox grants.
+    pub(super) secrets: Vec<SecretString>,
     /// Turns of those who run a check.
     pub(super) turns: Arc<Semaphore>,
     /// Goes before what it runs: without it, it ends by itself.
@@ -133,10 +135,9 @@ impl WorkerProbe {
     }
 
     async fn start(&self, cx: &Context) -> Result<Worker, CheckError> {
-        for name in self.key.sandbox.variables() {
-            // So that no result shows it. One that is not set is not there, and the user's code says so.
-            let _ = Secret::env(name).reveal();
-        }
+        // So that no result shows them. One that is not set is not there, and the user's code says so.
+        let granted = self.key.sandbox.variables().iter();
+        let secrets: Vec<_> = granted.filter_map(|name| Secret::env(name).reveal().ok()).collect();
         let (mut requests, theirs) = Channel::pair().map_err(no_socket)?;
         let mut readable = places(&self.key.python);
         readable.extend(self.key.directory.clone());
@@ -166,6 +167,7 @@ impl WorkerProbe {
                 version: python,
                 executable,
                 enforcement: running.enforcement.clone(),
+                secrets,
                 turns: Arc::new(Semaphore::new(AT_ONCE)),
                 requests,
                 next: AtomicU64::new(0),

@@ -86,6 +86,7 @@ def serve(channel, child):
     """Forks `child` for each request, and ends it when that is asked for, until nobody asks any more."""
     children = {}
     while True:
+        reap()
         message = channel.receive()
         if message is None:
             break
@@ -111,6 +112,7 @@ def serve(channel, child):
         else:
             if pid == 0:
                 channel.socket.close()
+                dying.clear()
                 os.setsid()
                 begin(own, lambda: child(own, message))
             children[number] = pid
@@ -177,9 +179,18 @@ def end(pid, message):
     signal(pid, 9, os.killpg)
     if ended:
         return status
+    # To wait for its end would keep others from their turn.
     signal(pid, 9)
-    os.waitpid(pid, 0)
+    dying.append(pid)
     return -1
+
+
+dying = []
+
+
+def reap():
+    """Lets go of those that have been ended."""
+    dying[:] = [pid for pid in dying if os.waitpid(pid, os.WNOHANG)[0] == 0]
 
 
 def help_with(name, *arguments):
