@@ -53,9 +53,8 @@ impl PythonAssert {
             return self.without_module(module, &at, seen).detail("traceback", traceback(&raised.frames));
         }
         let error = CheckError::unobservable(format!(
-            "cannot import {shown}: it raised {}: {}{at}",
-            place::one_line(&raised.r#type, 200),
-            place::one_line(&raised.message, 500),
+            "cannot import {shown}: it raised {}{at}",
+            super::judge::named(raised),
         ))
         .retryable()
         .detail("traceback", traceback(&raised.frames));

@@ -110,11 +110,7 @@ impl PythonAssert {
             (_, "MemoryError") => CheckError::unobservable(format!("ran out of memory{at}"))
                 .hint("`sandbox.memory` says how much it may use"),
             _ => {
-                let message = match place::one_line(&raised.message, 500) {
-                    message if message.is_empty() => message,
-                    message => format!(": {message}"),
-                };
-                let error = format!("raised {}{message}{at}", place::one_line(&raised.r#type, 200));
+                let error = format!("raised {}{at}", named(raised));
                 self.grant(CheckError::unobservable(error).retryable(), raised.errno, raised.path.as_deref())
             }
         };
@@ -216,7 +212,8 @@ fn said(printed: &Printed) -> Option<String> {
 fn returned(returned: &Returned) -> Result<Verdict, CheckError> {
     match returned {
         Returned::Bool { value } => Ok(Verdict::of(*value, if *value { "" } else { "returned False" })),
-        Returned::Pair { value, message } => Ok(Verdict::of(*value, bounded(message.clone(), MESSAGE))),
+        Returned::Pair { value: false, message } if message.is_empty() => Ok(Verdict::failed("returned False")),
+        Returned::Pair { value, message } => Ok(Verdict::of(*value, "").message(bounded(message.clone(), MESSAGE))),
         Returned::None { can_fail: true } => Ok(Verdict::passed()),
         Returned::None { can_fail: false } => Err(CheckError::unobservable(
             "returned None, and nothing in it could have failed: no `assert`, nothing raised, nothing called",
@@ -329,6 +326,15 @@ fn compared(asserted: &Asserted) -> Option<String> {
         .collect();
     told.extend(asserted.value.as_ref().map(|value| format!("it is {value}")));
     (!told.is_empty()).then(|| told.join(", "))
+}
+
+/// `KeyError: 'x'`.
+pub(super) fn named(raised: &Raised) -> String {
+    let kind = place::one_line(&raised.r#type, 200);
+    match place::one_line(&raised.message, 500) {
+        message if message.is_empty() => kind,
+        message => format!("{kind}: {message}"),
+    }
 }
 
 pub(super) fn traceback(frames: &[Frame]) -> Vec<String> {

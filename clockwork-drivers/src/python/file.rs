@@ -130,7 +130,7 @@ impl PythonProbe {
     /// Imports it in a new process.
     pub(super) async fn import(&self, worker: &Arc<Worker>, cx: &Context) -> Result<PythonFile, CheckError> {
         let shown = quote(&self.file.to_string_lossy());
-        cx.phase(format!("importing {shown}"));
+        cx.phase("waiting for it to be imported");
         let token = token();
         let (ends, process) = worker.fork(&self.path(), &self.file.to_string_lossy(), &token).await?;
         let Ends { mut channel, mut output, mut place } = ends;
@@ -147,7 +147,7 @@ impl PythonProbe {
                     let text = place.printed.text();
                     if let Some(frame) = standing(text.get(dump..).unwrap_or_default(), &self.directory()) {
                         let line = frame.line.unwrap_or_default();
-                        cx.phase(format!("importing {shown}, at line {line} of {}", quote(&frame.file)));
+                        cx.phase(format!("it stands at line {line} of {}", quote(&frame.file)));
                     }
                     dump = text.len();
                     pause *= 2;

@@ -116,7 +116,7 @@ mod tests {
         let secrets = ["hunter", "hunter22", "no"].map(SecretString::from);
         for (kept, whole, hidden) in [
             ("a hunter22 b hunter22 no", true, "a [secret] b [secret] no"),
-            ("a hunter2", false, "a [secret]2"),
+            ("a hunter2", false, "a "),
             ("a hunte", false, "a "),
             ("a hunte", true, "a hunte"),
         ] {

@@ -27,10 +27,6 @@ async fn a_file_that_cannot_be_imported_says_why() {
             r#""checks.py" is not valid Python 3.x: invalid syntax (at checks.py:1:11: "def check(:")"#,
         ),
         (
-            "def check():\n\tif True:\n        return True\n",
-            r#""checks.py" is not valid Python 3.x: inconsistent use of tabs and spaces in indentation (at checks.py:3:21: "return True")"#,
-        ),
-        (
             "def check():\n    assert (False, 'never seen')\n",
             r#""checks.py" is not valid Python 3.x: this assertion is always true: it asserts a tuple; leave out its parentheses (at checks.py:2: "assert (False, 'never seen')")"#,
         ),
@@ -40,7 +36,7 @@ async fn a_file_that_cannot_be_imported_says_why() {
         ),
         (
             "assert 1 == 2\n",
-            r#"cannot import "checks.py": it raised AssertionError: (at checks.py:1 in <module>: "assert 1 == 2")"#,
+            r#"cannot import "checks.py": it raised AssertionError (at checks.py:1 in <module>: "assert 1 == 2")"#,
         ),
         (
             "import requests_of_nobody.api\n",

@@ -120,9 +120,9 @@ async fn whatever_becomes_of_one_the_others_are_judged() {
         (
             "crashes",
             Errored,
-            "was killed by SIGSEGV (at checks.py:39 in crashes: \"ctypes.string_at(0)\")",
+            "was killed by SIGSEGV (at checks.py:37 in crashes: \"ctypes.string_at(0)\")",
         ),
-        ("aborts", Errored, "was killed by SIGABRT (at checks.py:40 in aborts: \"def aborts(): os.abort()\")"),
+        ("aborts", Errored, "was killed by SIGABRT (at checks.py:38 in aborts: \"def aborts(): os.abort()\")"),
         ("closes", Errored, leak(format!("closed the worker's own descriptors{hint}"))),
         ("forges", Errored, "wrote to the worker's own descriptors: what it says is not believed"),
         ("forks", Failed, "the parent"),
@@ -150,10 +150,10 @@ async fn one_that_hangs_is_ended_and_says_where_it_stood() {
     let results = run(project).await;
     let message = told(&results[0], Outcome::Errored);
     assert!(message.starts_with("did not end in time: it ran for "), "{message}");
-    assert!(message.contains("checks.py:69 in hangs: \"time.sleep(600)\""), "{message}");
+    assert!(message.contains("checks.py:64 in hangs: \"time.sleep(600)\""), "{message}");
     assert_eq!(results[0].details()["output"], json!("before\n"));
     let message = told(&results[1], Outcome::Errored);
-    assert!(message.contains("checks.py:71 in spins: \"while True: pass\""), "{message}");
+    assert!(message.contains("checks.py:66 in spins: \"while True: pass\""), "{message}");
     assert_eq!(told(&results[2], Outcome::Passed), "clean");
 }
 
@@ -188,8 +188,8 @@ async fn an_import_that_hangs_says_where() {
     let checks = Checks::new("import time\n\ntime.sleep(600)\n\ndef check(): return True\n");
     let result = check(checks.check("check").timeout(Duration::from_secs(3))).await;
     let message = told(&result, Outcome::Errored);
-    assert!(message.starts_with("no answer within 3s (importing "), "{message}");
-    assert!(message.contains(", at line 3 of "), "{message}");
+    assert!(message.starts_with("no answer within 3 s (importing "), "{message}");
+    assert!(message.contains(", it stands at line 3 of "), "{message}");
 }
 
 /// What would be shared by all copies of a process is not copied.
