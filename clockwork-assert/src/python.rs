@@ -20,7 +20,7 @@
 //!
 //! Without `function`, all functions of the file that are marked run, and all have to pass: on a resource those that are
 //! marked for it and those for any (`@assertion`), at the top level all, each with its own resource. The decorator needs
-//! nothing installed; `clockwork python-stub` writes the type hints for an editor.
+//! nothing installed; `clockwork schema --python > checks/clockwork.pyi` writes its type hints for editors and type checkers.
 //!
 //! ```python
 //! from clockwork import assertion

@@ -168,7 +168,8 @@ impl PythonProbe {
             Some(_) => {
                 return Err(CheckError::unobservable(format!(
                     "{shown} wrote to the worker's own descriptors while it was imported"
-                )));
+                ))
+                .detail("python", worker.version.clone()));
             }
             None => {
                 place.take();
@@ -180,7 +181,8 @@ impl PythonProbe {
                     ended(status),
                     at.unwrap_or_default()
                 ))
-                .retryable());
+                .retryable()
+                .detail("python", worker.version.clone()));
             }
         };
         let live = imported.broken.is_none().then(|| {
