@@ -23,6 +23,9 @@ use super::{
 };
 use crate::sandbox::{Enforcement, Sandbox};
 
+/// How often a worker is replaced that is ended while it imports a file.
+const ATTEMPTS: usize = 3;
+
 /// Imports a file of the user's with this interpreter, in this sandbox. All who ask for it in one round share that.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PythonProbe {
@@ -85,8 +88,17 @@ impl Probe for PythonProbe {
     type Observation = PythonFile;
 
     async fn look(&self, cx: &Context) -> Result<PythonFile, CheckError> {
-        let worker = self.worker(cx).await?;
-        self.import(&worker, cx).await
+        for _ in 0..ATTEMPTS {
+            let worker = self.worker(cx).await?;
+            if let Some(file) = self.import(&worker, cx).await? {
+                return Ok(file);
+            }
+        }
+        Err(CheckError::unobservable(format!(
+            "the interpreter was ended, again and again, while {} was imported",
+            quote(&self.file.to_string_lossy())
+        ))
+        .retryable())
     }
 
     fn describe(&self) -> String {
@@ -127,12 +139,13 @@ impl PythonProbe {
         self.path().parent().unwrap_or(Path::new("/")).to_string_lossy().into_owned()
     }
 
-    /// Imports it in a new process.
-    pub(super) async fn import(&self, worker: &Arc<Worker>, cx: &Context) -> Result<PythonFile, CheckError> {
+    /// Imports it in a new process; `None` where the worker is gone.
+    async fn import(&self, worker: &Arc<Worker>, cx: &Context) -> Result<Option<PythonFile>, CheckError> {
         let shown = quote(&self.file.to_string_lossy());
         cx.phase("waiting for it to be imported");
         let token = token();
-        let (ends, process) = worker.fork(&self.path(), &self.file.to_string_lossy(), &token).await?;
+        let forked = worker.fork(&self.path(), &self.file.to_string_lossy(), &token).await?;
+        let Some((ends, process)) = forked else { return Ok(None) };
         let Ends { mut channel, mut output, mut place } = ends;
         let line = {
             let told = channel.line();
@@ -174,6 +187,9 @@ impl PythonProbe {
             None => {
                 place.take();
                 let status = process.status().await;
+                if status == Status::Unknown {
+                    return Ok(None);
+                }
                 let standing = standing(&place.printed.text(), &self.directory());
                 let at = standing.and_then(|frame| Some(format!(" (at line {})", frame.line?)));
                 return Err(CheckError::unobservable(format!(
@@ -189,7 +205,7 @@ impl PythonProbe {
             let (next, gone) = (AtomicU64::new(0), AtomicBool::new(false));
             Arc::new(Live { requests: channel, next, gone, process })
         });
-        Ok(PythonFile {
+        Ok(Some(PythonFile {
             checks: imported.checks,
             broken: imported.broken,
             printed,
@@ -197,7 +213,7 @@ impl PythonProbe {
             worker: Arc::clone(worker),
             live: Mutex::new(live),
             shared: imported.copies,
-        })
+        }))
     }
 }
 

@@ -240,13 +240,13 @@ fn no_socket(error: io::Error) -> CheckError {
 }
 
 impl Worker {
-    /// Has it fork a process that imports this file.
+    /// Has it fork a process that imports this file; `None` where it is gone.
     pub(super) async fn fork(
         self: &Arc<Self>,
         file: &Path,
         place: &str,
         token: &str,
-    ) -> Result<(Ends, Child<Worker>), CheckError> {
+    ) -> Result<Option<(Ends, Child<Worker>)>, CheckError> {
         let (ends, theirs) = Ends::pair()?;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let file = file.to_string_lossy();
@@ -254,9 +254,9 @@ impl Worker {
             json!({ "do": "load", "id": number, "with": 3, "file": file, "place": place, "token": token });
         if self.requests.send(&message, &theirs).await.is_err() {
             self.gone.store(true, Ordering::Relaxed);
-            return Err(CheckError::unobservable("the worker is gone").retryable());
+            return Ok(None);
         }
-        Ok((ends, Child { parent: Arc::clone(self), number, ended: false }))
+        Ok(Some((ends, Child { parent: Arc::clone(self), number, ended: false })))
     }
 }
 
