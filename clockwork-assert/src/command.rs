@@ -71,6 +71,9 @@ pub struct CommandAssert {
     /// What stands on its standard input, which is empty unless given.
     #[serde(default)]
     stdin: Option<String>,
+    /// What it may do: a map of what is granted, `required`, or `off`.
+    #[serde(default)]
+    sandbox: Sandbox,
 }
 
 /// A command and its arguments.
@@ -132,6 +135,7 @@ impl CommandAssert {
             env: BTreeMap::new(),
             cwd: None,
             stdin: None,
+            sandbox: Sandbox::new(),
         }
     }
 
@@ -177,6 +181,13 @@ impl CommandAssert {
         self
     }
 
+    /// What it may do, if that is not the default.
+    #[must_use]
+    pub fn sandbox(mut self, sandbox: Sandbox) -> Self {
+        self.sandbox = sandbox;
+        self
+    }
+
     fn probe(&self) -> CommandProbe {
         let (mut env, mut secrets) = (Vec::new(), Vec::new());
         for (name, value) in &self.env {
@@ -186,7 +197,7 @@ impl CommandAssert {
             }
         }
         let (command, cwd, stdin) = (self.command.0.clone(), self.cwd.clone(), self.stdin.clone());
-        CommandProbe { command, env, secrets, cwd, stdin, sandbox: Sandbox::off() }
+        CommandProbe { command, env, secrets, cwd, stdin, sandbox: self.sandbox.clone() }
     }
 
     fn expected(&self) -> String {
@@ -224,6 +235,10 @@ impl CommandAssert {
             .expected(self.expected())
             .detail("stdout_bytes", run.stdout.total)
             .detail("stderr_bytes", run.stderr.total);
+        let verdict = match &run.enforcement {
+            Some(enforcement) => verdict.detail("sandbox", enforcement.details()),
+            None => verdict,
+        };
         Ok(if run.left_behind { verdict.detail("left_behind", true) } else { verdict })
     }
 
@@ -340,6 +355,7 @@ impl Assertion for CommandAssert {
         }
         let problem = self.cwd.as_deref().and_then(check_path);
         problems.extend(problem.map(|problem| Invalid::field("cwd", problem)));
+        problems.extend(self.sandbox.validate());
         problems
     }
 

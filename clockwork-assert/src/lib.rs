@@ -1,6 +1,8 @@
 //! The assertion kinds, one file each: its fields and its judgement. No sockets, clients, retries or clocks: a kind asks
 //! a probe and compares.
 
+#![forbid(unsafe_code)]
+
 mod answer_value;
 mod backends;
 mod broker;

@@ -17,6 +17,8 @@
 //! # Ok::<(), Error>(()) }).unwrap();
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod assertion;
 mod circles;
 mod cleanup;

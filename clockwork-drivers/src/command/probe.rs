@@ -6,7 +6,7 @@ use clockwork_core::{CheckError, Context, Probe, Secret, SecretString, text::quo
 use tokio::{io::AsyncWriteExt, process::ChildStdin, time::timeout};
 
 use super::output::Output;
-use crate::sandbox::{Enforcement, Launch, Running, Sandbox, start};
+use crate::sandbox::{Enforcement, Exceeded, Launch, Running, Sandbox, start};
 
 /// How much of each output is kept, in bytes.
 pub const OUTPUT_LIMIT: usize = 1 << 20;
@@ -48,6 +48,8 @@ pub struct CommandRun {
     pub left_behind: bool,
     /// What of its sandbox was enforced; `None` where it had none.
     pub enforcement: Option<Enforcement>,
+    /// Which limits of its sandbox it ran into.
+    pub exceeded: Exceeded,
 }
 
 /// How a command ended.
@@ -79,7 +81,9 @@ impl Probe for CommandProbe {
         if run.left_behind {
             running.end_all();
         }
-        running.end();
+        let remains = running.end();
+        run.left_behind |= remains.left_behind;
+        run.exceeded = remains.exceeded;
         let secrets: Vec<SecretString> = launch.secrets.into_iter().map(|(_, value)| value).collect();
         run.stdout.mask(&secrets);
         run.stderr.mask(&secrets);
@@ -129,6 +133,7 @@ async fn ended(
         stderr,
         left_behind,
         enforcement: running.enforcement.clone(),
+        exceeded: Exceeded::default(),
     })
 }
 

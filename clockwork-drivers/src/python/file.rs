@@ -16,6 +16,7 @@ use serde::Deserialize;
 
 use super::{
     channel::Channel,
+    interpreter::belongs_to_many,
     place::standing,
     printed::Printed,
     told::Broken,
@@ -124,9 +125,18 @@ impl PythonProbe {
     async fn worker(&self, cx: &Context) -> Result<Arc<Worker>, CheckError> {
         cx.phase(Phase::ours(format!("starting {}", quote(&self.python))));
         let (python, sandbox) = (self.python.clone(), self.sandbox.clone());
-        let inside = env::current_dir().is_ok_and(|cwd| self.path().starts_with(cwd));
-        let directory = if inside { None } else { self.path().parent().map(Path::to_path_buf) };
-        WorkerProbe::new(python, sandbox, directory, cx).worker(cx).await
+        // What is beneath the working directory is read by every worker.
+        let path = self.path();
+        let cwd = env::current_dir().unwrap_or_default();
+        let directory = path.parent().unwrap_or(Path::new("/"));
+        let readable = if belongs_to_many(directory) {
+            Some(path)
+        } else if path.starts_with(&cwd) && !belongs_to_many(&cwd) {
+            None
+        } else {
+            Some(directory.to_path_buf())
+        };
+        WorkerProbe::new(python, sandbox, readable, cx).worker(cx).await
     }
 
     /// Where it lies, links included: what is imported beside it lies there, too.

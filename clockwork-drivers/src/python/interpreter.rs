@@ -43,6 +43,15 @@ pub(super) fn places(program: &str) -> Vec<PathBuf> {
     places
 }
 
+/// Whether a directory is many people's, or all that somebody has: a file in it is no reason to read the rest.
+pub(super) fn belongs_to_many(directory: &Path) -> bool {
+    let home = env::var_os("HOME").map(PathBuf::from);
+    let known = ["/", "/tmp", "/var/tmp", "/home", "/root", "/dev/shm"].map(Path::new);
+    known.contains(&directory)
+        || directory.parent() == Some(Path::new("/home"))
+        || home.is_some_and(|home| home == directory)
+}
+
 /// `…/bin/python3` is of `…`; so are the one that it is a link to, and the one that `pyvenv.cfg` names. Versions that a
 /// manager keeps lie beside its `shims`.
 fn of(path: &Path, places: &mut Vec<PathBuf>) {

@@ -34,8 +34,8 @@ const AID: &str = include_str!("worker/aid.py");
 struct Key {
     python: String,
     sandbox: Sandbox,
-    /// What it reads beside what every worker reads: where a file lies that is not beneath the working directory.
-    directory: Option<PathBuf>,
+    /// What it reads beside what every worker reads: the directory of a file that is not beneath the working directory.
+    readable: Option<PathBuf>,
     vantage: Vantage,
 }
 
@@ -118,8 +118,8 @@ impl Probe for WorkerProbe {
 }
 
 impl WorkerProbe {
-    pub(super) fn new(python: String, sandbox: Sandbox, directory: Option<PathBuf>, cx: &Context) -> Self {
-        let key = Key { python, sandbox, directory, vantage: cx.vantage().clone() };
+    pub(super) fn new(python: String, sandbox: Sandbox, readable: Option<PathBuf>, cx: &Context) -> Self {
+        let key = Key { python, sandbox, readable, vantage: cx.vantage().clone() };
         let workers = cx.shared::<Workers>();
         let mut workers = workers.lock();
         let (gone, worker) = workers.entry(key.clone()).or_default();
@@ -140,14 +140,13 @@ impl WorkerProbe {
         let secrets: Vec<_> = granted.filter_map(|name| Secret::env(name).reveal().ok()).collect();
         let (mut requests, theirs) = Channel::pair().map_err(no_socket)?;
         let mut readable = places(&self.key.python);
-        readable.extend(self.key.directory.clone());
+        readable.extend(self.key.readable.clone());
         let launch = Launch {
             command: vec![self.key.python.clone(), String::from("-c"), START.to_owned()],
             socket: Some(Arc::new(theirs)),
-            readable,
             ..Launch::default()
         };
-        let mut running = start(&launch, &self.key.sandbox, cx).await.map_err(|error| {
+        let mut running = start(&launch, &self.key.sandbox.for_many(&readable), cx).await.map_err(|error| {
             // That the user's interpreter is missing says nothing about what is to be checked.
             let told = CheckError::unobservable(error.to_string());
             told.hint("`python` names the interpreter: `python: .venv/bin/python`")
@@ -159,6 +158,8 @@ impl WorkerProbe {
             words.extend_from_slice(format!("{:08x}", part.len()).as_bytes());
             words.extend_from_slice(part.as_bytes());
         }
+        let limit = self.key.sandbox.memory_of_each().unwrap_or(0).to_string();
+        words.extend_from_slice(format!("{:08x}{limit}", limit.len()).as_bytes());
         // One that ends at once may not read it; why, it says itself.
         let _ = requests.write_raw(&words).await;
         let hello = requests.line().await.ok().flatten();

@@ -5,17 +5,26 @@ use std::{
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
-    sync::Arc,
+    sync::{Arc, mpsc},
 };
 
-use clockwork_core::{CheckError, Context, ExposeSecret, SecretString, text::quote};
+use clockwork_core::{CheckError, Context, ExposeSecret, Phase, SecretString, text::quote};
 use serde_json::{Value, json};
-use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::{
+    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
+    runtime::Handle,
+    sync::oneshot,
+};
 
 use super::{
+    control::{Exceeded, Groups},
+    environment::environment,
+    grants::Seen,
+    lent::Lent,
     refusal::refusal,
-    spec::Sandbox,
+    spec::{NetworkAccess, Sandbox},
     tree::{MARK, Tree, new_mark},
+    workshop::{Job, Made, NotMade, Workers, left},
 };
 
 /// What is to run, and what of Clockwork's it needs.
@@ -28,9 +37,11 @@ pub struct Launch {
     pub env: Vec<(String, String)>,
     /// The same with values that appear nowhere.
     pub secrets: Vec<(String, SecretString)>,
-    /// Where it runs; Clockwork's own working directory unless given. It may read what is there.
+    /// Where it runs; Clockwork's own working directory unless given. It may read what is there, unless that is a home or
+    /// belongs to many, as `/tmp`.
     pub cwd: Option<PathBuf>,
-    /// What it may read beside what the sandbox grants, because it cannot run without.
+    /// Programs and scripts that it needs beside itself: it may read these, and the directories and installations that
+    /// they are in.
     pub readable: Vec<PathBuf>,
     /// Whether its standard input is a pipe; otherwise it is empty.
     pub stdin: bool,
@@ -69,6 +80,15 @@ impl Enforcement {
     }
 }
 
+/// How a program's end looked from outside.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Remains {
+    /// Something that it had started was still there a while after it had ended, and was ended.
+    pub left_behind: bool,
+    /// Which limits it ran into.
+    pub exceeded: Exceeded,
+}
+
 /// A program under way. When this is dropped, all that it started ends at once, daemons included.
 #[derive(Debug)]
 pub struct Running {
@@ -83,6 +103,17 @@ pub struct Running {
     pub stderr: Option<ChildStderr>,
     /// What of its sandbox is enforced; `None` where it has none.
     pub enforcement: Option<Enforcement>,
+    confined: Option<Confined>,
+}
+
+/// What belongs to its sandbox.
+#[derive(Debug)]
+struct Confined {
+    report: OwnedFd,
+    groups: Option<Groups>,
+    _lent: Option<Lent>,
+    seen: Seen,
+    jobs: mpsc::Sender<Job>,
 }
 
 impl Running {
@@ -94,14 +125,29 @@ impl Running {
         self.child.wait().await
     }
 
-    /// Ends all that it started and that is still there: for when it has ended by itself.
-    pub fn end(self) {
+    /// Ends what it left behind, once it has ended by itself, and says what that was.
+    pub fn end(mut self) -> Remains {
+        let mut remains = Remains::default();
+        if let Some(confined) = &mut self.confined {
+            remains.left_behind = left(&confined.report);
+            remains.exceeded = confined.groups.as_ref().map(Groups::exceeded).unwrap_or_default();
+        }
         self.tree.end_group();
+        remains
     }
 
     /// Ends all of it, found by whatever still ties it together.
     pub fn end_all(&self) {
         self.tree.end();
+    }
+}
+
+impl Drop for Confined {
+    fn drop(&mut self) {
+        // It takes a moment until its last process has ended.
+        if let Some(mut groups) = self.groups.take() {
+            let _ = self.jobs.send(Box::new(move |_| groups.remove()));
+        }
     }
 }
 
@@ -112,17 +158,7 @@ impl Running {
 /// `sandbox: required` requires.
 pub async fn start(launch: &Launch, sandbox: &Sandbox, cx: &Context) -> Result<Running, CheckError> {
     let name = launch.command.first().map(String::as_str).unwrap_or_default();
-    let enforcement = (!sandbox.is_off()).then(|| Enforcement {
-        by: Vec::new(),
-        missing: vec![String::from("nothing is enforced on this machine")],
-    });
-    if sandbox.is_required()
-        && let Some(first) = enforcement.as_ref().and_then(|one| one.missing.first())
-    {
-        return Err(CheckError::unobservable(format!(
-            "the sandbox is required, and not all of it can be had: {first}"
-        )));
-    }
+    cx.phase(Phase::ours(format!("starting {}", quote(name))));
     let mark = new_mark(cx.now());
     let path = name.contains('/').then(|| match &launch.cwd {
         Some(cwd) => cwd.join(name),
@@ -131,15 +167,80 @@ pub async fn start(launch: &Launch, sandbox: &Sandbox, cx: &Context) -> Result<R
     let mut command = Command::new(path.as_deref().unwrap_or(Path::new(name)));
     command.args(launch.command.iter().skip(1)).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.stdin(launch.input()?);
+    if !sandbox.is_off() {
+        command.env_clear().envs(environment(&sandbox.grants.env)).env("TMPDIR", "/tmp");
+    }
     command.envs(launch.env.iter().map(|(name, value)| (name, value)));
     command.envs(launch.secrets.iter().map(|(name, value)| (name, value.expose_secret())));
-    command.env(MARK, &mark).process_group(0).kill_on_drop(true);
+    command.env(MARK, &mark).kill_on_drop(true);
     if let Some(cwd) = &launch.cwd {
         command.current_dir(cwd);
     }
-    cx.phase(clockwork_core::Phase::ours(format!("starting {}", quote(name))));
-    let mut child =
-        command.spawn().map_err(|error| refusal(name, path.as_ref(), launch.cwd.as_deref(), error))?;
-    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    Ok(Running { tree: Tree::new(child.id(), &mark), child, stdin, stdout, stderr, enforcement })
+    let refused = |error| refusal(name, path.as_ref(), launch.cwd.as_deref(), error);
+    if sandbox.is_off() {
+        let child = command.process_group(0).spawn().map_err(refused)?;
+        return Ok(Running::new(child, &mark, None, None));
+    }
+    let (made, jobs) = confined(command, launch, sandbox, cx).await?;
+    let made = made.map_err(|error| match error {
+        NotMade::Other(error) => error,
+        NotMade::NotRun(error, _) => refused(error),
+    })?;
+    let enforcement = enforcement(&made);
+    let confined =
+        Confined { report: made.report, groups: made.groups, _lent: made.lent, seen: made.seen, jobs };
+    Ok(Running::new(made.child, &mark, Some(enforcement), Some(confined)))
+}
+
+impl Running {
+    fn new(
+        mut child: Child,
+        mark: &str,
+        enforcement: Option<Enforcement>,
+        confined: Option<Confined>,
+    ) -> Self {
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        Self { tree: Tree::new(child.id(), mark), child, stdin, stdout, stderr, enforcement, confined }
+    }
+}
+
+/// Has it made on the run's thread for that.
+async fn confined(
+    command: Command,
+    launch: &Launch,
+    sandbox: &Sandbox,
+    cx: &Context,
+) -> Result<(Result<Made, NotMade>, mpsc::Sender<Job>), CheckError> {
+    let gone = || CheckError::unobservable("cannot make a sandbox: the thread for that has ended");
+    let jobs = cx.shared::<Workers>().jobs()?;
+    let network = match sandbox.network_access() {
+        NetworkAccess::At => Some(super::network::of(cx).await?),
+        _ => None,
+    };
+    let cwd = std::path::absolute(launch.cwd.as_deref().unwrap_or(Path::new(".")))?;
+    let (answer, answered) = oneshot::channel();
+    let (launch, grants, runtime) = (launch.clone(), sandbox.grants.clone(), Handle::current());
+    let job: Job = Box::new(move |workshop| {
+        let _runtime = runtime.enter();
+        let made = workshop.start(command, &launch, &grants, &cwd, network);
+        drop(answer.send(made)); // nobody waits any more: it ends
+    });
+    jobs.send(job).map_err(|_| gone())?;
+    Ok((answered.await.map_err(|_| gone())?, jobs))
+}
+
+fn enforcement(made: &Made) -> Enforcement {
+    let record = &made.record;
+    let grouped = made.groups.is_some();
+    let by = [
+        (record.namespaces, "namespaces"),
+        (record.landlock, "landlock"),
+        (record.filtered, "seccomp"),
+        (grouped, "control groups"),
+        (true, "limits"),
+    ];
+    Enforcement {
+        by: by.into_iter().filter_map(|(there, by)| there.then_some(by)).collect(),
+        missing: record.missing(made.own_network).into_iter().map(String::from).collect(),
+    }
 }

@@ -13,5 +13,6 @@ def read(size):
             os._exit(0)
         data += more
     return data
-source, aid = (read(int(read(8), 16)) for _ in "ab")
-exec(compile(source, "<clockwork>", "exec"), {"__name__": "clockwork", "aid": aid, "sys": sys, "os": os})
+source, aid, memory = (read(int(read(8), 16)) for _ in "abc")
+given = {"__name__": "clockwork", "aid": aid, "memory": int(memory), "sys": sys, "os": os}
+exec(compile(source, "<clockwork>", "exec"), given)

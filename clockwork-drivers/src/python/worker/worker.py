@@ -82,6 +82,24 @@ class Channel:
         self.socket.sendall(encode(message).encode() + b"\n")
 
 
+def limit_memory():
+    """What a process may allocate, here and in all that it starts; so that it raises `MemoryError`, and says where."""
+    if memory:
+        import resource
+
+        limit = memory + allocated()
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
+def allocated():
+    """What the interpreter itself has, in bytes."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[5]) * 4096
+    except (OSError, ValueError, IndexError):
+        return 16 << 20
+
+
 def serve(channel, child):
     """Forks `child` for each request, and ends it when that is asked for, until nobody asks any more."""
     children = {}
@@ -271,6 +289,7 @@ def load(own, message):
     channel = Channel(own[0])
     before = descriptors()
     module = None
+    limit_memory()
     import opcode  # for all copies
 
     try:
