@@ -5,6 +5,7 @@ mod isolation;
 mod marked;
 mod resource;
 mod returns;
+mod sandbox;
 mod versions;
 
 use std::{
