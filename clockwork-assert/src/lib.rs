@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod answer_value;
+mod argv;
 mod backends;
 mod broker;
 mod certificate_findings;
@@ -58,6 +59,8 @@ mod port_accessible;
 mod process_not_running;
 mod process_running;
 mod processes;
+mod program_document;
+mod program_verdict;
 mod python;
 mod query_success;
 mod queue_consumer;

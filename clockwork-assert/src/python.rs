@@ -2,7 +2,7 @@
 //!
 //! The function gets the resource that the assertion is declared on as its first argument, and `args` by their names; one
 //! without parameters gets no resource, and neither does one that is asserted at the top level. The resource is a map whose
-//! entries are attributes, too: `resource.name`, `kind`, `description`, the fields of its kind as the manifest has them
+//! entries are attributes, too: `resource.name`, `kind`, `description`, `depends_on`, the fields of its kind as the manifest has them
 //! (`resource.ports`, `resource["image"]`; all of them in `resource.spec`), and `resource.observation`, what its driver
 //! sees, looked at when it is asked for. Secrets are not among them: those that a check needs are granted one by one, by
 //! `args` (`token: { env: API_TOKEN }`) or by `sandbox.env`.
@@ -160,6 +160,7 @@ fn document(resource: &dyn Resource) -> Value {
     document.insert(String::from("name"), json!(common.name()));
     document.insert(String::from("kind"), json!(resource.kind()));
     document.insert(String::from("description"), json!(common.description()));
+    document.insert(String::from("depends_on"), json!(common.depends_on()));
     document.insert(String::from("spec"), spec);
     Value::Object(document)
 }

@@ -17,8 +17,15 @@ impl PythonAssert {
                     .hint("`file` is relative to Clockwork's working directory")
             }
             Broken::Unreadable { message, .. } => {
-                let error = CheckError::unobservable(format!("cannot read {shown}: {}", place::one_line(message, 200)));
-                if self.file.exists() { self.grant(error, None, Some(&self.file.to_string_lossy())) } else { error }
+                let error = CheckError::unobservable(format!(
+                    "cannot read {shown}: {}",
+                    place::one_line(message, 200)
+                ));
+                if self.file.exists() {
+                    self.grant(error, None, Some(&self.file.to_string_lossy()))
+                } else {
+                    error
+                }
             }
             Broken::Syntax { message, file, line, column, source } => {
                 let mut at = place::file(file);
@@ -46,7 +53,8 @@ impl PythonAssert {
     }
 
     fn not_imported(&self, shown: &str, raised: &Raised, seen: &PythonFile) -> CheckError {
-        let at = raised.frames.last().map(|frame| format!(" (at {})", place::line(frame))).unwrap_or_default();
+        let at =
+            raised.frames.last().map(|frame| format!(" (at {})", place::line(frame))).unwrap_or_default();
         if raised.r#type == "ModuleNotFoundError"
             && let Some(module) = &raised.module
         {

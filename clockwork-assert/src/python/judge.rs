@@ -36,7 +36,8 @@ impl PythonAssert {
             Ending::Ended { how, signal, at } => Err(self.ended(how, *signal, at.as_ref())),
             Ending::Hung { ran, at } => {
                 let at = at.as_ref().map(|frame| format!(" (it stood at {})", place::line(frame)));
-                let message = format!("did not end in time: it ran for {}{}", about(*ran), at.unwrap_or_default());
+                let message =
+                    format!("did not end in time: it ran for {}{}", about(*ran), at.unwrap_or_default());
                 Err(CheckError::timed_out(Fault::Observer, message)
                     .hint("it and all that it had started were ended; raise `timeout` if it needs longer"))
             }
@@ -73,7 +74,8 @@ impl PythonAssert {
                     }
                 };
                 let file = quote(&self.file.to_string_lossy());
-                Err(CheckError::unobservable(format!("there is no function {} in {file}", quote(function))).hint(near))
+                Err(CheckError::unobservable(format!("there is no function {} in {file}", quote(function)))
+                    .hint(near))
             }
             Told::NotCallable { r#type } => Err(CheckError::unobservable(format!(
                 "{} in {} is no function: it is of type {}",
@@ -95,16 +97,17 @@ impl PythonAssert {
                 ))
                 .hint(hint))
             }
-            Told::Large { size } => Err(CheckError::unobservable(format!(
-                "what it returned is too large to keep: {size} bytes"
-            ))
-            .hint("return what tells why, and not all that was seen")),
+            Told::Large { size } => {
+                Err(CheckError::unobservable(format!("what it returned is too large to keep: {size} bytes"))
+                    .hint("return what tells why, and not all that was seen"))
+            }
             _ => Err(CheckError::unobservable("ended in a way that is not known here")),
         }
     }
 
     fn raised(&self, raised: &Raised, file: &PythonFile) -> CheckError {
-        let at = raised.frames.last().map(|frame| format!(" (at {})", place::line(frame))).unwrap_or_default();
+        let at =
+            raised.frames.last().map(|frame| format!(" (at {})", place::line(frame))).unwrap_or_default();
         let error = match (&raised.module, raised.r#type.as_str()) {
             (Some(module), "ModuleNotFoundError") => self.without_module(module, &at, file),
             (_, "MemoryError") => CheckError::unobservable(format!("ran out of memory{at}"))
@@ -125,7 +128,9 @@ impl PythonAssert {
         let at = at.map(|frame| format!(" (at {})", place::line(frame))).unwrap_or_default();
         let error = CheckError::unobservable(format!("{how}{at}"));
         match signal {
-            Some(SIGKILL) => error.hint("perhaps for want of memory; `sandbox.memory` says how much it may use").retryable(),
+            Some(SIGKILL) => error
+                .hint("perhaps for want of memory; `sandbox.memory` says how much it may use")
+                .retryable(),
             Some(SIGXCPU) => error.hint("`sandbox.cpu` says how long it may compute"),
             Some(SIGXFSZ) => error.hint("`sandbox.file_size` says how large a file may become"),
             Some(_) => error.retryable(),
@@ -142,10 +147,13 @@ impl PythonAssert {
             && Path::new(path).exists()
         {
             let path = place::one_line(path, 300);
-            return error.hint(format!("if the sandbox keeps it from that, grant it: `sandbox: {{ read: [{path}] }}`"));
+            return error.hint(format!(
+                "if the sandbox keeps it from that, grant it: `sandbox: {{ read: [{path}] }}`"
+            ));
         }
         // Not permitted, refused, unreachable, no address: what programs get who have no network.
-        let of_network = matches!(errno, Some(-5..=-1 | 1 | 13 | 97 | 99 | 101 | 111 | 113)) && path.is_none();
+        let of_network =
+            matches!(errno, Some(-5..=-1 | 1 | 13 | 97 | 99 | 101 | 111 | 113)) && path.is_none();
         match self.sandbox.network_access() {
             NetworkAccess::None if of_network => error
                 .hint("the sandbox lets it reach no network: grant it with `sandbox: { network: loopback }`, or `all`"),
@@ -172,7 +180,12 @@ impl PythonAssert {
         verdict
     }
 
-    pub(super) fn with_details(&self, mut error: CheckError, printed: &Printed, file: &PythonFile) -> CheckError {
+    pub(super) fn with_details(
+        &self,
+        mut error: CheckError,
+        printed: &Printed,
+        file: &PythonFile,
+    ) -> CheckError {
         for (name, value) in evidence(printed, file) {
             error = error.detail(name, value);
         }
@@ -184,7 +197,8 @@ fn evidence(printed: &Printed, file: &PythonFile) -> Vec<(&'static str, Value)> 
     let mut evidence = vec![("python", Value::from(file.version()))];
     if printed.total > 0 {
         let text = printed.text();
-        let output = if printed.is_whole() { text } else { format!("{text}… ({} bytes in all)", printed.total) };
+        let output =
+            if printed.is_whole() { text } else { format!("{text}… ({} bytes in all)", printed.total) };
         evidence.push(("output", bounded(output, PRINTED).into()));
     }
     evidence.extend(file.enforcement().map(|enforcement| ("sandbox", enforcement.details())));
@@ -212,8 +226,12 @@ fn said(printed: &Printed) -> Option<String> {
 fn returned(returned: &Returned) -> Result<Verdict, CheckError> {
     match returned {
         Returned::Bool { value } => Ok(Verdict::of(*value, if *value { "" } else { "returned False" })),
-        Returned::Pair { value: false, message } if message.is_empty() => Ok(Verdict::failed("returned False")),
-        Returned::Pair { value, message } => Ok(Verdict::of(*value, "").message(bounded(message.clone(), MESSAGE))),
+        Returned::Pair { value: false, message } if message.is_empty() => {
+            Ok(Verdict::failed("returned False"))
+        }
+        Returned::Pair { value, message } => {
+            Ok(Verdict::of(*value, "").message(bounded(message.clone(), MESSAGE)))
+        }
         Returned::None { can_fail: true } => Ok(Verdict::passed()),
         Returned::None { can_fail: false } => Err(CheckError::unobservable(
             "returned None, and nothing in it could have failed: no `assert`, nothing raised, nothing called",
@@ -236,7 +254,8 @@ fn returned(returned: &Returned) -> Result<Verdict, CheckError> {
                 "numpy.bool_" | "numpy.bool" => "make a bool of it: `return bool(…)`",
                 _ => "return True or False, (bool, message), a dict with `passed`, or None behind assertions",
             };
-            Err(CheckError::unobservable(format!("returned {shown} of type {kind}, which is no verdict")).hint(hint))
+            Err(CheckError::unobservable(format!("returned {shown} of type {kind}, which is no verdict"))
+                .hint(hint))
         }
         _ => Err(CheckError::unobservable("returned what is not known here")),
     }
@@ -257,7 +276,9 @@ fn dict(
             });
             let hint = match meant {
                 Some(meant) => format!("did you mean `passed` by `{}`?", place::one_line(meant, 50)),
-                None => String::from("`passed` is True or False; `message`, `expected`, `actual` and details may follow"),
+                None => String::from(
+                    "`passed` is True or False; `message`, `expected`, `actual` and details may follow",
+                ),
             };
             return Err(CheckError::unobservable("returned a dict without `passed`").hint(hint));
         }
@@ -267,7 +288,8 @@ fn dict(
         Some(Value::String(message)) => bounded(message, MESSAGE),
         Some(_) => return Err(wrong("message", "str")),
     };
-    let message = if message.is_empty() && !passed { String::from("returned `passed`: False") } else { message };
+    let message =
+        if message.is_empty() && !passed { String::from("returned `passed`: False") } else { message };
     let mut verdict = Verdict::of(passed, "").message(message);
     let text = |value: Value| match value {
         Value::String(text) => bounded(text, MESSAGE),

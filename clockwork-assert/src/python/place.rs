@@ -7,7 +7,8 @@ use clockwork_drivers::python::Frame;
 
 /// A file as its user would name it: relative to the working directory, where it lies beneath that.
 pub(super) fn file(path: &str) -> String {
-    let relative = env::current_dir().ok().and_then(|cwd| Path::new(path).strip_prefix(cwd).ok().map(Path::to_path_buf));
+    let relative =
+        env::current_dir().ok().and_then(|cwd| Path::new(path).strip_prefix(cwd).ok().map(Path::to_path_buf));
     let path = relative.map_or_else(|| path.to_owned(), |relative| relative.to_string_lossy().into_owned());
     bounded(path.replace(|c: char| c.is_control(), "?"), 300)
 }

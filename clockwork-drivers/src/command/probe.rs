@@ -2,14 +2,17 @@
 
 use std::{path::PathBuf, process::ExitStatus, time::Duration};
 
-use clockwork_core::{CheckError, Context, Probe, Secret, SecretString, text::quote};
+use clockwork_core::{CheckError, Context, Fault, Probe, Secret, SecretString, text::quote};
 use tokio::{io::AsyncWriteExt, process::ChildStdin, time::timeout};
 
 use super::output::Output;
-use crate::sandbox::{Enforcement, Exceeded, Launch, Running, Sandbox, start};
+use crate::sandbox::{Denied, Enforcement, Exceeded, Launch, NetworkAccess, Running, Sandbox, start};
 
 /// How much of each output is kept, in bytes.
 pub const OUTPUT_LIMIT: usize = 1 << 20;
+
+/// How much of the end of what it says is looked at for why it failed, in bytes.
+const SAID: usize = 4096;
 
 /// How long what a command left behind may go on writing once it has ended itself.
 const GRACE: Duration = Duration::from_millis(250);
@@ -33,6 +36,8 @@ pub struct CommandProbe {
     pub stdin: Option<String>,
     /// What it may do.
     pub sandbox: Sandbox,
+    /// Whether it is itself a check, and not what is checked: then its silence is ours.
+    pub checks: bool,
 }
 
 /// How a command ended, and what it wrote.
@@ -50,6 +55,10 @@ pub struct CommandRun {
     pub enforcement: Option<Enforcement>,
     /// Which limits of its sandbox it ran into.
     pub exceeded: Exceeded,
+    /// What it is about and could not see in its sandbox: nothing follows from how it ended.
+    pub blind: Option<Denied>,
+    /// If it failed: what of its sandbox that seems to come from, and which grant helps.
+    pub suspicion: Option<String>,
 }
 
 /// How a command ended.
@@ -81,6 +90,9 @@ impl Probe for CommandProbe {
         if run.left_behind {
             running.end_all();
         }
+        let said = [&run.stderr, &run.stdout].map(|output| output.end(SAID));
+        run.blind = running.blind(&self.command);
+        run.suspicion = running.suspicion(&said.join("\n"));
         let remains = running.end();
         run.left_behind |= remains.left_behind;
         run.exceeded = remains.exceeded;
@@ -92,6 +104,15 @@ impl Probe for CommandProbe {
 
     fn describe(&self) -> String {
         format!("running {}", quote(self.command.first().map(String::as_str).unwrap_or_default()))
+    }
+
+    fn silence(&self) -> Fault {
+        if self.checks { Fault::Observer } else { Fault::Target }
+    }
+
+    /// What is granted a container's network runs in it.
+    fn looks_inside(&self) -> bool {
+        self.sandbox.network_access() == NetworkAccess::At
     }
 
     fn weight(seen: &CommandRun) -> usize {
@@ -134,6 +155,8 @@ async fn ended(
         left_behind,
         enforcement: running.enforcement.clone(),
         exceeded: Exceeded::default(),
+        blind: None,
+        suspicion: None,
     })
 }
 

@@ -71,7 +71,10 @@ impl Reader {
     pub(super) fn pair() -> io::Result<(Self, OwnedFd)> {
         let (ours, theirs) = io::pipe()?;
         let pipe = pipe::Receiver::from_owned_fd(ours.into())?;
-        Ok((Self { pipe, over: false, printed: Printed { whole: true, ..Printed::default() } }, theirs.into()))
+        Ok((
+            Self { pipe, over: false, printed: Printed { whole: true, ..Printed::default() } },
+            theirs.into(),
+        ))
     }
 
     /// Reads on for ever: for a `select`, beside what ends.

@@ -146,11 +146,12 @@ impl WorkerProbe {
             socket: Some(Arc::new(theirs)),
             ..Launch::default()
         };
-        let mut running = start(&launch, &self.key.sandbox.for_many(&readable), cx).await.map_err(|error| {
-            // That the user's interpreter is missing says nothing about what is to be checked.
-            let told = CheckError::unobservable(error.to_string());
-            told.hint("`python` names the interpreter: `python: .venv/bin/python`")
-        })?;
+        let mut running =
+            start(&launch, &self.key.sandbox.for_many(&readable), cx).await.map_err(|error| {
+                // That the user's interpreter is missing says nothing about what is to be checked.
+                let told = CheckError::unobservable(error.to_string());
+                told.hint("`python` names the interpreter: `python: .venv/bin/python`")
+            })?;
         drop(launch); // with their end of the socket
         cx.phase(Phase::ours(format!("waiting for {} to start", quote(&self.key.python))));
         let mut words = Vec::new();

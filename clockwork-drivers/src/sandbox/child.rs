@@ -21,10 +21,10 @@ use nix::{
     sched::{CloneFlags, unshare},
     sys::{
         resource::{Resource, setrlimit},
-        signal::{SigSet, SigmaskHow, Signal, kill, sigprocmask},
+        signal::{Signal, kill},
         wait::{WaitPidFlag, WaitStatus, waitpid},
     },
-    unistd::{ForkResult, Pid, chdir, getpid, pipe2, setsid},
+    unistd::{ForkResult, Pid, chdir, execve, getpid, pipe2, setsid},
 };
 use rustix::{
     stdio::{dup2_stdin, dup2_stdout, stdin, stdout},
@@ -34,7 +34,7 @@ use seccompiler::BpfProgram;
 
 use super::{
     files::{self, May},
-    fork::{close_from, die_with, exit, fork},
+    fork::{close_from, close_on_exec_from, default_signals, die_with, exit, fork},
     lent::Lend,
     report::{Report, Stage, Told},
     view::{Failed, View},
@@ -69,9 +69,12 @@ pub(super) struct Plan {
     pub(super) doors: Vec<File>,
     pub(super) cwd: CString,
     pub(super) required: bool,
+    pub(super) program: CString,
+    pub(super) arguments: Vec<CString>,
+    pub(super) environment: Vec<CString>,
 }
 
-/// Returns in the process that is to become the program, and in any process in which something went wrong.
+/// Returns only in a process in which something went wrong.
 /// It tells through `pipe` what it does.
 pub(super) fn enter(plan: &Plan, pipe: BorrowedFd<'_>) -> io::Result<()> {
     let mut report = Report::new(pipe);
@@ -101,8 +104,11 @@ pub(super) fn enter(plan: &Plan, pipe: BorrowedFd<'_>) -> io::Result<()> {
         ForkResult::Child => {}
     }
     drop(told);
+    close_on_exec_from(3);
     confine(plan, &mut report)?;
-    Ok(())
+    // Not by what searches for it, which has a shell run what the kernel cannot.
+    let Err(errno) = execve(&plan.program, &plan.arguments, &plan.environment);
+    Err(errno.into())
 }
 
 /// Enters namespaces of its own, as far as this machine allows.
@@ -292,6 +298,7 @@ fn keep(input: OwnedFd, output: BorrowedFd<'_>) {
         exit(1);
     }
     close_from(2);
+    default_signals();
 }
 
 fn end_like(status: i32, left: bool) -> ! {
@@ -302,7 +309,6 @@ fn end_like(status: i32, left: bool) -> ! {
     }
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
     if let Ok(signal) = Signal::try_from(signal) {
-        let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
         let _ = kill(getpid(), signal);
     }
     exit(128 + signal)

@@ -12,6 +12,7 @@ use std::io;
 use nix::{
     errno::Errno,
     libc,
+    sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction, sigprocmask},
     unistd::{ForkResult, Pid},
 };
 use tokio::process::Command;
@@ -60,6 +61,25 @@ pub(super) fn close_from(first: i32) {
     }
 }
 
+/// Has all descriptors from `first` on closed when this process becomes another program, also those that Clockwork was
+/// itself given by whoever started it.
+#[expect(unsafe_code, reason = "no crate offers close_range")]
+pub(super) fn close_on_exec_from(first: i32) {
+    // SAFETY: it changes nothing for this program.
+    let marked =
+        unsafe { libc::syscall(libc::SYS_close_range, first, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    if marked != 0 {
+        // A kernel from before 5.11.
+        for descriptor in std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten() {
+            let descriptor = descriptor.file_name().to_str().and_then(|name| name.parse().ok());
+            if let Some(descriptor) = descriptor.filter(|descriptor| *descriptor >= first) {
+                // SAFETY: as above.
+                unsafe { libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) };
+            }
+        }
+    }
+}
+
 /// Has the kernel end this process with its parent; `parent` is who that has to be.
 pub(super) fn die_with(parent: Option<Pid>) -> nix::Result<()> {
     nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
@@ -68,4 +88,15 @@ pub(super) fn die_with(parent: Option<Pid>) -> nix::Result<()> {
         Some(parent) if nix::unistd::getppid() != parent => Err(Errno::ESRCH),
         _ => Ok(()),
     }
+}
+
+/// Has every signal do what it does by itself: what the program has arranged for them is not for this process.
+#[expect(unsafe_code, reason = "to set what a signal does can break what others rely on")]
+pub(super) fn default_signals() {
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    for signal in Signal::iterator() {
+        // SAFETY: nothing of the program, which could rely on its handlers, runs in this process.
+        let _ = unsafe { sigaction(signal, &default) }; // two cannot be set
+    }
+    let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None);
 }

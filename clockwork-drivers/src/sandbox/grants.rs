@@ -89,9 +89,7 @@ impl Host {
 
     /// Whether this is too much to be granted unasked.
     fn is_shared(&self, path: &Path) -> bool {
-        SHARED.iter().any(|shared| path == Path::new(shared))
-            || path.parent() == Some(Path::new("/home"))
-            || self.homes.iter().any(|home| home.starts_with(path))
+        is_shared(path) || self.homes.iter().any(|home| home.starts_with(path))
     }
 
     /// The programs of this directory, and what they need of the installation that it belongs to.
@@ -120,7 +118,7 @@ impl Host {
             let _ = seen.show(cwd, false); // it is told elsewhere if it is missing
         }
         let name = launch.command.first().map(String::as_str).unwrap_or_default();
-        if let Some(program) = self.find(name, cwd) {
+        if let Some(program) = self.find(name, launch, cwd) {
             self.program(&program, &mut seen);
         }
         for path in &launch.readable {
@@ -160,15 +158,17 @@ impl Host {
         Ok(seen)
     }
 
-    /// Where a program of this name lies.
-    pub(super) fn find(&self, name: &str, cwd: &Path) -> Option<PathBuf> {
+    /// Where the program lies. A name is looked for in the directories of the PATH that it is given.
+    pub(super) fn find(&self, name: &str, launch: &Launch, cwd: &Path) -> Option<PathBuf> {
         if name.contains('/') {
             return Some(cwd.join(name));
         }
         let runs = |path: &PathBuf| {
             fs::metadata(path).is_ok_and(|seen| seen.is_file() && seen.permissions().mode() & 0o111 != 0)
         };
-        self.path.iter().map(|directory| directory.join(name)).find(runs)
+        let given = launch.env.iter().find(|(variable, _)| variable == "PATH");
+        let given = given.map(|(_, path)| std::env::split_paths(path).collect::<Vec<_>>());
+        given.as_ref().unwrap_or(&self.path).iter().map(|directory| cwd.join(directory).join(name)).find(runs)
     }
 
     /// A program or a script: its directory, and that of the file that it is a link to.
@@ -181,6 +181,11 @@ impl Host {
             }
         }
     }
+}
+
+/// Whether this belongs to many, or to somebody as a whole.
+pub(super) fn is_shared(path: &Path) -> bool {
+    SHARED.iter().any(|shared| path == Path::new(shared)) || path.parent() == Some(Path::new("/home"))
 }
 
 /// What of `directory` not everybody may read.
@@ -217,6 +222,35 @@ impl Seen {
     /// Whether what is at this path may be written to; `None` where it is not shown.
     pub(super) fn access(&self, path: &Path) -> Option<bool> {
         path.ancestors().find_map(|above| self.shown.get(above).copied())
+    }
+
+    /// Whether what is at this path, which may hold links, is seen.
+    pub(super) fn shows(&self, path: &Path) -> bool {
+        self.access_of(path).is_some()
+    }
+
+    /// The same as [`Seen::access`], of a path that may hold links.
+    pub(super) fn access_of(&self, path: &Path) -> Option<bool> {
+        let real = match (fs::canonicalize(path), path.parent(), path.file_name()) {
+            (Ok(real), ..) => real,
+            (Err(_), Some(above), Some(name)) => fs::canonicalize(above).ok()?.join(name),
+            _ => return None,
+        };
+        let hidden = self.hidden.iter().any(|(hidden, but)| {
+            real.starts_with(hidden) && !but.iter().any(|shown| real.starts_with(shown))
+        });
+        self.access(&real).filter(|_| !hidden)
+    }
+
+    /// The interpreter of a script, if it is there and not seen.
+    pub(super) fn unseen_interpreter(&self, script: &Path) -> Option<PathBuf> {
+        let mut first = [0; 256];
+        let mut file = fs::File::open(script).ok()?;
+        let length = io::Read::read(&mut file, &mut first).ok()?;
+        let line = first[..length].split(|byte| *byte == b'\n').next()?.strip_prefix(b"#!")?;
+        let line = std::str::from_utf8(line).ok()?;
+        let interpreter = PathBuf::from(line.split_ascii_whitespace().next()?);
+        (interpreter.exists() && !self.shows(&interpreter)).then_some(interpreter)
     }
 
     /// This path, or those parts of it that are not hidden.

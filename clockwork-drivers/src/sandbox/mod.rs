@@ -15,6 +15,7 @@
 
 mod child;
 mod control;
+mod diagnosis;
 mod environment;
 mod files;
 mod filter;
@@ -31,5 +32,6 @@ mod view;
 mod workshop;
 
 pub use control::Exceeded;
-pub use spec::{NetworkAccess, Sandbox};
+pub use diagnosis::Denied;
+pub use spec::{Limits, NetworkAccess, Sandbox};
 pub use start::{Enforcement, Launch, Remains, Running, start};

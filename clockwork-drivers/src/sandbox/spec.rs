@@ -88,6 +88,22 @@ impl Default for Grants {
     }
 }
 
+/// The limits of a [`Sandbox`], for messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// How much memory it may use.
+    pub memory: ByteSize,
+    /// How much time each of its processes may compute.
+    pub cpu: Duration,
+    /// How many processes and threads it may have at one time.
+    pub processes: u32,
+    /// How many files one of its processes may have open.
+    pub open_files: u32,
+    /// How large a file it writes may become.
+    pub file_size: ByteSize,
+}
+
 /// What a program in a sandbox reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -145,6 +161,12 @@ impl Sandbox {
     /// What is reached.
     pub fn network_access(&self) -> NetworkAccess {
         if self.off { NetworkAccess::All } else { self.grants.network }
+    }
+
+    /// Its limits; `None` where there is no sandbox.
+    pub fn limits(&self) -> Option<Limits> {
+        let Grants { memory, cpu, processes, open_files, file_size, .. } = self.grants;
+        (!self.off).then_some(Limits { memory, cpu, processes, open_files, file_size })
     }
 
     /// What this machine cannot enforce makes the result `errored`, instead of standing in the evidence.

@@ -1,6 +1,7 @@
 //! [`start`]: from what is to run and what it may do to a running program.
 
 use std::{
+    ffi::OsString,
     io,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
@@ -18,11 +19,12 @@ use tokio::{
 
 use super::{
     control::{Exceeded, Groups},
+    diagnosis::{self, Denied},
     environment::environment,
     grants::Seen,
     lent::Lent,
     refusal::refusal,
-    spec::{NetworkAccess, Sandbox},
+    spec::{Grants, NetworkAccess, Sandbox},
     tree::{MARK, Tree, new_mark},
     workshop::{Job, Made, NotMade, Workers, left},
 };
@@ -113,6 +115,7 @@ struct Confined {
     groups: Option<Groups>,
     _lent: Option<Lent>,
     seen: Seen,
+    grants: Grants,
     jobs: mpsc::Sender<Job>,
 }
 
@@ -123,6 +126,17 @@ impl Running {
     /// The operating system's.
     pub async fn wait(&mut self) -> io::Result<ExitStatus> {
         self.child.wait().await
+    }
+
+    /// What a command like this is about and cannot see in its sandbox: nothing follows from what it says.
+    pub fn blind(&self, command: &[String]) -> Option<Denied> {
+        diagnosis::blind(command, &self.confined.as_ref()?.seen)
+    }
+
+    /// For a program that failed: what of its sandbox that seems to come from, by what it said, and which grant helps.
+    pub fn suspicion(&self, said: &str) -> Option<String> {
+        let confined = self.confined.as_ref()?;
+        diagnosis::suspicion(said, &confined.grants, &confined.seen)
     }
 
     /// Ends what it left behind, once it has ended by itself, and says what that was.
@@ -167,28 +181,47 @@ pub async fn start(launch: &Launch, sandbox: &Sandbox, cx: &Context) -> Result<R
     let mut command = Command::new(path.as_deref().unwrap_or(Path::new(name)));
     command.args(launch.command.iter().skip(1)).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.stdin(launch.input()?);
-    if !sandbox.is_off() {
-        command.env_clear().envs(environment(&sandbox.grants.env)).env("TMPDIR", "/tmp");
-    }
-    command.envs(launch.env.iter().map(|(name, value)| (name, value)));
-    command.envs(launch.secrets.iter().map(|(name, value)| (name, value.expose_secret())));
-    command.env(MARK, &mark).kill_on_drop(true);
+    command.kill_on_drop(true);
+    let given = launch.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let secrets = launch.secrets.iter().map(|(name, value)| (name.as_str(), value.expose_secret()));
+    let given = given.chain(secrets).chain([(MARK, mark.as_str())]);
     if let Some(cwd) = &launch.cwd {
         command.current_dir(cwd);
     }
     let refused = |error| refusal(name, path.as_ref(), launch.cwd.as_deref(), error);
     if sandbox.is_off() {
-        let child = command.process_group(0).spawn().map_err(refused)?;
+        let child = command.envs(given).process_group(0).spawn().map_err(refused)?;
         return Ok(Running::new(child, &mark, None, None));
     }
-    let (made, jobs) = confined(command, launch, sandbox, cx).await?;
+    let environment = environment(&sandbox.grants.env, given);
+    let (made, jobs) = confined(command, environment, launch, sandbox, cx).await?;
     let made = made.map_err(|error| match error {
         NotMade::Other(error) => error,
-        NotMade::NotRun(error, _) => refused(error),
+        NotMade::NotRun(error, seen) => {
+            let interpreter = seen.and_then(|seen| seen.unseen_interpreter(path.as_deref()?));
+            match interpreter {
+                Some(interpreter) => CheckError::unobservable(format!(
+                    "cannot run {}: the sandbox does not show it {}, which its first line names",
+                    quote(name),
+                    quote(&interpreter.to_string_lossy())
+                ))
+                .hint(format!(
+                    "`sandbox: {{ read: [{}] }}` grants it",
+                    quote(&interpreter.to_string_lossy())
+                )),
+                None => refused(error),
+            }
+        }
     })?;
     let enforcement = enforcement(&made);
-    let confined =
-        Confined { report: made.report, groups: made.groups, _lent: made.lent, seen: made.seen, jobs };
+    let confined = Confined {
+        report: made.report,
+        groups: made.groups,
+        _lent: made.lent,
+        seen: made.seen,
+        grants: sandbox.grants.clone(),
+        jobs,
+    };
     Ok(Running::new(made.child, &mark, Some(enforcement), Some(confined)))
 }
 
@@ -207,6 +240,7 @@ impl Running {
 /// Has it made on the run's thread for that.
 async fn confined(
     command: Command,
+    environment: Vec<OsString>,
     launch: &Launch,
     sandbox: &Sandbox,
     cx: &Context,
@@ -222,7 +256,7 @@ async fn confined(
     let (launch, grants, runtime) = (launch.clone(), sandbox.grants.clone(), Handle::current());
     let job: Job = Box::new(move |workshop| {
         let _runtime = runtime.enter();
-        let made = workshop.start(command, &launch, &grants, &cwd, network);
+        let made = workshop.start(command, &environment, &launch, &grants, &cwd, network);
         drop(answer.send(made)); // nobody waits any more: it ends
     });
     jobs.send(job).map_err(|_| gone())?;

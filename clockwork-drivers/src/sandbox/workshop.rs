@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    ffi::CString,
+    ffi::{CString, OsString},
     fs::File,
     io,
     os::{
@@ -111,11 +111,16 @@ impl Workshop {
     pub(super) fn start(
         &mut self,
         mut command: Command,
+        environment: &[OsString],
         launch: &Launch,
         grants: &Grants,
         cwd: &Path,
         network: Option<Arc<File>>,
     ) -> Result<Made, NotMade> {
+        let name = launch.command.first().map(String::as_str).unwrap_or_default();
+        let Some(program) = self.host.find(name, launch, cwd) else {
+            return Err(NotMade::NotRun(Errno::ENOENT.into(), None));
+        };
         let seen = self.host.shows(launch, grants, cwd)?;
         let groups = self.hierarchy.make(grants.memory.0, grants.processes);
         let (lend, mut lent) = match grants.network {
@@ -151,6 +156,9 @@ impl Workshop {
                 .collect(),
             cwd: path(cwd)?,
             required: grants.required,
+            program: path(&program)?,
+            arguments: words(launch.command.iter().map(String::as_bytes))?,
+            environment: words(environment.iter().map(|variable| variable.as_bytes()))?,
         });
         let planned = Arc::clone(&plan);
         before_exec(&mut command, move || enter(&planned, told.as_fd()));
@@ -205,6 +213,14 @@ impl Workshop {
         setns(own, CloneFlags::CLONE_NEWNET)?;
         started
     }
+}
+
+/// For the kernel.
+fn words<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<Vec<CString>, CheckError> {
+    let words = words.map(CString::new).collect::<Result<_, _>>();
+    words.map_err(|_| {
+        CheckError::unobservable("cannot run it: an argument or a variable holds a NUL character")
+    })
 }
 
 /// The first that is told, or the last that was told before it ended.

@@ -87,7 +87,8 @@ async fn a_file_or_an_interpreter_that_is_not_there_says_so() {
         "cannot read \"folder.py\": Is a directory".to_owned(),
         format!("there is no program \"no-such-python\" in the directories of PATH{hint}"),
         format!("there is no program \"missing\"{hint}"),
-        "\"hello\" did not start as an interpreter of Python (exit status: 3): it said \"hello\\nout\"".to_owned(),
+        "\"hello\" did not start as an interpreter of Python (exit status: 3): it said \"hello\\nout\""
+            .to_owned(),
         format!("cannot run \"plain\": it is not executable; `chmod +x` makes it so{hint}"),
         "\"true\" did not start as an interpreter of Python (exit status: 0): it said nothing".to_owned(),
     ]) {

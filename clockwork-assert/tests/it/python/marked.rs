@@ -48,13 +48,16 @@ async fn a_resource_gets_those_that_are_marked_for_it_or_for_any() {
     assert_eq!(told(&results[2], Outcome::Failed), "API is down");
     assert_eq!(told(&results[3], Outcome::Failed), "1 of 4 failed: answers failed: API is down");
     let details = results[3].details();
-    let names: Vec<_> = details["checks"].as_array().unwrap().iter().map(|check| &check["function"]).collect();
+    let names: Vec<_> =
+        details["checks"].as_array().unwrap().iter().map(|check| &check["function"]).collect();
     assert_eq!(names, ["serves", "answers", "any_of_them", "any_other"]);
 }
 
 #[tokio::test]
 async fn nothing_marked_is_no_pass() {
-    let checks = Checks::new("from clockwork import assertion\n@assertion(resource='web')\ndef check(web): return True\n");
+    let checks = Checks::new(
+        "from clockwork import assertion\n@assertion(resource='web')\ndef check(web): return True\n",
+    );
     checks.add("none.py", "def check(): return True\n");
     checks.add("wrong.py", "from clockwork import assertion\n@assertion('web')\ndef check(): return True\n");
     let project = Project::new("python")
@@ -77,7 +80,11 @@ async fn nothing_marked_is_no_pass() {
         "no function in \"none.py\" is marked as a check; mark them with `@assertion` (`from clockwork import assertion`), or \
          name one with `function`"
     );
-    assert!(said[3].contains("@assertion marks a function: write @assertion, or @assertion(resource="), "{}", said[3]);
+    assert!(
+        said[3].contains("@assertion marks a function: write @assertion, or @assertion(resource="),
+        "{}",
+        said[3]
+    );
 }
 
 #[tokio::test]
@@ -87,5 +94,7 @@ async fn one_that_cannot_be_judged_makes_the_whole_errored() {
     );
     let result = check(PythonAssert::marked(checks.file())).await;
     let message = told(&result, Outcome::Errored);
-    assert!(message.starts_with("2 of 2 did not pass: fails failed: returned False; raises errored: raised KeyError: 'x'"));
+    assert!(message.starts_with(
+        "2 of 2 did not pass: fails failed: returned False; raises errored: raised KeyError: 'x'"
+    ));
 }

@@ -8,11 +8,7 @@ mod returns;
 mod sandbox;
 mod versions;
 
-use std::{
-    fs,
-    path::PathBuf,
-    sync::Arc,
-};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use clockwork_assert::PythonAssert;
 use clockwork_core::{AssertionExt, CheckResult, IntoAssertion, Outcome, Project};
@@ -74,7 +70,9 @@ impl Checks {
             for (result, (verdict, expected)) in results.iter().zip(expected) {
                 let message = told(result, verdict).replace(&format!("{}/", path.display()), "");
                 match expected.strip_suffix('…') {
-                    Some(begins) => assert!(message.starts_with(begins), "{}: {message}\n{begins}", result.label),
+                    Some(begins) => {
+                        assert!(message.starts_with(begins), "{}: {message}\n{begins}", result.label)
+                    }
                     None => assert_eq!(message, expected, "{}", result.label),
                 }
             }

@@ -36,7 +36,9 @@ def anything(*all, **named): return len(all) == 1, str(len(all))
     );
     let path = checks.add("settings.conf", "a = 1\n");
     crate::run::output("chmod", &["640", path.to_str().unwrap()]);
-    let file = FileResource::new("settings", path.to_str().unwrap()).description("what it runs with").mode("0640".parse().unwrap());
+    let file = FileResource::new("settings", path.to_str().unwrap())
+        .description("what it runs with")
+        .mode("0640".parse().unwrap());
     let looks = checks.check("looks").arg("limit", 3).arg("nested", json!({ "a": { "b": [1, null, "x"] } }));
     let file = ["observes", "misspells", "no_entry", "without", "anything"]
         .into_iter()

@@ -55,10 +55,12 @@ def forgot_await():
     return awaited()
 "#,
     );
-    const HINT: &str = "return True or False, (bool, message), a dict with `passed`, or None behind assertions";
+    const HINT: &str =
+        "return True or False, (bool, message), a dict with `passed`, or None behind assertions";
     let none = "returned None, and nothing in it could have failed: no `assert`, nothing raised, nothing called; return True or \
                 False, or assert something";
-    let other = |shown: &str| -> &'static str { format!("returned {shown}, which is no verdict; {HINT}").leak() };
+    let other =
+        |shown: &str| -> &'static str { format!("returned {shown}, which is no verdict; {HINT}").leak() };
     checks
         .expect([
             (checks.check("true"), Passed, ""),

@@ -26,9 +26,9 @@ async fn enforced() -> bool {
 
 /// Each of these, in one run; what passes has to pass, and what does not has to begin so.
 async fn expect(table: Vec<(PythonAssert, Option<&str>)>) {
-    let project = table.iter().fold(Project::new("python"), |project, (check, _)| {
-        project.assert(check.clone().timeout(MINUTE))
-    });
+    let project = table
+        .iter()
+        .fold(Project::new("python"), |project, (check, _)| project.assert(check.clone().timeout(MINUTE)));
     for (result, (check, refused)) in run(project).await.iter().zip(table) {
         match refused {
             None => drop(told(result, Outcome::Passed)),
@@ -171,7 +171,10 @@ def bombs():
         (checks.free("allocates"), None),
         (limited("computes", Sandbox::new().cpu(Duration::from_secs(1))), Some("was killed by SIGXCPU (at ")),
         (limited("fine", Sandbox::new().cpu(Duration::from_secs(1))), None),
-        (limited("floods_disk", Sandbox::new().file_size(ByteSize(10 << 20))), Some("raised OSError: [Errno 2")),
+        (
+            limited("floods_disk", Sandbox::new().file_size(ByteSize(10 << 20))),
+            Some("raised OSError: [Errno 2"),
+        ),
         (limited("floods_disk", Sandbox::new().file_size(ByteSize(200 << 20))), None),
     ])
     .await;

@@ -14,7 +14,8 @@ use crate::{
 fn others() -> Vec<(PathBuf, String)> {
     let root = std::env::var_os("PYENV_ROOT").map(PathBuf::from);
     let root = root.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".pyenv")));
-    let versions = root.into_iter().flat_map(|root| fs::read_dir(root.join("versions")).into_iter().flatten());
+    let versions =
+        root.into_iter().flat_map(|root| fs::read_dir(root.join("versions")).into_iter().flatten());
     let mut found: Vec<_> = versions
         .flatten()
         .filter_map(|entry| {
@@ -78,11 +79,20 @@ async fn every_version_means_the_same() {
             at(told(&results[1], Outcome::Failed)),
             "assert response.status == 200: response.status is 503 (checks.py:10)"
         );
-        assert!(at(told(&results[2], Outcome::Errored)).starts_with("raised KeyError: 'x' (at checks.py:11 in raises"));
+        assert!(
+            at(told(&results[2], Outcome::Errored))
+                .starts_with("raised KeyError: 'x' (at checks.py:11 in raises")
+        );
         assert_eq!(told(&results[3], Outcome::Passed), "awaited");
         assert!(told(&results[4], Outcome::Errored).starts_with("returned None, and nothing"), "{version}");
-        assert!(at(told(&results[5], Outcome::Errored)).starts_with("was killed by SIGSEGV (at checks.py:16 in crashes"));
-        assert!(at(told(&results[6], Outcome::Errored)).contains("(it stood at checks.py:19 in hangs"), "{version}");
+        assert!(
+            at(told(&results[5], Outcome::Errored))
+                .starts_with("was killed by SIGSEGV (at checks.py:16 in crashes")
+        );
+        assert!(
+            at(told(&results[6], Outcome::Errored)).contains("(it stood at checks.py:19 in hangs"),
+            "{version}"
+        );
     }
 }
 

@@ -1,6 +1,6 @@
 """What a check can import from Clockwork, which is there when Clockwork runs it: nothing has to be installed."""
 
-from typing import Any, Awaitable, Callable, Dict, Optional, Tuple, TypedDict, TypeVar, Union, overload
+from typing import Any, Awaitable, Callable, Dict, List, Optional, Tuple, TypedDict, TypeVar, Union, overload
 
 class _Passed(TypedDict):
     passed: bool
@@ -27,6 +27,7 @@ class Resource(Namespace):
     name: str
     kind: str
     description: Optional[str]
+    depends_on: List[str]
     # The fields of its kind, as the manifest has them.
     spec: Namespace
     # What is there, looked at when it is asked for; `None` where there is nothing.
