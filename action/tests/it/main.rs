@@ -12,6 +12,7 @@ mod interrupt;
 mod lock;
 mod manifest;
 mod progress;
+mod python;
 mod rust_program;
 mod streams;
 mod usage;

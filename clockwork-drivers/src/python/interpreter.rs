@@ -85,6 +85,8 @@ fn is_script(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
+
     use std::os::unix::fs::symlink;
 
     use super::*;

@@ -15,7 +15,7 @@ pub enum Told {
     /// It returned.
     Returned(Returned),
     /// It raised something.
-    Raised(Raised),
+    Raised(Box<Raised>),
     /// It asked Python to end, with this code.
     Exit {
         /// What it gave to `sys.exit`.
@@ -164,7 +164,7 @@ pub enum Broken {
         source: String,
     },
     /// It raised something.
-    Raised(Raised),
+    Raised(Box<Raised>),
     /// It asked Python to end.
     Exit {
         /// What it gave to `sys.exit`.

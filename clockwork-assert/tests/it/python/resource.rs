@@ -120,7 +120,7 @@ def environment(): assert "CLOCKWORK_TEST_UNGRANTED" not in os.environ
     let report = judged(&manifest).await;
     let json = serde_json::to_string(&report).unwrap();
     assert!(!json.contains("kanarie") && !json.contains("3f9a"), "{json}");
-    assert_eq!(json.matches("[secret]").count() > 6, true, "{json}");
+    assert!(json.matches("[secret]").count() > 6, "{json}");
     let verdicts: Vec<_> = report.results.iter().map(|result| result.verdict).collect();
     assert_eq!(verdicts, [Outcome::Failed, Outcome::Errored, Outcome::Failed, Outcome::Failed]);
     let unset = checks.check("raises").arg("token", Secret::env("CLOCKWORK_TEST_NOT_SET"));
