@@ -1,7 +1,7 @@
 //! [`PythonAssert`]: a function of the user's, in Python, says that it is so.
 //!
-//! The function gets the resource that the assertion is declared on as its first argument, and `args` by their names; one
-//! without parameters gets no resource, and neither does one that is asserted at the top level. The resource is a map whose
+//! The function gets the resource that the assertion is declared on as its first argument (at the top level `None`), and
+//! `args` by their names; one without parameters, or whose first one is among `args`, gets no resource. The resource is a map whose
 //! entries are attributes, too: `resource.name`, `kind`, `description`, `depends_on`, the fields of its kind as the manifest has them
 //! (`resource.ports`, `resource["image"]`; all of them in `resource.spec`), and `resource.observation`, what its driver
 //! sees, looked at when it is asked for. Secrets are not among them: those that a check needs are granted one by one, by

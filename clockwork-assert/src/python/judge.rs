@@ -87,8 +87,7 @@ impl PythonAssert {
                 let hint = if about_resource {
                     "it is called with the resource, and with `args` by their names"
                 } else {
-                    "at the top level there is no resource: it is called with `args` alone; declare it on a resource if it \
-                     is about one"
+                    "it is called with `args` by their names; at the top level there is no resource, and the first argument is None"
                 };
                 Err(CheckError::unobservable(format!(
                     "cannot be called so: {}; it takes {}",

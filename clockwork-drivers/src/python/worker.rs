@@ -26,7 +26,7 @@ const AT_ONCE: usize = 64;
 const COMPLAINT: u64 = 4 << 10;
 
 const START: &str = include_str!("worker/start.py");
-const WORKER: &str = include_str!("worker/worker.py");
+const WORKER: &str = concat!(include_str!("worker/processes.py"), "\n\n", include_str!("worker/checks.py"));
 const AID: &str = include_str!("worker/aid.py");
 
 /// Which worker is meant.

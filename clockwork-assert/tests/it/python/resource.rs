@@ -56,6 +56,41 @@ def anything(*all, **named): return len(all) == 1, str(len(all))
 }
 
 #[tokio::test]
+async fn the_first_argument_is_the_resource_where_a_function_takes_one() {
+    let checks = Checks::new(
+        r#"
+import functools
+
+def wraps(function):
+    @functools.wraps(function)
+    def wrapper(*all, **named): return function(*all, **named)
+    return wrapper
+
+def required(file): return True, getattr(file, "name", str(file))
+def optional(file="none given"): return True, getattr(file, "name", str(file))
+def limit(limit): return limit == 3, str(limit)
+@wraps
+def wrapped(file): return True, getattr(file, "name", str(file))
+class Callable:
+    def __call__(self, *all): return True, str(len(all))
+instance = Callable()
+"#,
+    );
+    let functions = ["required", "optional", "limit", "wrapped", "instance"];
+    let check = |function: &&str| match *function {
+        "limit" => checks.check(function).arg("limit", 3),
+        _ => checks.check(function),
+    };
+    let file = FileResource::new("settings", checks.file().to_str().unwrap());
+    let file = functions.iter().map(check).fold(file, FileResource::assert);
+    let project = functions.iter().map(check).fold(Project::new("python").with(file), Project::assert);
+    let results = run(project).await;
+    let said: Vec<_> = results.iter().map(|result| told(result, Outcome::Passed)).collect();
+    assert_eq!(said[..5], ["settings", "settings", "3", "settings", "1"]);
+    assert_eq!(said[5..], ["None", "none given", "3", "None", "0"]);
+}
+
+#[tokio::test]
 async fn what_is_not_there_has_no_observation() {
     let checks = Checks::new("def gone(file): return file.observation is None\n");
     let file = FileResource::new("settings", checks.path.join("none").to_str().unwrap());

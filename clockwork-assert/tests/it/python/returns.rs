@@ -324,8 +324,8 @@ value = 3
             (
                 checks.check("takes"),
                 Errored,
-                "cannot be called so: takes() missing 1 required positional argument: 'resource'; it takes (resource, *, limit); at \
-                 the top level there is no resource: it is called with `args` alone; declare it on a resource if it is about one",
+                "cannot be called so: takes() missing 1 required keyword-only argument: 'limit'; it takes (resource, *, limit); it \
+                 is called with `args` by their names; at the top level there is no resource, and the first argument is None",
             ),
             (
                 checks.check("arguments"),
