@@ -20,6 +20,8 @@ const MESSAGE: usize = 2000;
 const PRINTED: usize = 4000;
 const SHOWN: usize = 200;
 
+/// A read-only file system.
+const EROFS: i32 = 30;
 const SIGKILL: i32 = 9;
 const SIGXCPU: i32 = 24;
 const SIGXFSZ: i32 = 25;
@@ -141,6 +143,11 @@ impl PythonAssert {
     pub(super) fn grant(&self, error: CheckError, errno: Option<i32>, path: Option<&str>) -> CheckError {
         if self.sandbox.is_off() {
             return error;
+        }
+        if let (Some(EROFS), Some(directory)) = (errno, path.and_then(|path| Path::new(path).parent())) {
+            let directory = place::one_line(&directory.to_string_lossy(), 300);
+            return error
+                .hint(format!("to have it written, grant that: `sandbox: {{ write: [{directory}] }}`"));
         }
         if let Some(path) = path
             && Path::new(path).exists()

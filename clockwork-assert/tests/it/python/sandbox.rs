@@ -93,6 +93,9 @@ def reads_own():
         told(&check(checks.free("reads_shadow")).await, Outcome::Passed);
     }
     let told_grant = check(checks.check("reads")).await;
+    let written = check(checks.check("writes_beside")).await;
+    let hint = format!("grant that: `sandbox: {{ write: [{}] }}`", checks.path.display());
+    assert!(told(&written, Outcome::Errored).ends_with(&hint), "{}", written.message);
     let hint = format!("grant it: `sandbox: {{ read: [{}] }}`", secret.display());
     assert!(told(&told_grant, Outcome::Errored).ends_with(&hint), "{}", told_grant.message);
     assert!(!elsewhere.join("new").exists());
