@@ -10,6 +10,7 @@ mod broker;
 mod certificate_findings;
 mod column_type;
 mod command;
+mod command_words;
 mod container_healthy;
 mod container_image;
 mod container_restarts;

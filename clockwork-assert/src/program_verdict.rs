@@ -8,7 +8,7 @@ use clockwork_core::{
 use clockwork_drivers::command::{CommandRun, Ended, OUTPUT_LIMIT};
 use serde_json::{Map, Value};
 
-use crate::command::{behind, said, text};
+use crate::command_words::{behind, said, text};
 
 const EXAMPLE: &str = r#"write `{"verdict": "passed"}`, or `{"verdict": "failed", "message": "why"}`"#;
 const KEYS: [&str; 5] = ["verdict", "message", "expected", "actual", "details"];

@@ -20,12 +20,17 @@ const EXAMPLES: &[Example] = &[
         kind: "CommandAssert",
         manifest: "
 assertions:
-  - CommandAssert: { command: [nginx, -t], stderr: { contains: \"test is successful\" } }
   - CommandAssert: { command: [sh, -c, \"pg_dump --version | grep -o '16[.].*'\"], stdout: { starts_with: \"16.\" } }
-    timeout: 10s",
+    timeout: 10s
+  - CommandAssert: { command: [./checks/backup.py], sandbox: { read: [/srv/backups], network: loopback, memory: 256MB } }
+  - CommandAssert: { command: [nginx, -t], stderr: { contains: \"test is successful\" }, sandbox: off }
+  # Reads the resource as JSON, and writes `{\"verdict\": \"failed\", \"message\": \"2 of 3 replicas are ready\"}`.
+  - CommandAssert: { command: [./checks/replicas.py], json: true, sandbox: required }",
         says: &[
             "exited with code ‹3›, expected ‹0›‹; stderr: \"no such host\"›",
             "there is no program ‹\"nginx\"› in the directories of PATH",
+            "the sandbox allows it no network: `sandbox: { network: loopback }` grants what listens on this machine, `all` the rest",
+            "the program ‹wrote nothing on its standard output, where its verdict should be›",
         ],
     },
     Example {

@@ -33,7 +33,7 @@ use rustix::{
 use seccompiler::BpfProgram;
 
 use super::{
-    files::{self, May},
+    files::{self, Rules},
     fork::{close_from, close_on_exec_from, default_signals, die_with, exit, fork},
     lent::Lend,
     report::{Report, Stage, Told},
@@ -55,7 +55,7 @@ pub(super) struct Plan {
     pub(super) ids: (u32, u32),
     pub(super) view: View,
     /// Of the program, with and without a view of its own.
-    pub(super) rules: (Vec<(CString, May)>, Vec<(CString, May)>),
+    pub(super) rules: (Rules, Rules),
     pub(super) tcp: bool,
     /// What is reached of this machine, from a network of its own.
     pub(super) lend: Option<Lend>,

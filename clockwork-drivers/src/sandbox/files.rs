@@ -26,6 +26,9 @@ pub(super) enum May {
     Use,
 }
 
+/// Paths, and what may be done with what is beneath.
+pub(super) type Rules = Vec<(CString, May)>;
+
 /// What the kernel could do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Enforced {
@@ -36,12 +39,12 @@ pub(super) struct Enforced {
 }
 
 /// Restricts this process, and all that it starts. `tcp` says whether it may use TCP.
-pub(super) fn restrict(rules: &[(CString, May)], tcp: bool) -> Enforced {
+pub(super) fn restrict(rules: &Rules, tcp: bool) -> Enforced {
     let files = restricted(rules, tcp).is_some_and(|status| status != RulesetStatus::NotEnforced);
     Enforced { files, scope: files && kernel_scopes() }
 }
 
-fn restricted(rules: &[(CString, May)], tcp: bool) -> Option<RulesetStatus> {
+fn restricted(rules: &Rules, tcp: bool) -> Option<RulesetStatus> {
     let ruleset = Ruleset::default().set_compatibility(CompatLevel::BestEffort);
     let mut ruleset = ruleset.handle_access(AccessFs::from_all(NEWEST)).ok()?;
     if !tcp {

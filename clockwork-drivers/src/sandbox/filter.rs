@@ -165,7 +165,7 @@ pub(super) fn compile(wanted: Wanted) -> Result<Vec<BpfProgram>, String> {
     let bits = NAMESPACES.iter().map(|bit| rule([masked(0, *bit, *bit)]));
     refused.insert(libc::SYS_clone, bits.collect::<Result<_, _>>().map_err(told)?);
     // What is typed into a terminal as if by its user.
-    let typed = [libc::TIOCSTI, libc::TIOCLINUX].map(|request| rule([equal(1, request as u64)]));
+    let typed = [libc::TIOCSTI, libc::TIOCLINUX].map(|request| rule([equal(1, request)]));
     refused.insert(libc::SYS_ioctl, typed.into_iter().collect::<Result<_, _>>().map_err(told)?);
     // Programs that run as their owner: files that outlive the sandbox.
     for (call, mode) in MODES {

@@ -39,6 +39,8 @@ const SHARED: &[&str] = &[
     "/", "/tmp", "/var/tmp", "/dev", "/dev/shm", "/proc", "/sys", "/run", "/var", "/var/run", "/var/lib",
     "/home", "/root", "/mnt", "/media",
 ];
+/// What every program has of its own, also where all is granted.
+const OWN: &[&str] = &["/tmp", "/dev", "/proc"];
 /// The parts of an installation, beside its programs.
 const INSTALLATION: &[&str] =
     &["bin", "sbin", "shims", "lib", "lib64", "libexec", "versions", "version", "pyvenv.cfg"];
@@ -73,7 +75,9 @@ impl Host {
         let path: Vec<PathBuf> = std::env::split_paths(&path).filter(|path| path.is_absolute()).collect();
         let mut hidden = Vec::new();
         if nix::unistd::Uid::effective().is_root() {
-            hide(Path::new("/etc"), &mut hidden);
+            for directory in ["/etc", "/usr/local/etc"] {
+                hide(Path::new(directory), &mut hidden);
+            }
         }
         let mut host = Self { homes, path, hidden, system: Seen::default() };
         let mut system = Seen::default();
@@ -221,7 +225,15 @@ impl Seen {
 
     /// Whether what is at this path may be written to; `None` where it is not shown.
     pub(super) fn access(&self, path: &Path) -> Option<bool> {
-        path.ancestors().find_map(|above| self.shown.get(above).copied())
+        for above in path.ancestors() {
+            if let Some(write) = self.shown.get(above) {
+                return Some(*write);
+            }
+            if OWN.iter().any(|own| above == Path::new(own)) {
+                return None;
+            }
+        }
+        None
     }
 
     /// Whether what is at this path, which may hold links, is seen.
@@ -255,8 +267,8 @@ impl Seen {
 
     /// This path, or those parts of it that are not hidden.
     pub(super) fn parts(&self, path: &Path) -> Vec<PathBuf> {
-        if self.hidden.get(path).is_some() {
-            return self.hidden[path].clone();
+        if let Some(shown) = self.hidden.get(path) {
+            return shown.clone();
         }
         if !self.hidden.keys().any(|hidden| hidden.starts_with(path)) {
             return vec![path.to_owned()];

@@ -6,7 +6,10 @@ use std::{
     collections::BTreeSet,
     ffi::CString,
     fs, io,
-    os::unix::ffi::{OsStrExt, OsStringExt},
+    os::unix::{
+        ffi::{OsStrExt, OsStringExt},
+        fs::FileTypeExt,
+    },
     path::{Path, PathBuf},
 };
 
@@ -44,6 +47,11 @@ enum Step {
     },
     /// It may not be written to, nor hold devices or programs that run as their owner.
     Guard {
+        path: CString,
+        write: bool,
+    },
+    /// The same for what is mounted inside of what is shown. What cannot be reached needs no guard.
+    GuardInside {
         path: CString,
         write: bool,
     },
@@ -103,10 +111,7 @@ impl View {
         for (path, shown) in &seen.hidden {
             let to = beneath(NEW, path)?;
             match (path.is_dir(), shown.is_empty()) {
-                (true, true) => {
-                    view.steps.push(Step::Show { from: c_path("/void")?, to: to.clone() });
-                    view.steps.push(Step::Guard { path: to, write: false });
-                }
+                (true, true) => view.steps.push(Step::Show { from: c_path("/void")?, to }),
                 (true, false) => {
                     view.steps.push(Step::Memory(to.clone()));
                     let mut inside = BTreeSet::from([path.clone()]);
@@ -121,10 +126,7 @@ impl View {
                     }
                     view.steps.push(Step::Guard { path: to, write: false });
                 }
-                (false, _) => {
-                    view.steps.push(Step::Show { from: c_path("/empty")?, to: to.clone() });
-                    view.steps.push(Step::Guard { path: to, write: false });
-                }
+                (false, _) => view.steps.push(Step::Show { from: c_path("/empty")?, to }),
             }
         }
         for (path, target) in &seen.links {
@@ -179,10 +181,15 @@ impl View {
             self.steps.push(Step::File(to.clone()));
         }
         self.steps.push(Step::Show { from: beneath(OLD, path)?, to: to.clone() });
+        if fs::metadata(path)
+            .is_ok_and(|seen| seen.file_type().is_char_device() || seen.file_type().is_block_device())
+        {
+            return Ok(()); // one that is granted by name is to be used; what may be done with it, Landlock says
+        }
         self.steps.push(Step::Guard { path: to, write });
         // What is mounted beneath comes with it, and is guarded one by one.
         for mount in mounts.iter().filter(|mount| mount.starts_with(path) && *mount != path) {
-            self.steps.push(Step::Guard { path: beneath(NEW, mount)?, write });
+            self.steps.push(Step::GuardInside { path: beneath(NEW, mount)?, write });
         }
         Ok(())
     }
@@ -203,7 +210,10 @@ impl View {
     pub(super) fn path(&self, step: u32) -> Option<String> {
         let path = match self.steps.get(step as usize)? {
             Step::Directory(path) | Step::File(path) | Step::Memory(path) => path,
-            Step::Link { path, .. } | Step::Guard { path, .. } | Step::Show { to: path, .. } => path,
+            Step::Link { path, .. }
+            | Step::Guard { path, .. }
+            | Step::GuardInside { path, .. }
+            | Step::Show { to: path, .. } => path,
         };
         let text = path.to_string_lossy();
         Some(text.strip_prefix(NEW).unwrap_or(&text).to_owned())
@@ -226,6 +236,8 @@ impl View {
         file(c"empty").map_err(late(start))?;
         pivot_root(".", "old").map_err(late(start))?;
         chdir("/").map_err(late(start))?;
+        // So that what hides other files is not to be written to either.
+        guard(c".", false).map_err(late(start))?;
         mount(Some("tmpfs"), NEW, Some("tmpfs"), careful, Some("mode=755")).map_err(late(start))?;
         for (number, step) in self.steps.iter().enumerate() {
             self.take(step).map_err(late(number as u32))?;
@@ -256,6 +268,10 @@ impl View {
                 mount(Some(from.as_c_str()), to.as_c_str(), none, MsFlags::MS_BIND | MsFlags::MS_REC, none)
             }
             Step::Guard { path, write } => guard(path, *write),
+            Step::GuardInside { path, write } => match guard(path, *write) {
+                Err(Errno::EACCES | Errno::ENOENT | Errno::ENOTDIR) => Ok(()),
+                guarded => guarded,
+            },
             Step::Memory(path) => mount(
                 Some("tmpfs"),
                 path.as_c_str(),

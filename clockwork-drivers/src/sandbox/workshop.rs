@@ -28,7 +28,7 @@ use tokio::process::{Child, Command};
 use super::{
     child::{Plan, enter},
     control::{Groups, Hierarchy},
-    files::May,
+    files::{May, Rules},
     filter::{Wanted, compile},
     fork::before_exec,
     grants::{Host, Seen},
@@ -277,7 +277,7 @@ fn failure(plan: &Plan, record: Record, stage: Stage, errno: i32, own_network: b
 }
 
 /// What it may do with what its view shows.
-fn rules_inside(seen: &Seen) -> Result<Vec<(CString, May)>, CheckError> {
+fn rules_inside(seen: &Seen) -> Result<Rules, CheckError> {
     let mut rules = vec![
         (CString::from(c"/"), May::Read),
         (CString::from(c"/tmp"), May::Write),
@@ -288,7 +288,7 @@ fn rules_inside(seen: &Seen) -> Result<Vec<(CString, May)>, CheckError> {
 }
 
 /// The same where it has no view of its own: all that it is granted, one by one.
-fn rules_outside(seen: &Seen) -> Result<Vec<(CString, May)>, CheckError> {
+fn rules_outside(seen: &Seen) -> Result<Rules, CheckError> {
     let mut rules = Vec::new();
     for device in ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"] {
         rules.push((CString::new(device).unwrap_or_default(), May::Use));
@@ -298,7 +298,7 @@ fn rules_outside(seen: &Seen) -> Result<Vec<(CString, May)>, CheckError> {
     Ok(rules)
 }
 
-fn granted(seen: &Seen, only_writable: bool, rules: &mut Vec<(CString, May)>) -> Result<(), CheckError> {
+fn granted(seen: &Seen, only_writable: bool, rules: &mut Rules) -> Result<(), CheckError> {
     let path = |path: &Path| {
         CString::new(path.as_os_str().as_bytes())
             .map_err(|_| CheckError::unobservable("a path holds a NUL character"))

@@ -45,7 +45,7 @@ pub(super) const ATTEMPTS: &[Attempt] = &[
         "ln -s $SECRET $WRITE/l; grep -q canary $WRITE/l",
     ),
     sh("read it through its own root", Anybodys, "grep -q canary /proc/self/root$SECRET"),
-    sh("read it through the root of the first process", Roots, "grep -q canary /proc/1/root$SECRET"),
+    sh("read it through the root of the first process", Nobodys, "grep -q canary /proc/1/root$SECRET"),
     sh("read it through the root of its parent", Anybodys, "grep -q canary /proc/$PARENT/root$SECRET"),
     sh("read it through a directory of another process", Anybodys, "ls /proc/$TARGET/cwd/ | grep -q ."),
     sh("link it into what it may write to", Anybodys, "ln $SECRET $WRITE/hard && grep -q canary $WRITE/hard"),
@@ -68,7 +68,7 @@ def swap():
     for _ in range(3000):
         for target in ("/etc/hostname", secret):
             os.symlink(target, d + "/new"); os.rename(d + "/new", d + "/race")
-os.symlink(secret, d + "/race")
+if not os.path.islink(d + "/race"): os.symlink(secret, d + "/race")
 t = threading.Thread(target=swap); t.start()
 while t.is_alive():
     try:
@@ -93,7 +93,7 @@ assert libc.open_by_handle_at(root, ctypes.byref(h), 0) >= 0
     ),
     sh(
         "read the disk",
-        Roots,
+        Nobodys,
         "disk=$(awk '$5 == \"/\" {print $3}' /proc/self/mountinfo); mknod $WRITE/disk b ${disk%:*} ${disk#*:} && head -c 1 $WRITE/disk >/dev/null",
     ),
     sh("read the log of the kernel", Nobodys, "dmesg | grep -q ."),
@@ -144,7 +144,7 @@ assert libc.open_by_handle_at(root, ctypes.byref(h), 0) >= 0
         Roots,
         "v=$(cat /proc/sys/kernel/domainname) && printf %s \"$v\" > /proc/sys/kernel/domainname",
     ),
-    py("reach for the key that reboots", Roots, "import os; os.open('/proc/sysrq-trigger', os.O_WRONLY)"),
+    py("reach for the key that reboots", Nobodys, "import os; os.open('/proc/sysrq-trigger', os.O_WRONLY)"),
     sh(
         "leave its control group",
         Roots,
@@ -226,10 +226,10 @@ os.waitpid(pid, 0)
     sh("read the command line of another process", Anybodys, "grep -q sleep /proc/$TARGET/cmdline"),
     sh(
         "read the environment of the first process that it sees",
-        Roots,
+        Nobodys,
         "test -s /proc/1/environ && head -c 1 /proc/1/environ > /dev/null && tr '\\0' '\\n' < /proc/1/environ | grep -q .",
     ),
-    py("read the memory of the first process that it sees", Roots, "open('/proc/1/mem', 'rb')"),
+    py("read the memory of the first process that it sees", Nobodys, "open('/proc/1/mem', 'rb')"),
     py(
         "read the memory of its parent",
         Anybodys,
@@ -340,7 +340,7 @@ assert [fd for fd in mine if fd > 2 and os.path.exists("/proc/self/fd/%d" % fd) 
     ),
     py(
         "make a socket of a seldom used family",
-        Anybodys,
+        Nobodys,
         "import socket; socket.socket(socket.AF_ALG, socket.SOCK_SEQPACKET)",
     ),
     sh("ask for a name", Nobodys, "getent ahosts example.org"),
