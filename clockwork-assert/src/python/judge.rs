@@ -47,6 +47,18 @@ impl PythonAssert {
                 "wrote to the worker's own descriptors: what it says is not believed",
             )),
         };
+        // It may have found nothing only because it was not shown.
+        let judged = match (judged, &run.denied) {
+            (Ok(verdict), Some(denied)) => {
+                let passed = if verdict.has_passed() { "passed" } else { "failed" };
+                let message = format!("{}: nothing follows from it, though the check {passed}", denied.what);
+                Err(CheckError::unobservable(message).hint(&denied.hint))
+            }
+            (Err(error), Some(denied)) if !error.is_timeout() => {
+                Err(error.hint(format!("{}: {}", denied.what, denied.hint)))
+            }
+            (judged, _) => judged,
+        };
         match judged {
             Ok(verdict) => Ok(self.with_evidence(verdict, &run.printed, file)),
             Err(error) => Err(self.with_details(error, &run.printed, file)),

@@ -19,9 +19,11 @@ use super::{
     file::{Live, PythonFile, ended, token},
     place::{Frame, standing},
     printed::Printed,
-    told::Told,
+    told::{Looked, Told},
     worker::{Child, Ends, Parent, Status},
 };
+
+use crate::sandbox::Denied;
 
 /// How long before its time is over a check is asked where it stands, at most.
 const EARLY: Duration = Duration::from_millis(100);
@@ -63,6 +65,8 @@ pub struct PythonRun {
     pub ending: Ending,
     /// What was printed meanwhile.
     pub printed: Printed,
+    /// What it looked at and its sandbox does not show it: nothing follows from what it found.
+    pub denied: Option<Denied>,
 }
 
 /// See [`PythonRun`].
@@ -99,6 +103,8 @@ struct Said {
     ask: Option<String>,
     #[serde(default)]
     told: Option<Told>,
+    #[serde(default)]
+    looked: Vec<Looked>,
 }
 
 /// What a process says that could not fork.
@@ -109,7 +115,7 @@ struct Refused {
 
 /// How a conversation ended.
 enum Talk {
-    Told(Told),
+    Told(Told, Vec<Looked>),
     Over,
     Forged,
     Refused(String),
@@ -187,9 +193,11 @@ impl PythonFile {
             let standing = standing(&place.printed.text(), &self.probe.directory())?;
             Some(standing.with_source())
         };
+        let mut denied = None;
         let ending = match talk {
-            Some(Talk::Told(told)) => {
+            Some(Talk::Told(told, looked)) => {
                 process.end();
+                denied = self.worker.denied(&looked);
                 Ending::Told(told)
             }
             Some(Talk::Refused(why)) => {
@@ -209,7 +217,7 @@ impl PythonFile {
         };
         let mut printed = output.printed;
         printed.hide(self.worker.secrets.iter().chain(&call.secrets));
-        Ok(Some(PythonRun { ending, printed }))
+        Ok(Some(PythonRun { ending, printed, denied }))
     }
 
     /// Who runs the next call.
@@ -248,7 +256,7 @@ async fn talk(channel: &mut Channel, call: &PythonCall, cx: &Context, began: &At
         };
         began.store(true, Ordering::Relaxed);
         if let Some(told) = said.told {
-            return Talk::Told(told);
+            return Talk::Told(told, said.looked);
         }
         if said.ask.as_deref() == Some("observation") {
             let answer = observation(call, cx).await;

@@ -7,6 +7,18 @@ use serde_json::Value;
 
 use super::place::Frame;
 
+/// Something that a check looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(tag = "0", content = "1", rename_all = "snake_case")]
+pub(super) enum Looked {
+    /// A path.
+    Path(String),
+    /// A host, or an empty one: a socket.
+    Network(String),
+    /// A program.
+    Command(Vec<String>),
+}
+
 /// What became of a call.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]

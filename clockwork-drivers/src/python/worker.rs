@@ -17,8 +17,8 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::{io::AsyncReadExt, sync::Semaphore, time::timeout};
 
-use super::{channel::Channel, interpreter::places, printed::Reader};
-use crate::sandbox::{Enforcement, Launch, Running, Sandbox, start};
+use super::{channel::Channel, interpreter::places, printed::Reader, told::Looked};
+use crate::sandbox::{Denied, Enforcement, Launch, NetworkAccess, Running, Sandbox, start};
 
 /// How many checks of one worker run at the same time.
 const AT_ONCE: usize = 64;
@@ -26,7 +26,13 @@ const AT_ONCE: usize = 64;
 const COMPLAINT: u64 = 4 << 10;
 
 const START: &str = include_str!("worker/start.py");
-const WORKER: &str = concat!(include_str!("worker/processes.py"), "\n\n", include_str!("worker/checks.py"));
+const WORKER: &str = concat!(
+    include_str!("worker/processes.py"),
+    "\n\n",
+    include_str!("worker/checks.py"),
+    "\n\n",
+    include_str!("worker/looks.py")
+);
 const AID: &str = include_str!("worker/aid.py");
 
 /// Which worker is meant.
@@ -74,7 +80,7 @@ pub(super) struct Worker {
     requests: Channel,
     next: AtomicU64,
     gone: AtomicBool,
-    _running: Running,
+    running: Running,
 }
 
 /// What a worker says first.
@@ -93,7 +99,9 @@ impl Probe for WorkerProbe {
 
     async fn look(&self, cx: &Context) -> Result<Arc<Worker>, CheckError> {
         let workers = cx.shared::<Workers>();
-        if let Some((gone, worker)) = workers.lock().get(&self.key)
+        // What listens on this machine is lent to it when it starts: what came since it would not see.
+        if self.key.sandbox.network_access() != NetworkAccess::Loopback
+            && let Some((gone, worker)) = workers.lock().get(&self.key)
             && *gone == self.gone
             && let Some(worker) = worker.upgrade()
         {
@@ -174,7 +182,7 @@ impl WorkerProbe {
                 requests,
                 next: AtomicU64::new(0),
                 gone: AtomicBool::new(false),
-                _running: running,
+                running,
             }),
             Some(Ok(Hello { old: Some(version), .. })) => Err(CheckError::unobservable(format!(
                 "{} is Python {version}: checks need 3.8 or newer",
@@ -242,6 +250,18 @@ fn no_socket(error: io::Error) -> CheckError {
 }
 
 impl Worker {
+    /// The first of these that its sandbox keeps from it, so that nothing follows from what it found.
+    pub(super) fn denied(&self, looked: &[Looked]) -> Option<Denied> {
+        looked.iter().find_map(|looked| match looked {
+            Looked::Path(path) if path.trim_end_matches('/') == "/proc" => {
+                self.running.blind(&[String::from("ps")])
+            }
+            Looked::Path(path) => self.running.conceals(Path::new(path)),
+            Looked::Command(command) => self.running.blind(command),
+            Looked::Network(host) => self.running.isolates(host),
+        })
+    }
+
     /// Has it fork a process that imports this file; `None` where it is gone.
     pub(super) async fn fork(
         self: &Arc<Self>,

@@ -133,6 +133,18 @@ impl Running {
         diagnosis::blind(command, &self.confined.as_ref()?.seen)
     }
 
+    /// This path, if it is there and not shown.
+    #[cfg(feature = "python")]
+    pub(crate) fn conceals(&self, path: &Path) -> Option<Denied> {
+        diagnosis::unseen(path, &self.confined.as_ref()?.seen)
+    }
+
+    /// This host, if it is not reached.
+    #[cfg(feature = "python")]
+    pub(crate) fn isolates(&self, host: &str) -> Option<Denied> {
+        diagnosis::unreached(host, &self.confined.as_ref()?.grants)
+    }
+
     /// For a program that failed: what of its sandbox that seems to come from, by what it said, and which grant helps.
     pub fn suspicion(&self, said: &str) -> Option<String> {
         let confined = self.confined.as_ref()?;

@@ -96,7 +96,9 @@ def reads_own():
     let written = check(checks.check("writes_beside")).await;
     let hint = format!("grant that: `sandbox: {{ write: [{}] }}`", checks.path.display());
     assert!(told(&written, Outcome::Errored).ends_with(&hint), "{}", written.message);
-    let hint = format!("grant it: `sandbox: {{ read: [{}] }}`", secret.display());
+    let shown = secret.display();
+    let hint =
+        format!("the sandbox does not show it \"{shown}\": `sandbox: {{ read: [\"{shown}\"] }}` grants it");
     assert!(told(&told_grant, Outcome::Errored).ends_with(&hint), "{}", told_grant.message);
     assert!(!elsewhere.join("new").exists());
     expect(vec![(granted("writes", writes), None), (checks.check("writes_temporarily"), None)]).await;
@@ -127,8 +129,123 @@ async fn the_network_is_reached_where_that_is_granted() {
     for function in ["connects", "asks"] {
         let result = check(with(function)).await;
         let message = told(&result, Outcome::Errored);
-        assert!(message.ends_with("grant it with `sandbox: { network: loopback }`, or `all`"), "{message}");
+        assert!(
+            message.contains("the sandbox lets it reach no network: `sandbox: { network: loopback }` grants"),
+            "{message}"
+        );
     }
+}
+
+/// What is not shown is not there for the check, and what is not reached does not answer: nothing follows from that.
+#[tokio::test]
+async fn nothing_is_concluded_from_what_is_not_shown() {
+    if !enforced().await {
+        return;
+    }
+    let (_elsewhere, elsewhere) = directory();
+    let lock = elsewhere.join("lock");
+    fs::write(&lock, "42").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let checks = Checks::new(&format!(
+        r#"
+import glob, os, pathlib, socket, subprocess, urllib.request
+
+LOCK, PORT = {lock:?}, {port}
+
+def exists(): return not os.path.exists(LOCK)
+def is_file(): return not pathlib.Path(LOCK).is_file()
+def globs(): return glob.glob(LOCK + "*") == []
+def opens():
+    try: open(LOCK).close()
+    except OSError: return True
+    return False
+def asserts(): assert os.path.exists(LOCK)
+def accesses(): return not os.access(LOCK, os.R_OK)
+def lists():
+    try: return os.listdir(os.path.dirname(LOCK)) == []
+    except OSError: return True
+def connects():
+    try: socket.create_connection(("127.0.0.1", PORT), 5).close()
+    except OSError: return True
+    return False
+def bare():
+    try: socket.socket().connect(("127.0.0.1", PORT))
+    except OSError: return True
+    return False
+def asks():
+    try: urllib.request.urlopen("http://localhost:%d/" % PORT, timeout=1)
+    except OSError: return True
+    return False
+def elsewhere():
+    try: socket.create_connection(("192.0.2.1", 9), 0.1).close()
+    except OSError: return True
+    return False
+def processes(): return len(os.listdir("/proc")) > 0
+def pgrep(): return subprocess.run(["pgrep", "init"]).returncode == 1
+def harmless():
+    assert os.path.exists("/etc/passwd") and not os.path.exists("/etc/clockwork-is-not-here")
+    with open("/tmp/mine", "w") as file: file.write("x")
+    assert os.path.exists("/tmp/mine") and os.stat(__file__).st_size > 0
+    assert os.stat in os.supports_follow_symlinks
+    assert socket.gethostname() != ""
+"#,
+        lock = lock.to_str().unwrap(),
+        port = listener.local_addr().unwrap().port(),
+    ));
+    let hidden = "the sandbox does not show it ";
+    let alone = "the sandbox lets it reach no network: nothing follows from it, though the check passed";
+    expect(vec![
+        (checks.check("exists"), Some(hidden)),
+        (checks.check("is_file"), Some(hidden)),
+        (checks.check("globs"), Some(hidden)),
+        (checks.check("opens"), Some(hidden)),
+        (checks.check("asserts"), Some(hidden)),
+        (checks.check("accesses"), Some(hidden)),
+        (checks.check("lists"), Some(hidden)),
+        (checks.check("connects"), Some(alone)),
+        (checks.check("bare"), Some(alone)),
+        (checks.check("asks"), Some(alone)),
+        (checks.check("processes"), Some("\"ps\" sees only its own processes in its sandbox")),
+        (checks.check("pgrep"), Some("\"pgrep\" sees only its own processes in its sandbox")),
+        (checks.check("harmless"), None),
+    ])
+    .await;
+    let loopback = Sandbox::new().network(NetworkAccess::Loopback);
+    let reached = check(checks.check("connects").sandbox(loopback.clone())).await;
+    told(&reached, Outcome::Failed);
+    let elsewhere_than = check(checks.check("elsewhere").sandbox(loopback)).await;
+    let message = told(&elsewhere_than, Outcome::Errored);
+    assert!(
+        message.starts_with("the sandbox lets it reach only this machine, and not \"192.0.2.1\""),
+        "{message}"
+    );
+    for function in ["exists", "opens", "lists"] {
+        let granted = check(checks.check(function).sandbox(Sandbox::new().read(&elsewhere))).await;
+        told(&granted, Outcome::Failed);
+    }
+}
+
+/// What listens on this machine is lent when the interpreter starts: a later round gets another one.
+#[tokio::test]
+async fn a_service_that_comes_later_is_reached_in_a_later_round() {
+    if !enforced().await {
+        return;
+    }
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let checks = Checks::new(
+        "import socket\n\ndef connects(port):\n    try: socket.create_connection(('127.0.0.1', port), 10).close()\n    except \
+         OSError as error: return False, str(error)\n    return True\n",
+    );
+    let loopback = Sandbox::new().network(NetworkAccess::Loopback);
+    let assertion = checks.check("connects").arg("port", i64::from(port)).sandbox(loopback);
+    let later = assertion.within(MINUTE).every(Duration::from_millis(200));
+    let (result, listener) = tokio::join!(check(later), async {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        TcpListener::bind(("127.0.0.1", port)).unwrap()
+    });
+    told(&result, Outcome::Passed);
+    assert!(result.attempts > 1);
+    drop(listener);
 }
 
 #[tokio::test]

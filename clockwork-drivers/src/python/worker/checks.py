@@ -170,11 +170,14 @@ def check(own, module):
     if os.getpid() != process:
         os._exit(0)  # a fork of the user's that came back
     flush()
-    text = encode(told)
-    if len(text) > 1 << 18:
-        text = encode({"is": "large", "size": len(text)})
+    message = encode(told)
+    if len(message) > 1 << 18:
+        message = encode({"is": "large", "size": len(message)})
+    looked = encode(what_was_looked_at())
     try:
-        channel.socket.sendall(('{"token": %s, "told": %s}\n' % (encode(token), text)).encode())
+        channel.socket.sendall(
+            ('{"token": %s, "looked": %s, "told": %s}\n' % (encode(token), looked, message)).encode()
+        )
     except OSError:
         import time
 
@@ -251,18 +254,3 @@ def plain_return(function, returned):
     if type(returned) is tuple and len(returned) == 2 and type(returned[0]) is bool and type(returned[1]) is str:
         return {"is": "returned", "as": "pair", "value": returned[0], "message": text(returned[1])}
     return help_with("returned", returned)
-
-
-control = os.dup(0)
-nothing = os.open(os.devnull, os.O_RDWR)
-os.dup2(nothing, 0)
-os.close(nothing)
-for stream in (sys.stdout, sys.stderr):
-    stream.reconfigure(line_buffering=True, errors="backslashreplace")
-sys.dont_write_bytecode = True
-channel = Channel(control)
-channel.send({"python": "%d.%d.%d" % sys.version_info[:3], "executable": sys.executable or "python"})
-provide()
-gc.freeze()
-serve(channel, load)
-os._exit(0)
