@@ -124,7 +124,10 @@ impl Command {
         match action {
             Action::Assert(options) => self.assert(&options, args),
             Action::Graph(options) => self.graph(&options, args),
-            Action::Schema => {
+            Action::Schema(options) if options.python => {
+                Ok(print(|out| out.write_all(clockwork_drivers::python::STUB.as_bytes())))
+            }
+            Action::Schema(_) => {
                 let schema = self.engine.build().context(BAD_REGISTRY)?.schema();
                 Ok(print(|out| {
                     serde_json::to_writer_pretty(&mut *out, &schema)?;

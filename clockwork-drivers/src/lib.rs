@@ -26,6 +26,8 @@ pub mod handshake;
 pub mod http;
 #[cfg(feature = "process")]
 pub mod process;
+#[cfg(feature = "python")]
+pub mod python;
 #[cfg(all(feature = "handshake", feature = "container"))]
 pub mod queue;
 #[cfg(feature = "tcp")]
@@ -34,7 +36,7 @@ pub mod resolve;
 pub mod sandbox;
 #[cfg(feature = "secrets")]
 pub mod secrets;
-#[cfg(any(feature = "command", feature = "systemd"))]
+#[cfg(any(feature = "command", feature = "python", feature = "systemd"))]
 mod signal;
 #[cfg(feature = "socket")]
 pub mod socket;

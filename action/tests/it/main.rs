@@ -13,6 +13,7 @@ mod interrupt;
 mod lock;
 mod manifest;
 mod progress;
+mod python;
 mod rust_program;
 mod streams;
 mod usage;

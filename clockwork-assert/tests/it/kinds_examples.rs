@@ -317,6 +317,27 @@ assertions:
         ],
     },
     Example {
+        kind: "PythonAssert",
+        manifest: "
+resources:
+  api:
+    kind: EndpointResource
+    url: http://localhost:8080/
+    assertions:
+      - PythonAssert: { file: checks/api.py, function: validate_api_response, python: .venv/bin/python }
+      - PythonAssert:
+          file: checks/api.py
+          function: answers_within
+          args: { limit: 3, token: { env: API_TOKEN } }
+          sandbox: { network: loopback }",
+        says: &[
+            "assert ‹response.status == 200›: ‹response.status is 503› (‹checks/api.py:12›)",
+            "raised ‹KeyError: 'x'› (at ‹checks/api.py:12 in validate: \"resp['x']\"›)",
+            "did not end in time: it ran for ‹5 s› (it stood at ‹checks/api.py:12 in validate: \"time.sleep(60)\"›)",
+            "returned ‹1› of type ‹int›, which is no verdict",
+        ],
+    },
+    Example {
         kind: "QuerySuccessAssert",
         manifest: "
 assertions:

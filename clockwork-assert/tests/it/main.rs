@@ -26,6 +26,7 @@ mod no_open_ports;
 mod nobody;
 mod port_accessible;
 mod process;
+mod python;
 mod queues;
 mod response_time;
 mod run;

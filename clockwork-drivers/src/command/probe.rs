@@ -76,6 +76,7 @@ impl Probe for CommandProbe {
     async fn look(&self, cx: &Context) -> Result<CommandRun, CheckError> {
         let secrets = self.secrets.iter().map(|(name, secret)| Ok((name.clone(), secret.reveal()?)));
         let launch = Launch {
+            socket: None,
             command: self.command.clone(),
             env: self.env.clone(),
             secrets: secrets.collect::<Result<_, CheckError>>()?,

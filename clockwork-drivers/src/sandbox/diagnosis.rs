@@ -53,7 +53,7 @@ pub(super) fn blind(command: &[String], seen: &Seen) -> Option<Denied> {
 }
 
 /// What of this path is there, and not in the sandbox.
-fn unseen(path: &Path, seen: &Seen) -> Option<Denied> {
+pub(super) fn unseen(path: &Path, seen: &Seen) -> Option<Denied> {
     let there = path.ancestors().find(|path| path.symlink_metadata().is_ok())?;
     // Where the sandbox shows that something is not there, or it would be among what belongs to all, nothing is kept from it.
     if own(there) || seen.shows(there) || (there != path && is_shared(there)) {
@@ -65,6 +65,28 @@ fn unseen(path: &Path, seen: &Seen) -> Option<Denied> {
         what: format!("the sandbox does not show it {}", quote(&there.to_string_lossy())),
         hint: format!("`sandbox: {{ {grant}: [{}] }}` grants it", quote(&there.to_string_lossy())),
     })
+}
+
+/// What of the network is not reached from the sandbox. An empty host is any.
+#[cfg(feature = "python")]
+pub(super) fn unreached(host: &str, grants: &Grants) -> Option<Denied> {
+    let here = host.is_empty()
+        || host.eq_ignore_ascii_case("localhost")
+        || host
+            .parse()
+            .is_ok_and(|address: std::net::IpAddr| address.is_loopback() || address.is_unspecified());
+    let (what, hint) = match grants.network {
+        NetworkAccess::None => (
+            String::from("the sandbox lets it reach no network"),
+            "`sandbox: { network: loopback }` grants what listens on this machine, `all` the rest",
+        ),
+        NetworkAccess::Loopback if !here => (
+            format!("the sandbox lets it reach only this machine, and not {}", quote(host)),
+            "`sandbox: { network: all }` grants the rest",
+        ),
+        _ => return None,
+    };
+    Some(Denied { what, hint: String::from(hint) })
 }
 
 /// What every sandbox has of its own.

@@ -14,6 +14,13 @@ use clockwork_core::{
 };
 use serde::{Deserialize, Deserializer, de, de::value::MapAccessDeserializer};
 
+/// How many times as much memory, and how many times as many processes, all checks of a worker may have together.
+#[cfg(feature = "python")]
+const TOGETHER: u64 = 8;
+/// How many processes a worker has itself, with one for each check.
+#[cfg(feature = "python")]
+const WORKER: u32 = 128;
+
 /// What a foreign program may do. Nothing is granted that does not stand here, but what every program needs to run: see
 /// the [module](super).
 ///
@@ -230,6 +237,29 @@ impl Sandbox {
     pub fn env(mut self, name: impl Into<String>) -> Self {
         self.grants.env.push(name.into());
         self
+    }
+
+    /// How much memory each check may use, in bytes; `None` where there is no limit.
+    #[cfg(feature = "python")]
+    pub(crate) fn memory_of_each(&self) -> Option<u64> {
+        (!self.off).then_some(self.grants.memory.0)
+    }
+
+    /// The variables of Clockwork's environment that are granted by name.
+    #[cfg(feature = "python")]
+    pub(crate) fn variables(&self) -> &[String] {
+        &self.grants.env
+    }
+
+    /// For a worker that runs many programs' worth of checks at the same time: all of them together may have more
+    /// processes and memory than each; and it reads these, too.
+    #[cfg(feature = "python")]
+    pub(crate) fn for_many(&self, also: &[PathBuf]) -> Self {
+        let mut grants = self.grants.clone();
+        grants.read.extend_from_slice(also);
+        grants.memory = ByteSize(grants.memory.0.saturating_mul(TOGETHER));
+        grants.processes = grants.processes.saturating_mul(TOGETHER as u32).saturating_add(WORKER);
+        Self { off: self.off, grants }
     }
 
     /// What is wrong with it: for [`clockwork_core::Assertion::validate`]. The fields are called `sandbox.…`.

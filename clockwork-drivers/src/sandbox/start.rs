@@ -6,7 +6,7 @@ use std::{
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
-    sync::mpsc,
+    sync::{Arc, mpsc},
 };
 
 use clockwork_core::{CheckError, Context, ExposeSecret, Phase, SecretString, text::quote};
@@ -47,6 +47,23 @@ pub struct Launch {
     pub readable: Vec<PathBuf>,
     /// Whether its standard input is a pipe; otherwise it is empty.
     pub stdin: bool,
+    /// What is its standard input instead: the other end of a socket to a worker.
+    pub socket: Option<Arc<OwnedFd>>,
+}
+
+impl Launch {
+    fn input(&self) -> Result<Stdio, CheckError> {
+        match &self.socket {
+            None if self.stdin => Ok(Stdio::piped()),
+            None => Ok(Stdio::null()),
+            Some(socket) => match socket.try_clone() {
+                Ok(socket) => Ok(Stdio::from(socket)),
+                Err(error) => Err(CheckError::unobservable("cannot give a program its socket")
+                    .with_source(error)
+                    .retryable()),
+            },
+        }
+    }
 }
 
 /// What became of a sandbox.
@@ -116,6 +133,18 @@ impl Running {
         diagnosis::blind(command, &self.confined.as_ref()?.seen)
     }
 
+    /// This path, if it is there and not shown.
+    #[cfg(feature = "python")]
+    pub(crate) fn conceals(&self, path: &Path) -> Option<Denied> {
+        diagnosis::unseen(path, &self.confined.as_ref()?.seen)
+    }
+
+    /// This host, if it is not reached.
+    #[cfg(feature = "python")]
+    pub(crate) fn isolates(&self, host: &str) -> Option<Denied> {
+        diagnosis::unreached(host, &self.confined.as_ref()?.grants)
+    }
+
     /// For a program that failed: what of its sandbox that seems to come from, by what it said, and which grant helps.
     pub fn suspicion(&self, said: &str) -> Option<String> {
         let confined = self.confined.as_ref()?;
@@ -163,7 +192,7 @@ pub async fn start(launch: &Launch, sandbox: &Sandbox, cx: &Context) -> Result<R
     });
     let mut command = Command::new(path.as_deref().unwrap_or(Path::new(name)));
     command.args(launch.command.iter().skip(1)).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command.stdin(if launch.stdin { Stdio::piped() } else { Stdio::null() });
+    command.stdin(launch.input()?);
     command.kill_on_drop(true);
     let given = launch.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let secrets = launch.secrets.iter().map(|(name, value)| (name.as_str(), value.expose_secret()));
