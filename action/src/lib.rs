@@ -24,6 +24,7 @@ mod outline;
 mod output;
 mod progress;
 mod run;
+mod runner;
 mod source;
 
 pub use command::{Command, main};

@@ -163,12 +163,14 @@ pub(crate) struct Todo {
     cx: Context,
     all: Arc<Cleanups>,
     current: Option<Cleanup>,
+    /// It belongs to the runtime, which drops it only when it ends itself: then nobody is left.
+    detached: bool,
 }
 
 impl Todo {
     pub(crate) fn new(run: Arc<Run>, check: usize, cx: Context) -> Self {
         let all = Arc::clone(cx.cleanups());
-        Self { check, run, cx, all, current: None }
+        Self { check, run, cx, all, current: None, detached: false }
     }
 
     fn len(&self) -> usize {
@@ -192,6 +194,7 @@ impl Todo {
 
     /// Gives them to the runtime, where there is one.
     fn detach(mut self) {
+        self.detached = true;
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move { drop(self.run().await) });
         }
@@ -200,7 +203,7 @@ impl Todo {
 
 impl Drop for Todo {
     fn drop(&mut self) {
-        if self.len() == 0 {
+        if self.detached || self.len() == 0 {
             return;
         }
         let run = Arc::clone(&self.run);
@@ -210,6 +213,7 @@ impl Drop for Todo {
             cx: self.cx.clone(),
             all: Arc::new(Cleanups(Mutex::new(std::mem::take(&mut *self.all.list())))),
             current: self.current.take(),
+            detached: false,
         };
         let mut behind = run.left.behind();
         if behind.closed {

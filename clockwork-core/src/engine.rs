@@ -170,11 +170,12 @@ impl Engine {
         let (clock, drivers) = (Arc::clone(&self.0.clock), Arc::clone(&self.0.drivers));
         let events = Events::default();
         let shelf = self.0.provided.shelf();
+        let mask = Arc::clone(&options.secrets.0);
         let run = {
             let events = events.clone();
             async move {
-                executor::run(Run::new(graph, clock, drivers, shelf, target_concurrency), options, events)
-                    .await
+                let run = Run::new(graph, clock, drivers, shelf, target_concurrency, mask);
+                executor::run(run, options, events).await
             }
         };
         Ok(EventStream::new(Box::pin(run), events))
