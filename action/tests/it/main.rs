@@ -5,6 +5,9 @@
 #[path = "../../../clockwork-assert/tests/it/skip.rs"]
 mod skip;
 
+#[path = "../runner/mod.rs"]
+mod runner;
+
 mod exit_codes;
 mod formats;
 mod graph;
@@ -13,6 +16,7 @@ mod lock;
 mod manifest;
 mod progress;
 mod rust_program;
+mod step;
 mod streams;
 mod usage;
 mod vantage;
