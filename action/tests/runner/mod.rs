@@ -67,8 +67,6 @@ pub(crate) struct Step {
     pub(crate) summary: Option<String>,
     /// What it gives to later steps.
     pub(crate) env: Vec<(String, String)>,
-    /// From the signal to the end.
-    pub(crate) ended_after: Option<Duration>,
     /// What ended it.
     pub(crate) signals: Vec<Signal>,
 }
@@ -96,7 +94,7 @@ pub(crate) struct Running {
     id: String,
     contexts: Contexts,
     files: PathBuf,
-    cancelled: Option<Instant>,
+    cancelled: bool,
     signals: Vec<Signal>,
 }
 
@@ -170,7 +168,7 @@ impl Runner {
         read_lines(process.stderr.take().unwrap(), sender);
         let outputs = read.get("outputs").cloned().unwrap_or(Yaml::Map(Vec::new()));
         let id = step.text("id").to_owned();
-        let (cancelled, signals) = (None, Vec::new());
+        let (cancelled, signals) = (false, Vec::new());
         Running { process, lines, log, outputs, id, contexts, files, cancelled, signals }
     }
 
@@ -295,7 +293,7 @@ impl Running {
     /// Somebody cancels the job: the process that the runner started hears of it, and no other.
     pub(crate) fn cancel(mut self) -> Step {
         let process = Pid::from_raw(self.process.id().try_into().unwrap());
-        self.cancelled = Some(Instant::now());
+        self.cancelled = true;
         for (signal, patience) in [
             (Signal::SIGINT, AFTER_SIGINT),
             (Signal::SIGTERM, AFTER_SIGTERM),
@@ -328,7 +326,6 @@ impl Running {
             }
         }
         let status = self.process.wait().unwrap();
-        let ended_after = self.cancelled.map(|at| at.elapsed());
         if !status.success() {
             let code = status.code().map_or("a signal".to_owned(), |code| code.to_string());
             self.log.error(&format!("Process completed with exit code {code}."));
@@ -362,9 +359,9 @@ impl Running {
         let outputs = self.outputs.entries().iter();
         let outputs = outputs.map(|(name, it)| (name.clone(), evaluate(it.text("value"), &self.contexts)));
         let conclusion = match (self.cancelled, status.success() && !self.log.failed) {
-            (Some(_), _) => "cancelled",
-            (None, true) => "success",
-            (None, false) => "failure",
+            (true, _) => "cancelled",
+            (false, true) => "success",
+            (false, false) => "failure",
         };
         Step {
             conclusion,
@@ -376,7 +373,6 @@ impl Running {
             masks: self.log.masks,
             summary,
             env,
-            ended_after,
             signals: self.signals,
         }
     }

@@ -132,6 +132,8 @@ fn secrets_are_masked_and_in_no_file() {
     let secrets = ["secret-token, 100% ::safe", "secret-key%0A##[x]-\u{e9}"];
     runner.env.insert("TOKEN".to_owned(), secrets[0].to_owned());
     runner.env.insert("KEY".to_owned(), secrets[1].to_owned());
+    // A value of `secrets` is known to the runner.
+    runner.mask(secrets[0]);
     let step = run(&mut runner, &[]);
     assert_eq!(step.output("result"), "failed", "{}", step.text());
     for secret in secrets {
