@@ -61,28 +61,5 @@ fn escape(f: &mut fmt::Formatter<'_>, text: &str, too: &[char]) -> fmt::Result {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_line_is_a_command() {
-        for (line, inert) in [
-            ("::error::x", ": :error::x"),
-            (" \u{a0}\t::error::x\n", " \u{a0}\t: :error::x\n"),
-            ("took 5 ms::error::x", "took 5 ms::error::x"),
-            ("a ##[error]b ##[x]", "a # #[error]b # #[x]"),
-            ("###[error]", "## #[error]"),
-            (":::add-mask::x", ": ::add-mask::x"),
-            ("::##[error]", ": :# #[error]"),
-        ] {
-            assert_eq!(no_command(line), inert);
-        }
-    }
-
-    #[test]
-    fn escapes_are_those_of_the_toolkit() {
-        // Held to `@actions/core` itself by scripts/lint-action.sh.
-        assert_eq!(Data("100%\r\n:,").to_string(), "100%25%0D%0A:,");
-        assert_eq!(Property("a:b,c%3A\n").to_string(), "a%3Ab%2Cc%253A%0A");
-    }
-}
+#[path = "runner_tests.rs"]
+mod tests;

@@ -20,6 +20,7 @@ mod step;
 mod streams;
 mod usage;
 mod vantage;
+mod witnesses;
 
 use std::{
     path::{Path, PathBuf},

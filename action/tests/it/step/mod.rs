@@ -7,6 +7,7 @@ mod inputs;
 mod install;
 mod outcomes;
 mod readme;
+mod workflows;
 
 use std::{fs, path::Path};
 
