@@ -186,16 +186,15 @@ struct Entities<'a>(&'a str);
 
 impl std::fmt::Display for Entities<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        use std::fmt::Write as _;
-        for c in harmless(self.0).chars() {
-            match c {
-                // A blank line would end an HTML block of another sort than `<pre>`; a tab is an indent.
-                '\n' => f.write_str("&#10;")?,
-                ' ' | ',' | '(' | ')' | '✓' | '✗' | '…' | '→' => f.write_char(c)?,
-                c if c.is_alphanumeric() => f.write_char(c)?,
-                c => write!(f, "&#{};", u32::from(c))?,
-            }
+        // A line break, too: a blank line would end an HTML block of another sort than `<pre>`.
+        let plain =
+            |c: char| c.is_alphanumeric() || matches!(c, ' ' | ',' | '(' | ')' | '✓' | '✗' | '…' | '→');
+        let text = harmless(self.0);
+        let mut rest = &*text;
+        while let Some((at, c)) = rest.char_indices().find(|(_, c)| !plain(*c)) {
+            write!(f, "{}&#{};", &rest[..at], u32::from(c))?;
+            rest = &rest[at + c.len_utf8()..];
         }
-        Ok(())
+        f.write_str(rest)
     }
 }

@@ -19,6 +19,7 @@ use std::{
     fs,
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
+    thread,
 };
 
 use anyhow::{Context as _, bail};
@@ -137,6 +138,9 @@ pub(crate) struct Outputs {
     annotated: bool,
 }
 
+/// From here on it pays to write the files at the same time.
+const MANY: usize = 1000;
+
 /// What is in a report's directory.
 const REPORTS: [(Format, &str); 4] = [
     (Format::Json, "report.json"),
@@ -193,8 +197,17 @@ impl Outputs {
         let (fail_on, annotated) = (self.fail_on, self.annotated);
         let seen = Seen { project, graph, report, fail_on, annotated, files: &files };
         let plain = TextOptions { palette: Palette::default(), ..self.options };
-        let files =
-            self.files.iter().map(|(format, file)| file.write(|out| format.write(out, &seen, &plain)));
+        let file = |(format, file): &(Format, ReportFile)| file.write(|out| format.write(out, &seen, &plain));
+        let files: Vec<_> = match report.results.len() {
+            ..MANY => self.files.iter().map(file).collect(),
+            _ => thread::scope(|scope| {
+                let writing: Vec<_> =
+                    self.files.iter().map(|target| scope.spawn(move || file(target))).collect();
+                let broken =
+                    || Err(anyhow::Error::msg("a format could not be written: a defect of Clockwork"));
+                writing.into_iter().map(|one| one.join().unwrap_or_else(|_| broken())).collect()
+            }),
+        };
         let stdout = self.stdout.iter().map(|format| {
             to_stdout(|out| match format {
                 Format::Github => {
@@ -212,7 +225,7 @@ impl Outputs {
                 _ => format.write(out, &seen, &self.options),
             })
         });
-        files.chain(stdout).filter_map(Result::err).collect()
+        files.into_iter().chain(stdout).filter_map(Result::err).collect()
     }
 }
 

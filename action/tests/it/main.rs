@@ -8,6 +8,7 @@ mod skip;
 #[path = "../runner/mod.rs"]
 mod runner;
 
+mod emulator;
 mod exit_codes;
 mod formats;
 mod graph;

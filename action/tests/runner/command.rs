@@ -55,32 +55,3 @@ impl Command {
 fn unescaped(text: &str, escapes: &[(&str, &str)]) -> String {
     escapes.iter().fold(text.to_owned(), |text, (escape, plain)| text.replace(escape, plain))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parsed(line: &str) -> Option<(String, String, String)> {
-        let command = Command::parse(line, &|name| ["error", "add-mask"].contains(&name))?;
-        Some((command.name, format!("{:?}", command.properties), command.data))
-    }
-
-    /// Lines that the runner's own tests and sources decide.
-    #[test]
-    fn reads_lines_as_the_runner_does() {
-        let found = |name: &str, properties: &str, data: &str| {
-            Some((name.to_owned(), properties.to_owned(), data.to_owned()))
-        };
-        assert_eq!(
-            parsed("  ::error file=a%2Cb,line=1::x%0Ay%2525"),
-            found("error", r#"{"file": "a,b", "line": "1"}"#, "x\ny%25")
-        );
-        assert_eq!(parsed("body ##[error k=v;l=%5D]x%3B"), found("error", r#"{"k": "v", "l": "]"}"#, "x;"));
-        assert_eq!(parsed("::ADD-MASK::200"), found("add-mask", "{}", "200"));
-        for no in
-            ["text ::error::x", "::error:x", "::unknown::x", "##[unknown]x", "## [error]x", ": :error::x"]
-        {
-            assert_eq!(parsed(no), None, "{no}");
-        }
-    }
-}

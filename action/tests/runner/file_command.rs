@@ -47,20 +47,3 @@ pub(crate) fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
     }
     Ok(pairs)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_files_as_the_runner_does() {
-        let read = |text: &str| {
-            pairs(text).map(|pairs| pairs.iter().map(|(k, v)| format!("{k}:{v}")).collect::<Vec<_>>())
-        };
-        assert_eq!(read("a=1\n\nb=x=y\r\n"), Ok(vec!["a:1".to_owned(), "b:x=y\r".to_owned()]));
-        assert_eq!(read("a<<E\nx=1\n\ny\nE\nb<<F\nF"), Ok(vec!["a:x=1\n\ny".to_owned(), "b:".to_owned()]));
-        for wrong in ["a<<E\nx\n", "a<<E\nx", "nothing\n", "a<<\n", "<<E\nE\n"] {
-            assert!(pairs(wrong).is_err(), "{wrong:?}");
-        }
-    }
-}

@@ -6,10 +6,10 @@
 //! `PATH`, the five file commands, both command syntaxes, `stop-commands`, masks, the limits of annotations and summaries,
 //! cancellation (SIGINT to the shell alone, SIGTERM after 7.5 s, the end after 2.5 s more), and jobs in containers.
 
-mod command;
+pub(crate) mod command;
 mod expression;
-mod file_command;
-mod log;
+pub(crate) mod file_command;
+pub(crate) mod log;
 mod yaml;
 
 use std::{
