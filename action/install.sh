@@ -169,6 +169,9 @@ install_clockwork() {
     fi
     [[ $way == auto ]] || fail "$why, and the input install says release"
   fi
+  case $target in
+    *-apple-* | *-windows-*) fail "${why:+$why, and }the source is for Linux alone until now" ;;
+  esac
   [[ $version == "$own" ]] ||
     fail "${why:+$why, and }the source of this action is $own, not $version: use the action at that version"
   [[ -z $why ]] || notice "$why, so it is built from the source"

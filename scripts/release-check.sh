@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # What a release's program has to be: static, stripped, under 16 MiB, and able to run on a machine that has nothing.
 #
-#   scripts/release-check.sh TARGET [PROGRAM]     # PROGRAM: target/TARGET/release/clockwork
+#   scripts/release-check.sh TARGET [PROGRAM]     # PROGRAM: target/TARGET/dist/clockwork
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-program=${2:-target/$1/release/clockwork}
+program=${2:-target/$1/dist/clockwork}
 limit=$((16 << 20))
 
 wrong() {

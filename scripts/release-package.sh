@@ -11,7 +11,7 @@ target=$1 directory=$2
 version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"$/\1/p' Cargo.toml)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-install -m 755 "target/$target/release/clockwork" "$work/clockwork"
+install -m 755 "target/$target/dist/clockwork" "$work/clockwork"
 install -m 644 LICENSE "$work/LICENSE"
 mkdir -p "$directory"
 archive=$directory/clockwork-$version-$target.tar

@@ -277,6 +277,22 @@ fn versions_are_those_that_the_action_has_checksums_of() {
 }
 
 #[test]
+fn where_it_does_not_run_it_says_so() {
+    for (os, arch, said) in [
+        ("macOS", "ARM64", "for aarch64-apple-darwin, and the source is for Linux alone"),
+        ("Windows", "X64", "for x86_64-pc-windows-msvc, and the source is for Linux alone"),
+    ] {
+        let (mut runner, action, _server) = released(&["0.1.0"]);
+        runner
+            .env
+            .extend([("RUNNER_OS".to_owned(), os.to_owned()), ("RUNNER_ARCH".to_owned(), arch.to_owned())]);
+        let step = runner.run(&action, &[]);
+        assert_eq!(step.output("result"), "error", "{}", step.text());
+        assert!(step.of_level("error")[0].message.contains(said), "{:#?}", step.annotations);
+    }
+}
+
+#[test]
 fn a_cancelled_download_ends() {
     let (mut runner, action, _server) = with_server(&["0.1.0"], |_, _| File::Silent);
     let mut running = runner.start(&action, &[]);
