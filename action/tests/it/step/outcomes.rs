@@ -150,8 +150,8 @@ fn nine_are_annotated_and_the_tenth_counts_the_rest() {
 }
 
 #[test]
-fn a_summary_of_ten_thousand_stories_is_kept() {
-    let assertions: String = (0..10_000)
+fn a_summary_of_thousands_of_stories_is_kept() {
+    let assertions: String = (0..3_000)
         .map(|n| format!("      - FileExistsAssert: {{ path: \"{n}-{}\" }}\n", "ä".repeat(60)))
         .collect();
     let manifest = format!(
@@ -161,5 +161,5 @@ fn a_summary_of_ten_thousand_stories_is_kept() {
     let step = run(&mut runner, &[]);
     let summary = step.summary.as_ref().unwrap_or_else(|| panic!("it was dropped: {:#?}", step.annotations));
     assert!(summary.len() > 700_000 && summary.contains("more that did not pass"));
-    assert_eq!(step.output("failed"), "10000", "{}", step.log[0]);
+    assert_eq!(step.output("failed"), "3000", "{}", step.log[0]);
 }
