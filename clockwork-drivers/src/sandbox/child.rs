@@ -22,9 +22,10 @@ use nix::{
     sys::{
         resource::{Resource, setrlimit},
         signal::{Signal, kill},
+        stat::Mode,
         wait::{WaitPidFlag, WaitStatus, waitpid},
     },
-    unistd::{ForkResult, Pid, chdir, execve, getpid, pipe2, setsid},
+    unistd::{ForkResult, Pid, chdir, execve, getpid, mkdir, pipe2, setsid},
 };
 use rustix::{
     stdio::{dup2_stdin, dup2_stdout, stdin, stdout},
@@ -33,7 +34,7 @@ use rustix::{
 use seccompiler::BpfProgram;
 
 use super::{
-    files::{self, Rules},
+    files::{self, May, Rules},
     fork::{close_from, close_on_exec_from, default_signals, die_with, exit, fork},
     lent::Lend,
     report::{Report, Stage, Told},
@@ -69,6 +70,8 @@ pub(super) struct Plan {
     pub(super) doors: Vec<File>,
     pub(super) cwd: CString,
     pub(super) required: bool,
+    /// Where its temporary files go if it has no view of its own.
+    pub(super) scratch: CString,
     pub(super) program: CString,
     pub(super) arguments: Vec<CString>,
     pub(super) environment: Vec<CString>,
@@ -106,8 +109,14 @@ pub(super) fn enter(plan: &Plan, pipe: BorrowedFd<'_>) -> io::Result<()> {
     drop(told);
     close_on_exec_from(3);
     confine(plan, &mut report)?;
+    let mut environment = plan.environment.clone();
+    if !report.record.view {
+        for variable in environment.iter_mut().filter(|variable| variable.as_c_str() == c"TMPDIR=/tmp") {
+            *variable = CString::new([b"TMPDIR=", plan.scratch.as_bytes()].concat())?;
+        }
+    }
     // Not by what searches for it, which has a shell run what the kernel cannot.
-    let Err(errno) = execve(&plan.program, &plan.arguments, &plan.environment);
+    let Err(errno) = execve(&plan.program, &plan.arguments, &environment);
     Err(errno.into())
 }
 
@@ -177,8 +186,14 @@ fn confine(plan: &Plan, report: &mut Report<'_>) -> io::Result<()> {
     }
     report.record.processes = plan.counted || (report.record.users && plan.ids.0 != 0);
     report.at(Stage::Rights, give_up_rights)?;
-    let rules = if view { &plan.rules.0 } else { &plan.rules.1 };
-    let enforced = files::restrict(rules, plan.tcp);
+    let enforced = if view {
+        files::restrict(&plan.rules.0, plan.tcp)
+    } else {
+        report.at(Stage::Directory, || mkdir(plan.scratch.as_c_str(), Mode::from_bits_truncate(0o700)))?;
+        let mut rules = plan.rules.1.clone();
+        rules.push((plan.scratch.clone(), May::Write));
+        files::restrict(&rules, plan.tcp)
+    };
     (report.record.landlock, report.record.scope) = (enforced.files, enforced.scope);
     let filters = &plan.filters[match (view, enforced.scope || plan.lend.is_some()) {
         (true, true) => 0,

@@ -1,7 +1,10 @@
 //! What a program could not do because of its sandbox, and which grant lets it: so that nobody wonders why a program
 //! fails here that works in a terminal, and nothing is concluded from what it could not see.
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::fs::FileTypeExt,
+    path::{Path, PathBuf},
+};
 
 use clockwork_core::text::quote;
 
@@ -60,7 +63,8 @@ pub(super) fn unseen(path: &Path, seen: &Seen) -> Option<Denied> {
         return None;
     }
     // To make something there takes more.
-    let grant = if there == path { "read" } else { "write" };
+    let is_socket = there.metadata().is_ok_and(|seen| seen.file_type().is_socket());
+    let grant = if there == path && !is_socket { "read" } else { "write" };
     Some(Denied {
         what: format!("the sandbox does not show it {}", quote(&there.to_string_lossy())),
         hint: format!("`sandbox: {{ {grant}: [{}] }}` grants it", quote(&there.to_string_lossy())),
@@ -152,15 +156,15 @@ const NO_NETWORK: &[&str] = &[
 pub(super) fn suspicion(said: &str, grants: &Grants, seen: &Seen) -> Option<String> {
     let small = said.to_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| small.contains(word));
+    let told = paths(said);
+    if let Some(denied) = told.iter().find_map(|path| unseen(path, seen)) {
+        return Some(format!("{}: {}", denied.what, denied.hint));
+    }
     if grants.network == NetworkAccess::None && says(NO_NETWORK) {
         return Some(String::from(
             "the sandbox allows it no network: `sandbox: { network: loopback }` grants what listens on this machine, `all` \
              the rest",
         ));
-    }
-    let told = paths(said);
-    if let Some(denied) = told.iter().find_map(|path| unseen(path, seen)) {
-        return Some(format!("{}: {}", denied.what, denied.hint));
     }
     if says(&["read-only file system"])
         || (says(&["permission denied"]) && told.iter().any(|path| seen.shows(path)))

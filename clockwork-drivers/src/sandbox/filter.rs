@@ -19,6 +19,8 @@ pub(super) struct Wanted {
     pub(super) unix: bool,
     /// Whether only what was granted is there at all: then it may change modes, owners and times of that.
     pub(super) view: bool,
+    /// Whether a control group counts all memory. The limit of a process counts what it shares with nobody, alone.
+    pub(super) counted: bool,
 }
 
 /// Calls that no check needs, and that a sandbox is left by.
@@ -161,6 +163,13 @@ pub(super) fn compile(wanted: Wanted) -> Result<Vec<BpfProgram>, String> {
         }
     }
     let told = |error: seccompiler::BackendError| error.to_string();
+    if !wanted.counted {
+        refused.insert(libc::SYS_memfd_create, Vec::new());
+        refused.insert(libc::SYS_shmget, Vec::new());
+        let shared = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
+        let uncounted = [shared, libc::MAP_GROWSDOWN].map(|flags| rule([masked(3, flags, flags)]));
+        refused.insert(libc::SYS_mmap, uncounted.into_iter().collect::<Result<_, _>>().map_err(told)?);
+    }
     // New namespaces.
     let bits = NAMESPACES.iter().map(|bit| rule([masked(0, *bit, *bit)]));
     refused.insert(libc::SYS_clone, bits.collect::<Result<_, _>>().map_err(told)?);

@@ -89,6 +89,10 @@ impl Record {
             own_network && !self.namespaces,
             "its network is not limited to the loopback interface (no network namespace)",
         );
+        lacks(
+            !self.view,
+            "its temporary files are limited one by one, not all together (no mount namespace)",
+        );
         lacks(!self.processes, "the number of its processes is not limited (no control group)");
         lacks(!self.filtered, "its system calls are not filtered (no seccomp)");
         missing

@@ -116,6 +116,7 @@ struct Confined {
     _lent: Option<Lent>,
     seen: Seen,
     grants: Grants,
+    scratch: Option<PathBuf>,
     jobs: mpsc::Sender<Job>,
 }
 
@@ -171,9 +172,15 @@ impl Running {
 impl Drop for Confined {
     fn drop(&mut self) {
         // It takes a moment until its last process has ended.
-        if let Some(mut groups) = self.groups.take() {
-            let _ = self.jobs.send(Box::new(move |_| groups.remove()));
-        }
+        let (groups, scratch) = (self.groups.take(), self.scratch.take());
+        let _ = self.jobs.send(Box::new(move |_| {
+            if let Some(mut groups) = groups {
+                groups.remove();
+            }
+            if let Some(scratch) = scratch {
+                let _ = std::fs::remove_dir_all(scratch); // what is left of it is the system's to remove
+            }
+        }));
     }
 }
 
@@ -206,7 +213,7 @@ pub async fn start(launch: &Launch, sandbox: &Sandbox, cx: &Context) -> Result<R
         return Ok(Running::new(child, &mark, None, None));
     }
     let environment = environment(&sandbox.grants.env, given);
-    let (made, jobs) = confined(command, environment, launch, sandbox, cx).await?;
+    let (made, jobs) = confined(command, environment, &mark, launch, sandbox, cx).await?;
     let made = made.map_err(|error| match error {
         NotMade::Other(error) => error,
         NotMade::NotRun(error, seen) => {
@@ -232,6 +239,7 @@ pub async fn start(launch: &Launch, sandbox: &Sandbox, cx: &Context) -> Result<R
         _lent: made.lent,
         seen: made.seen,
         grants: sandbox.grants.clone(),
+        scratch: made.scratch,
         jobs,
     };
     Ok(Running::new(made.child, &mark, Some(enforcement), Some(confined)))
@@ -253,6 +261,7 @@ impl Running {
 async fn confined(
     command: Command,
     environment: Vec<OsString>,
+    mark: &str,
     launch: &Launch,
     sandbox: &Sandbox,
     cx: &Context,
@@ -265,10 +274,11 @@ async fn confined(
     };
     let cwd = std::path::absolute(launch.cwd.as_deref().unwrap_or(Path::new(".")))?;
     let (answer, answered) = oneshot::channel();
+    let mark = mark.to_owned();
     let (launch, grants, runtime) = (launch.clone(), sandbox.grants.clone(), Handle::current());
     let job: Job = Box::new(move |workshop| {
         let _runtime = runtime.enter();
-        let made = workshop.start(command, &environment, &launch, &grants, &cwd, network);
+        let made = workshop.start(command, &environment, &mark, &launch, &grants, &cwd, network);
         drop(answer.send(made)); // nobody waits any more: it ends
     });
     jobs.send(job).map_err(|_| gone())?;

@@ -66,7 +66,7 @@ impl Workers {
 pub(super) struct Workshop {
     host: Host,
     hierarchy: Hierarchy,
-    filters: HashMap<NetworkAccess, [Vec<BpfProgram>; 3]>,
+    filters: HashMap<(NetworkAccess, bool), [Vec<BpfProgram>; 3]>,
     /// The network of this thread.
     network: Option<File>,
 }
@@ -79,6 +79,8 @@ pub(super) struct Made {
     pub(super) groups: Option<Groups>,
     pub(super) lent: Option<Lent>,
     pub(super) seen: Seen,
+    /// Where it keeps its temporary files, if it has no view of its own.
+    pub(super) scratch: Option<PathBuf>,
     /// Whether the network was to be one of its own.
     pub(super) own_network: bool,
 }
@@ -112,6 +114,7 @@ impl Workshop {
         &mut self,
         mut command: Command,
         environment: &[OsString],
+        mark: &str,
         launch: &Launch,
         grants: &Grants,
         cwd: &Path,
@@ -131,6 +134,8 @@ impl Workshop {
             _ => (None, None),
         };
         let own_network = lend.is_some();
+        let memory_counted = groups.as_ref().is_some_and(Groups::limits_memory);
+        let scratch = std::env::temp_dir().join(format!("clockwork-{mark}"));
         let (report, told) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| ours("a pipe")(errno.into()))?;
         let mut also = vec![cwd.to_owned()];
         also.extend(std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute()));
@@ -145,8 +150,8 @@ impl Workshop {
             rules: (rules_inside(&seen)?, rules_outside(&seen)?),
             tcp: grants.network != NetworkAccess::None,
             lend,
-            filters: self.filters(grants.network)?,
-            limits: limits(grants, groups.as_ref().is_some_and(Groups::limits_memory)),
+            filters: self.filters(grants.network, memory_counted)?,
+            limits: limits(grants, memory_counted),
             processes: grants.processes.into(),
             counted: groups.as_ref().is_some_and(Groups::limits_processes),
             doors: groups
@@ -158,6 +163,7 @@ impl Workshop {
             required: grants.required,
             program: path(&program)?,
             arguments: words(launch.command.iter().map(String::as_bytes))?,
+            scratch: path(&scratch)?,
             environment: words(environment.iter().map(|variable| variable.as_bytes()))?,
         });
         let planned = Arc::clone(&plan);
@@ -169,7 +175,8 @@ impl Workshop {
                 if let Some(lent) = &mut lent {
                     lent.carry();
                 }
-                Ok(Made { child, record, report, groups, lent, seen, own_network })
+                let scratch = (!record.view).then_some(scratch);
+                Ok(Made { scratch, child, record, report, groups, lent, seen, own_network })
             }
             (started, told) => {
                 let error = match (told, started) {
@@ -182,22 +189,23 @@ impl Workshop {
                 if let Some(mut groups) = groups {
                     groups.remove();
                 }
+                let _ = std::fs::remove_dir(scratch); // most often it was never made
                 Err(error)
             }
         }
     }
 
-    fn filters(&mut self, network: NetworkAccess) -> Result<[Vec<BpfProgram>; 3], CheckError> {
-        if let Some(known) = self.filters.get(&network) {
+    fn filters(&mut self, network: NetworkAccess, counted: bool) -> Result<[Vec<BpfProgram>; 3], CheckError> {
+        if let Some(known) = self.filters.get(&(network, counted)) {
             return Ok(known.clone());
         }
         let filter = |view, unix| {
-            compile(Wanted { network, unix, view }).map_err(|error| {
+            compile(Wanted { network, unix, view, counted }).map_err(|error| {
                 CheckError::unobservable(format!("cannot make a sandbox: no filter of system calls: {error}"))
             })
         };
         let made = [filter(true, true)?, filter(true, false)?, filter(false, false)?];
-        Ok(self.filters.entry(network).or_insert(made).clone())
+        Ok(self.filters.entry((network, counted)).or_insert(made).clone())
     }
 
     /// What is started there is in that network for good.
@@ -281,7 +289,10 @@ fn rules_inside(seen: &Seen) -> Result<Rules, CheckError> {
     let mut rules = vec![
         (CString::from(c"/"), May::Read),
         (CString::from(c"/tmp"), May::Write),
-        (CString::from(c"/dev"), May::Use),
+        (CString::from(c"/dev/null"), May::Use),
+        (CString::from(c"/dev/full"), May::Use),
+        (CString::from(c"/dev/random"), May::Use),
+        (CString::from(c"/dev/urandom"), May::Use),
     ];
     granted(seen, true, &mut rules)?;
     Ok(rules)
@@ -290,9 +301,10 @@ fn rules_inside(seen: &Seen) -> Result<Rules, CheckError> {
 /// The same where it has no view of its own: all that it is granted, one by one.
 fn rules_outside(seen: &Seen) -> Result<Rules, CheckError> {
     let mut rules = Vec::new();
-    for device in ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"] {
-        rules.push((CString::new(device).unwrap_or_default(), May::Use));
+    for device in [c"/dev/null", c"/dev/full", c"/dev/random", c"/dev/urandom"] {
+        rules.push((device.into(), May::Use));
     }
+    rules.push((c"/dev/zero".into(), May::Read)); // to write to it is to have memory that no limit counts
     rules.push((CString::from(c"/proc"), May::Read));
     granted(seen, false, &mut rules)?;
     Ok(rules)
@@ -315,7 +327,7 @@ fn granted(seen: &Seen, only_writable: bool, rules: &mut Rules) -> Result<(), Ch
     Ok(())
 }
 
-fn limits(grants: &Grants, memory_grouped: bool) -> Vec<(Resource, u64, u64)> {
+fn limits(grants: &Grants, memory_counted: bool) -> Vec<(Resource, u64, u64)> {
     let seconds = grants.cpu.as_secs() + u64::from(grants.cpu.subsec_nanos() > 0);
     let files = u64::from(grants.open_files);
     let mut limits = vec![
@@ -324,9 +336,10 @@ fn limits(grants: &Grants, memory_grouped: bool) -> Vec<(Resource, u64, u64)> {
         (Resource::RLIMIT_FSIZE, grants.file_size.0, grants.file_size.0),
         (Resource::RLIMIT_NOFILE, files, files),
     ];
-    if !memory_grouped {
-        // For each process, then. What is mapped is counted, because what is shared would not be otherwise.
-        limits.push((Resource::RLIMIT_AS, grants.memory.0, grants.memory.0));
+    if !memory_counted {
+        // For each process, then. The filter refuses what this does not count.
+        limits.push((Resource::RLIMIT_DATA, grants.memory.0, grants.memory.0));
+        limits.push((Resource::RLIMIT_STACK, 8 << 20, 64 << 20));
     }
     limits
 }

@@ -302,6 +302,7 @@ async fn without_namespaces() {
         (String::from("cat /proc/$PARENT/environ"), false),
         (String::from("setsid sleep 823.5 >/dev/null 2>&1 & exit 0"), true),
         (String::from("exit 0"), true),
+        (String::from("echo x > $TMPDIR/x && test -s $TMPDIR/x && test $TMPDIR != /tmp"), true),
     ] {
         let assertion = sh(&script).env("PARENT", std::process::id().to_string());
         let result = check(assertion.timeout(LONG)).await;
@@ -321,4 +322,17 @@ async fn without_namespaces() {
     }
     assert!(!output("ps", &["-eo", "args="]).lines().any(|line| line == "sleep 823.5"));
     let _ = fs::remove_file("/tmp/clockwork-escape");
+    // Where it kept its temporary files, nothing stays.
+    let own = format!("clockwork-{}-", std::process::id());
+    let began = std::time::Instant::now();
+    let kept = || {
+        fs::read_dir(std::env::temp_dir())
+            .unwrap()
+            .flatten()
+            .any(|one| one.file_name().to_string_lossy().starts_with(&own))
+    };
+    while kept() {
+        assert!(began.elapsed() < LONG, "temporary files stay");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
