@@ -5,20 +5,21 @@ use std::{ffi::OsString, fmt, io::Write, process::ExitCode, sync::Arc};
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches};
 use clockwork_core::{
-    Driver, Engine, EngineBuilder, Graph, ManifestError, Project, Registry, text::harmless,
+    Driver, Engine, EngineBuilder, Graph, ManifestError, Project, Registry, Report, text::harmless,
 };
 use clockwork_drivers::vantage::Helper;
 
 use crate::{
     cargo_program,
-    cli::{Action, AssertArgs, Cli, GraphArgs},
+    cli::{Action, AssertArgs, Cli, GraphArgs, RunArgs, SourceArgs},
     exit::Exit,
     format::{Outputs, Seen, Stream, palette},
     graph,
     output::{Stdout, to_stdout},
+    passes::PassesFile,
     progress::Progress,
     run::Run,
-    source::Source,
+    source::{self, Source},
 };
 
 /// What stands first on the command line where this program runs in a helper container, and only carries bytes.
@@ -148,7 +149,7 @@ impl Command {
             warn_of_stale(&graph);
         }
         let progress = Progress::new(options.quiet, options.color, &project, &graph);
-        let report = Run::new(engine, Arc::clone(&graph), &options.run, self.foreign)?.watch(progress)?;
+        let report = run(engine, &graph, &options.source, &options.run, self.foreign, progress)?;
         let exit = Exit::of(&report);
         let errors = outputs.write(&Seen { project: &project, graph: &graph, report: &report });
         errors.iter().for_each(complain);
@@ -167,7 +168,7 @@ impl Command {
             None
         } else {
             let progress = Progress::new(options.quiet, options.color, &project, &graph);
-            Some(Run::new(engine, Arc::clone(&graph), &options.run, self.foreign)?.watch(progress)?)
+            Some(run(engine, &graph, &options.source, &options.run, self.foreign, progress)?)
         };
         let drawing = graph::Drawing::new(&project, &graph, report.as_deref());
         let exit = report.as_deref().map_or(Exit::Held, Exit::of);
@@ -175,6 +176,21 @@ impl Command {
             print(|out| drawing.write(out, options.format, &palette(options.color, Stream::Stdout)));
         Ok(if written == Exit::Held { exit } else { exit.unwritten() })
     }
+}
+
+/// Runs it with what passed before, and keeps what passes now.
+fn run(
+    engine: Engine,
+    graph: &Arc<Graph>,
+    source: &SourceArgs,
+    options: &RunArgs,
+    foreign: bool,
+    progress: Progress,
+) -> anyhow::Result<Arc<Report>> {
+    let passes = PassesFile::open(graph, source::directory(source), complain);
+    let report = Run::new(engine, Arc::clone(graph), options, passes.passes(), foreign)?.watch(progress)?;
+    passes.save().unwrap_or_else(|error| complain(&error));
+    Ok(report)
 }
 
 const BAD_REGISTRY: &str = "two crates bring kinds of the same name";

@@ -24,6 +24,7 @@ mod format;
 mod graph;
 mod outline;
 mod output;
+mod passes;
 mod progress;
 mod run;
 mod source;

@@ -6,6 +6,7 @@
 mod answer_value;
 mod argv;
 mod backends;
+mod balanced;
 mod broker;
 mod certificate_findings;
 mod column_type;

@@ -7,6 +7,7 @@ mod skip;
 
 mod exit_codes;
 mod formats;
+mod fresh;
 mod graph;
 mod interrupt;
 mod lock;
