@@ -40,6 +40,12 @@
 //! `file` is relative to Clockwork's working directory, and its own directory comes first among those that it imports from.
 //! Packages come from the interpreter: `python: .venv/bin/python` for those of a virtual environment. Python 3.8 or newer.
 //!
+//! In its sandbox a check reads its own directory, the working directory, what belongs to the system and what the interpreter
+//! needs; more is granted by name. Nothing is concluded from what it is not shown: where it looked for a file that is here and
+//! not granted, for the machine's processes, or for a network that it does not reach, there is no verdict, whatever it returns
+//! (`errored`, with the grant that it lacks). `memory` is what each process of a check may allocate, and eight times that for
+//! all checks of an interpreter together, as with `processes`; `cpu` is that of each process.
+//!
 //! It cannot prove more than the function looks at, and what it does to the world is its own affair: it should only look.
 //! Judged (so that `not` turns it around): what it returns, and a failed assertion.
 //!

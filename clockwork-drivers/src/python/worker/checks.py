@@ -53,7 +53,8 @@ def assertion(function=None, *, resource=None):
 def provide():
     """The module `clockwork`, which user's files import without having it installed."""
     module = type(sys)("clockwork", "What a check can import from Clockwork.")
-    module.assertion, module.Resource, module.Verdict, module.Result = assertion, Resource, dict, object
+    module.assertion, module.Namespace, module.Resource = assertion, Namespace, Resource
+    module.Verdict, module.Result = dict, object  # for type hints alone
     sys.modules["clockwork"] = module
 
 
