@@ -72,7 +72,7 @@ pub(crate) struct GraphArgs {
     pub(crate) run: RunArgs,
     /// Draw what is declared without looking at anything
     #[arg(long, conflicts_with_all = [
-        "only", "tag", "concurrency", "within", "timeout", "deadline", "fail_fast", "grace"
+        "only", "tag", "concurrency", "within", "timeout", "deadline", "fail_fast", "no_cache", "grace"
     ])]
     pub(crate) declared: bool,
     /// How to draw it
@@ -124,6 +124,9 @@ pub(crate) struct RunArgs {
     /// How long the whole run may take
     #[arg(long, value_name = "DURATION", value_parser = positive)]
     pub(crate) deadline: Option<Duration>,
+    /// Look at everything, also at what passed not long ago and may be used again (`fresh_for`)
+    #[arg(long)]
+    pub(crate) no_cache: bool,
     /// Stop at the first failure
     #[arg(long)]
     pub(crate) fail_fast: bool,

@@ -5,21 +5,22 @@ use std::{ffi::OsString, fmt, io::Write, process::ExitCode, sync::Arc};
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches};
 use clockwork_core::{
-    Driver, Engine, EngineBuilder, Graph, ManifestError, Project, Registry, Secrets, text::harmless,
+    Driver, Engine, EngineBuilder, Graph, ManifestError, Project, Registry, Report, Secrets, text::harmless,
 };
 use clockwork_drivers::vantage::Helper;
 
 use crate::{
     cargo_program,
-    cli::{Action, AssertArgs, Cli, FailOn, GraphArgs, targets},
+    cli::{Action, AssertArgs, Cli, FailOn, GraphArgs, RunArgs, SourceArgs, targets},
     exit::Exit,
     format::{Outputs, Stream, palette, tell_nothing_ran},
     graph,
     output::{Stdout, to_stdout},
+    passes::PassesFile,
     progress::Progress,
     run::Run,
     runner::{for_the_log, reads_our_log},
-    source::Source,
+    source::{self, Source},
 };
 
 /// What stands first on the command line where this program runs in a helper container, and only carries bytes.
@@ -144,8 +145,8 @@ impl Command {
         }
         let progress = Progress::new(options.quiet, options.color, &project, &graph);
         let secrets = Secrets::default();
-        let run = Run::new(engine, Arc::clone(&graph), &options.run, secrets.clone(), self.foreign)?;
-        let report = run.watch(progress)?;
+        let report =
+            run(engine, &graph, &options.source, &options.run, secrets.clone(), self.foreign, progress)?;
         let exit = Exit::of(&report, options.fail_on);
         if exit == Exit::Failed && report.passed() {
             complain(&anyhow::Error::msg("there are warnings, which --fail-on warning makes failures"));
@@ -167,8 +168,8 @@ impl Command {
             None
         } else {
             let progress = Progress::new(options.quiet, options.color, &project, &graph);
-            let run = Run::new(engine, Arc::clone(&graph), &options.run, Secrets::default(), self.foreign)?;
-            Some(run.watch(progress)?)
+            let secrets = Secrets::default();
+            Some(run(engine, &graph, &options.source, &options.run, secrets, self.foreign, progress)?)
         };
         let drawing = graph::Drawing::new(&project, &graph, report.as_deref());
         let exit = report.as_deref().map_or(Exit::Held, |report| Exit::of(report, FailOn::Failed));
@@ -176,6 +177,23 @@ impl Command {
             print(|out| drawing.write(out, options.format, &palette(options.color, Stream::Stdout)));
         Ok(if written == Exit::Held { exit } else { exit.unwritten() })
     }
+}
+
+/// Runs it with what passed before, and keeps what passes now.
+fn run(
+    engine: Engine,
+    graph: &Arc<Graph>,
+    source: &SourceArgs,
+    options: &RunArgs,
+    secrets: Secrets,
+    foreign: bool,
+    progress: Progress,
+) -> anyhow::Result<Arc<Report>> {
+    let passes = PassesFile::open(graph, source::directory(source), complain);
+    let run = Run::new(engine, Arc::clone(graph), options, passes.passes(), secrets, foreign)?;
+    let report = run.watch(progress)?;
+    passes.save().unwrap_or_else(|error| complain(&error));
+    Ok(report)
 }
 
 const BAD_REGISTRY: &str = "two crates bring kinds of the same name";

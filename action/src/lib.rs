@@ -22,6 +22,7 @@ mod format;
 mod graph;
 mod outline;
 mod output;
+mod passes;
 mod progress;
 mod run;
 mod runner;

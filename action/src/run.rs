@@ -3,7 +3,7 @@
 use std::{future::pending, mem::ManuallyDrop, sync::Arc, thread, time::Duration};
 
 use anyhow::{Context, bail};
-use clockwork_core::{Engine, Event, EventStream, Graph, Report, RunOptions, Secrets, Stop};
+use clockwork_core::{Engine, Event, EventStream, Graph, Passes, Report, RunOptions, Secrets, Stop};
 use tokio::{
     runtime::{Builder, Handle, Runtime, RuntimeFlavor},
     signal::unix::{Signal, SignalKind, signal},
@@ -30,6 +30,7 @@ impl Run {
         engine: Engine,
         graph: Arc<Graph>,
         args: &RunArgs,
+        passes: Passes,
         secrets: Secrets,
         foreign: bool,
     ) -> anyhow::Result<Self> {
@@ -43,6 +44,7 @@ impl Run {
         options.only.clone_from(&args.only);
         options.tags.clone_from(&args.tag);
         options.fail_fast = args.fail_fast;
+        (options.passes, options.no_cache) = (Some(passes), args.no_cache);
         options.within = args.within;
         options.timeout = args.timeout;
         options.deadline = args.deadline;

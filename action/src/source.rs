@@ -79,6 +79,13 @@ fn nothing_here() -> anyhow::Result<Source> {
     ))
 }
 
+/// Where the project is at home: beside its manifest, or here.
+pub(crate) fn directory(args: &SourceArgs) -> &Path {
+    let manifest = args.manifest.as_deref().filter(|manifest| *manifest != Path::new("-"));
+    let beside = manifest.and_then(Path::parent).filter(|directory| !directory.as_os_str().is_empty());
+    beside.unwrap_or(Path::new("."))
+}
+
 fn read(manifest: &Path, args: &SourceArgs, engine: &Engine) -> anyhow::Result<(Project, Graph)> {
     let (name, bytes) = if manifest == Path::new("-") {
         (STANDARD_INPUT.to_owned(), bounded(io::stdin().lock(), STANDARD_INPUT)?)

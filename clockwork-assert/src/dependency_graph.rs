@@ -140,7 +140,7 @@ impl DependencyGraphAssert {
                 undeclared.add(link);
             }
         }
-        let mut unused = BTreeSet::new();
+        let mut unused: BTreeSet<(&str, &str)> = BTreeSet::new();
         let mut why = Vec::new();
         for Relationship { from, to, implied_by, .. } in declared.iter().filter(|one| one.depends_on) {
             let mine = || {
@@ -153,7 +153,7 @@ impl DependencyGraphAssert {
             if mine().any(|link| link.live || (!link.only_tried && implied_by.is_none())) {
                 continue;
             }
-            unused.insert(format!("{from} → {to}"));
+            unused.insert((from.as_str(), to.as_str()));
             why.push(match mine().find(|link| link.only_tried) {
                 Some(tries) => format!(
                     "{from} depends on {to}, tries to connect at port {}, and is not answered",
@@ -189,13 +189,17 @@ impl DependencyGraphAssert {
             (false, true) => Verdict::failed(wrong.join("; ")),
             (_, false) => Verdict::unjudged(absent.into_iter().chain(wrong).collect::<Vec<_>>().join("; ")),
         };
+        let tell = |(from, to): &(&str, &str)| format!("{from} → {to}");
+        let unused_blamed = unused.iter().filter(|_| self.unused == Unused::Fail).copied();
+        let blamed: BTreeSet<_> = denied.pairs().chain(undeclared.pairs()).chain(unused_blamed).collect();
         verdict
+            .blames(blamed)
             .expected("the declared relationships")
             .actual(actual)
             .detail_of("connections", &links)
-            .detail_of("undeclared", &undeclared.0.iter().map(|(pair, _)| pair).collect::<BTreeSet<_>>())
-            .detail_of("denied", &denied.0.iter().map(|(pair, _)| pair).collect::<BTreeSet<_>>())
-            .detail_of("unused", &unused)
+            .detail_of("undeclared", &undeclared.pairs().map(|pair| tell(&pair)).collect::<BTreeSet<_>>())
+            .detail_of("denied", &denied.pairs().map(|pair| tell(&pair)).collect::<BTreeSet<_>>())
+            .detail_of("unused", &unused.iter().map(tell).collect::<BTreeSet<_>>())
             .detail_of("outside", &outside)
             .detail("looks", seen.looks)
     }
@@ -203,17 +207,21 @@ impl DependencyGraphAssert {
 
 /// Relationships, with their ports.
 #[derive(Default)]
-struct Told(Vec<(String, String)>);
+struct Told<'a>(Vec<(&'a Link, String)>);
 
-impl Told {
-    fn add(&mut self, link: &Link) {
+impl<'a> Told<'a> {
+    fn add(&mut self, link: &'a Link) {
         let Link { from, to, port, live, .. } = link;
         let reaches = match (live, link.sure) {
             (_, false) => format!("{from} and {to} are connected"),
             (true, true) => format!("{from} reaches {to} at port {port}"),
             (false, true) => format!("{from} reached {to} at port {port}"),
         };
-        self.0.push((format!("{from} → {to}"), reaches));
+        self.0.push((link, reaches));
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.0.iter().map(|(link, _)| (link.from.as_str(), link.to.as_str()))
     }
 
     /// All of them, in a bounded message.

@@ -3,6 +3,7 @@
 
 mod answer_value;
 mod backends;
+mod balanced;
 mod broker;
 mod certificate_findings;
 mod column_type;

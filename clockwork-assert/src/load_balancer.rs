@@ -34,15 +34,14 @@ use clockwork_drivers::{
     http::{HttpObservation, HttpProbe, HttpRequest},
 };
 use futures_util::{StreamExt, stream};
-use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
     answer_value::Found,
     backends::{Backend, Backends, Identify, Skew},
+    balanced::{Sample, Seen, plain, whose},
     expected_status::ExpectedStatus,
     http_request::http_kind,
-    json_path::shown,
 };
 
 http_kind! {
@@ -253,7 +252,12 @@ impl LoadBalancerAssert {
         Ok(known)
     }
 
-    fn judge(&self, samples: &[Sample], known: &HashMap<String, usize>) -> Result<Verdict, CheckError> {
+    fn judge(
+        &self,
+        samples: &[Sample],
+        known: &HashMap<String, usize>,
+        owner: Option<&dyn Resource>,
+    ) -> Result<Verdict, CheckError> {
         let seen = Seen::of(samples, known, &self.backends.0);
         let counts: Vec<_> = self
             .backends
@@ -333,6 +337,7 @@ impl LoadBalancerAssert {
         };
         let shares: BTreeMap<_, _> = self.backends.0.iter().map(|b| &b.name).zip(&seen.counts).collect();
         Ok(verdict
+            .blames(seen.at_fault(owner, &self.backends.0))
             .expected(self.expected())
             .detail_of("backends", &shares)
             .detail_of("unknown", &seen.unknown)
@@ -386,51 +391,6 @@ impl LoadBalancerAssert {
     }
 }
 
-/// What became of one request.
-enum Sample {
-    /// A good answer, of whom, and whether it was the first one.
-    From(Value, bool),
-    /// A bad answer of somebody.
-    Bad(Value, String),
-    /// A good answer that does not tell whose it is.
-    Unidentified(String),
-    /// No answer, or a bad one of nobody in particular.
-    Unanswered(String),
-    /// Time had run out.
-    NotMade,
-}
-
-impl Sample {
-    fn told(&self) -> Option<String> {
-        match self {
-            Self::From(value, _) | Self::Bad(value, _) => Some(text_of(value)),
-            _ => None,
-        }
-    }
-}
-
-fn text_of(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.trim().to_owned(),
-        other => other.to_string(),
-    }
-}
-
-/// The backend that this text means, with the port or without.
-fn whose(told: &str, known: &HashMap<String, usize>) -> Option<usize> {
-    let bare =
-        || told.parse::<std::net::SocketAddr>().ok().map(|address| address.ip().to_canonical().to_string());
-    known.get(told).copied().or_else(|| known.get(&bare()?).copied())
-}
-
-/// A name as it stands in messages.
-fn plain(name: &str) -> String {
-    match ResourceName::new(name).check() {
-        Ok(()) => name.to_owned(),
-        Err(_) => quote(name),
-    }
-}
-
 fn status(seen: &HttpObservation) -> String {
     clockwork_core::text::bounded(clockwork_core::text::harmless(&seen.status_line()).replace('\n', " "), 100)
 }
@@ -442,71 +402,6 @@ fn tell(problems: &mut Vec<String>, what: &BTreeMap<String, u32>, say: impl Fn(&
     problems.extend(all.iter().take(TOLD).map(|(what, count)| say(what, **count)));
     if all.len() > TOLD {
         problems.push(format!("and {} more of that sort", all.len() - TOLD));
-    }
-}
-
-/// What became of all requests.
-struct Seen {
-    counts: Vec<u32>,
-    unknown: BTreeMap<String, u32>,
-    unanswered: BTreeMap<String, u32>,
-    unidentified: BTreeMap<String, u32>,
-    failed_over: BTreeMap<String, u32>,
-    made: u32,
-    redirected: bool,
-}
-
-impl Seen {
-    fn of(samples: &[Sample], known: &HashMap<String, usize>, backends: &[Backend]) -> Self {
-        let mut seen = Self {
-            counts: vec![0; backends.len()],
-            unknown: BTreeMap::new(),
-            unanswered: BTreeMap::new(),
-            unidentified: BTreeMap::new(),
-            failed_over: BTreeMap::new(),
-            made: 0,
-            redirected: false,
-        };
-        let count = |map: &mut BTreeMap<String, u32>, what: String| *map.entry(what).or_default() += 1;
-        for sample in samples {
-            seen.made += 1;
-            match sample {
-                Sample::From(value, first) => {
-                    seen.redirected |= !first;
-                    let told = text_of(value);
-                    let mut asked: Vec<_> =
-                        told.split([',', ' ']).filter(|part| !part.is_empty() && *part != ":").collect();
-                    if whose(&told, known).is_some() || !asked.iter().all(|one| whose(one, known).is_some()) {
-                        asked = vec![&told];
-                    }
-                    let last = asked.pop().and_then(|last| whose(last, known));
-                    for failed in asked.iter().filter_map(|one| whose(one, known)) {
-                        count(&mut seen.failed_over, plain(&backends[failed].name));
-                    }
-                    match last {
-                        Some(index) => seen.counts[index] += 1,
-                        None => count(&mut seen.unknown, shown(value)),
-                    }
-                }
-                Sample::Bad(value, status) => match whose(&text_of(value), known) {
-                    Some(index) => {
-                        seen.counts[index] += 1;
-                        let who = plain(&backends[index].name);
-                        count(&mut seen.unanswered, format!("{who} answered {status}"));
-                    }
-                    None => count(&mut seen.unanswered, format!("{} answered {status}", shown(value))),
-                },
-                Sample::Unidentified(why) => count(&mut seen.unidentified, why.clone()),
-                Sample::Unanswered(what) => count(&mut seen.unanswered, what.clone()),
-                Sample::NotMade => seen.made -= 1,
-            }
-        }
-        seen
-    }
-
-    /// How many answers came that somebody stands behind.
-    fn answered(&self) -> u32 {
-        self.counts.iter().sum::<u32>() + self.unknown.values().sum::<u32>()
     }
 }
 
@@ -576,7 +471,7 @@ impl Assertion for LoadBalancerAssert {
         }
         drop(answers);
         let known = self.known(&samples, cx).await?;
-        let verdict = self.judge(&samples, &known)?;
+        let verdict = self.judge(&samples, &known, cx.resource())?;
         Ok(if self.insecure { verdict.detail("insecure", true) } else { verdict })
     }
 }

@@ -1,6 +1,8 @@
 //! [`LoadBalancerAssert`]'s judgement, by tables.
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+use serde_json::Value;
+
 use super::*;
 
 fn two() -> LoadBalancerAssert {
@@ -86,9 +88,25 @@ fn every_backend_gets_its_share_and_nobody_else() {
             "b failed 1 of 10 requests, which another one answered (a 6, b 4)",
         ),
     ] {
-        let verdict = kind.judge(&samples, &known(&kind)).unwrap();
+        let verdict = kind.judge(&samples, &known(&kind), None).unwrap();
         assert_eq!(verdict.text(), message);
         assert_eq!((verdict.has_passed(), verdict.is_judged()), (passed, judged), "{message}");
+    }
+}
+
+#[test]
+fn who_got_nothing_is_blamed_where_nothing_else_is_wrong() {
+    let balancer = EndpointResource::new("lb").url("http://lb/");
+    let none = || vec![Sample::Unanswered(String::from("answered 502"))];
+    for (samples, at_fault) in [
+        ([from("a", 5), from("b", 5)].concat_all(), &[][..]),
+        (from("a", 10), &[("lb", "b")]),
+        ([from("a", 9), none()].concat_all(), &[]),
+        ([from("a", 9), from("c", 1)].concat_all(), &[]),
+    ] {
+        let seen = Seen::of(&samples, &known(&two()), &two().backends.0);
+        assert_eq!(seen.at_fault(Some(&balancer), &two().backends.0), at_fault);
+        assert!(seen.at_fault(None, &two().backends.0).is_empty());
     }
 }
 
@@ -96,7 +114,7 @@ fn every_backend_gets_its_share_and_nobody_else() {
 fn requests_that_were_not_made_prove_nothing() {
     let mut samples = [from("a", 4), from("b", 4)].concat_all();
     samples.extend([Sample::NotMade, Sample::NotMade]);
-    let error = two().judge(&samples, &known(&two())).unwrap_err();
+    let error = two().judge(&samples, &known(&two()), None).unwrap_err();
     assert_eq!(
         error.to_string(),
         "only 8 of 10 requests were made in time (a 4, b 4); raise `timeout`, or make fewer `requests`"

@@ -1,13 +1,12 @@
 //! [`Assertion`]: a pure judgement over observations; [`Declared`]: one assertion with the options that every kind
 //! has; [`IntoAssertion`]: how kinds, closures and `async fn` all become one.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
 use crate::{
-    CheckError, Context, Graph, IntoVerdict, Named, Place, Resource, ResourceName, Sentence, Severity,
-    Verdict,
+    CheckError, Context, Graph, Input, Named, Place, Resource, ResourceName, Sentence, Severity, Verdict,
 };
 
 /// A statement about the world that can be judged.
@@ -62,6 +61,12 @@ pub trait Assertion: fmt::Debug + Send + Sync + 'static {
     /// several threads, where the host of the engine has a choice.
     fn computes(&self) -> bool {
         false
+    }
+
+    /// What its verdict rests on beside the world and its fields (all that [`fmt::Debug`] shows): under `fresh_for`, a pass
+    /// is used again only while these are the same.
+    fn inputs(&self) -> Vec<Input> {
+        Vec::new()
     }
 
     /// What is wrong with the fields, taken together and with the resource that it is declared on.
@@ -122,6 +127,7 @@ pub(crate) struct Options {
     pub(crate) not: bool,
     pub(crate) tags: Vec<String>,
     pub(crate) skip: Option<String>,
+    pub(crate) fresh_for: Option<Duration>,
 }
 
 /// One assertion as a project holds it: the judgement and its options.
@@ -198,6 +204,12 @@ impl Declared {
         self.set(|options| options.not = true)
     }
 
+    /// That it passed may be used again this long, while everything that it rests on is the same: its fields, its
+    /// resources, and what it says that it reads ([`Assertion::inputs`]). What did not pass is always looked at again.
+    pub fn fresh_for(self, fresh_for: Duration) -> Self {
+        self.set(|options| options.fresh_for = Some(fresh_for))
+    }
+
     /// Marks it for `--tag`.
     pub fn tags<T: Into<String>>(self, tags: impl IntoIterator<Item = T>) -> Self {
         self.set(|options| options.tags.extend(tags.into_iter().map(Into::into)))
@@ -251,6 +263,11 @@ pub trait AssertionExt: Assertion + Sized {
         Declared::new(self).not()
     }
 
+    /// See [`Declared::fresh_for`].
+    fn fresh_for(self, fresh_for: Duration) -> Declared {
+        Declared::new(self).fresh_for(fresh_for)
+    }
+
     /// See [`Declared::tags`].
     fn tags<T: Into<String>>(self, tags: impl IntoIterator<Item = T>) -> Declared {
         Declared::new(self).tags(tags)
@@ -268,6 +285,7 @@ impl<A: Assertion> AssertionExt for A {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be asserted",
     note = "assert an assertion kind, or an `async` closure or function: `async |cx: Context| -> bool`",
+    note = "on a resource it may take that first: `async |web: Arc<ContainerResource>, cx: Context| -> bool`",
     note = "one that captures something clones it for each call: `move |cx| {{ let x = x.clone(); async move {{ … }} }}`",
     note = "it returns `bool`, `(bool, message)`, a `Verdict`, or a `Result` of these with `CheckError`"
 )]
@@ -282,10 +300,6 @@ pub enum ByKind {}
 /// Marks what has its options already.
 #[derive(Debug)]
 pub enum WithOptions {}
-/// Marks functions and closures.
-#[derive(Debug)]
-pub struct ByFunction<Fut>(std::marker::PhantomData<Fut>);
-
 impl<A: Assertion> IntoAssertion<ByKind> for A {
     fn into_assertion(self) -> Declared {
         Declared::new(self)
@@ -295,73 +309,5 @@ impl<A: Assertion> IntoAssertion<ByKind> for A {
 impl IntoAssertion<WithOptions> for Declared {
     fn into_assertion(self) -> Declared {
         self
-    }
-}
-
-impl<F, Fut> IntoAssertion<ByFunction<Fut>> for F
-where
-    F: Fn(Context) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output: IntoVerdict> + Send + 'static,
-{
-    fn into_assertion(self) -> Declared {
-        let path = std::any::type_name::<F>();
-        let name = path.trim_end_matches("::{{closure}}").rsplit("::").next().unwrap_or(path);
-        assertion(name, self)
-    }
-}
-
-/// An assertion of the user's own: a name and an async closure or function.
-///
-/// It is called once for each attempt, and its future is `'static`: a closure that captures something clones it for
-/// each call, `move |cx| { let url = url.clone(); async move { … } }`. An `async move |cx|` closure that captures lends
-/// what it captured instead, and does not compile here.
-///
-/// ```
-/// use clockwork_core::prelude::*;
-///
-/// let even = assertion("is even", async |_: Context| (4 % 2 == 0, "4 is odd"));
-/// let project = Project::new("numbers").assert(even.severity(Severity::Warning));
-/// ```
-pub fn assertion<F, Fut>(name: impl Into<String>, function: F) -> Declared
-where
-    F: Fn(Context) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output: IntoVerdict> + Send + 'static,
-{
-    let name = name.into();
-    Declared::new(FunctionAssertion { label: name.clone(), function }).name(name)
-}
-
-struct FunctionAssertion<F> {
-    label: String,
-    function: F,
-}
-
-impl<F> fmt::Debug for FunctionAssertion<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FunctionAssertion").field("label", &self.label).finish_non_exhaustive()
-    }
-}
-
-#[async_trait]
-impl<F, Fut> Assertion for FunctionAssertion<F>
-where
-    F: Fn(Context) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output: IntoVerdict> + Send + 'static,
-{
-    fn kind(&self) -> &'static str {
-        "FunctionAssertion"
-    }
-
-    fn label(&self) -> String {
-        self.label.clone()
-    }
-
-    /// The function is the user's: what it asks of the context says itself what it cannot do.
-    fn supports_at(&self) -> bool {
-        true
-    }
-
-    async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
-        (self.function)(cx.clone()).await.into_verdict()
     }
 }

@@ -4,6 +4,8 @@ use std::{
     collections::HashMap,
     fmt,
     future::Future,
+    marker::PhantomData,
+    ops::Deref,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
@@ -14,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    CheckError, Cleaned, Clock, Driver, Fault, Observation, Probe, Resource, ResourceName, Vantage,
+    CheckError, Cleaned, Clock, Driver, Fault, Named, Observation, Probe, Resource, ResourceName, Vantage,
     cleanup::{Cleanup, Cleanups, Left},
     engine::Drivers,
     graph::Graph,
@@ -108,6 +110,26 @@ impl Context {
         self.observe(ResourceProbe(ResourceName::new(name))).await
     }
 
+    /// The same, as what its driver observes: `cx.observe_as::<ContainerDetails>(&web).await?`.
+    ///
+    /// # Errors
+    /// As [`Context::observe_resource`]; and that its driver observes something else.
+    pub async fn observe_as<O: Observation>(
+        &self,
+        resource: impl Named,
+    ) -> Result<Option<Observed<O>>, CheckError> {
+        let name = resource.resource_name();
+        let seen = self.observe_resource(name.as_str()).await?;
+        match &*seen {
+            None => Ok(None),
+            Some(there) if there.downcast_ref::<O>().is_some() => Ok(Some(Observed(seen, PhantomData))),
+            Some(_) => {
+                let wanted = std::any::type_name::<O>();
+                Err(CheckError::unobservable(format!("what is observed of {name} is no {wanted}")))
+            }
+        }
+    }
+
     /// What probes share for the length of this run (connections, clients): one value of each type.
     pub fn shared<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
         self.run.shelf.get()
@@ -116,6 +138,10 @@ impl Context {
     /// The resource that the check is declared on; `None` for a cross-resource one.
     pub fn resource(&self) -> Option<&dyn Resource> {
         self.resource.as_deref()
+    }
+
+    pub(crate) fn shared_resource(&self) -> Option<&Arc<dyn Resource>> {
+        self.resource.as_ref()
     }
 
     /// The resource that the check is declared on, if it is of this type.
@@ -186,6 +212,10 @@ impl Context {
         self.cleanups.add(Cleanup::new(within, clean), &self.run.left);
     }
 
+    pub(crate) fn mask(&self) -> &Arc<Mask> {
+        &self.run.mask
+    }
+
     pub(crate) fn cleanups(&self) -> &Arc<Cleanups> {
         &self.cleanups
     }
@@ -232,6 +262,26 @@ impl Context {
             Arc::clone(turns.entry(target).or_insert_with(|| Arc::new(Semaphore::new(limit))))
         };
         semaphore.acquire_owned().await.ok()
+    }
+}
+
+/// What a resource's driver saw, as its type: shared with everybody who asked in this round.
+pub struct Observed<O>(Arc<Option<Box<dyn Observation>>>, PhantomData<O>);
+
+impl<O: Observation> Deref for Observed<O> {
+    type Target = O;
+
+    fn deref(&self) -> &O {
+        match self.0.as_deref().and_then(|seen| seen.downcast_ref()) {
+            Some(seen) => seen,
+            None => unreachable!("it was of this type when it was made"),
+        }
+    }
+}
+
+impl<O: Observation> fmt::Debug for Observed<O> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    Clock, Driver, Event, EventStream, ManifestError, Problem, Project, ProjectError, Registry,
+    Clock, Driver, Event, EventStream, ManifestError, Passes, Problem, Project, ProjectError, Registry,
     RegistryError, Report, RunOptions, SystemClock, context::Run, event::Events, executor, graph::Graph,
     probe::Provided,
 };
@@ -44,6 +44,7 @@ struct Inner {
     registry: Registry,
     concurrency: Option<usize>,
     provided: Provided,
+    passes: Passes,
 }
 
 /// Drivers by the kind that they are for.
@@ -99,7 +100,8 @@ impl EngineBuilder {
     pub fn build(self) -> Result<Engine, RegistryError> {
         self.registry.check()?;
         let Self { clock, drivers, registry, concurrency, provided } = self;
-        Ok(Engine(Arc::new(Inner { clock, drivers: Arc::new(drivers), registry, concurrency, provided })))
+        let (drivers, passes) = (Arc::new(drivers), Passes::default());
+        Ok(Engine(Arc::new(Inner { clock, drivers, registry, concurrency, provided, passes })))
     }
 }
 
@@ -107,7 +109,8 @@ impl Engine {
     /// An engine with nothing changed: enough for projects that are declared in Rust.
     pub fn standard() -> Self {
         let EngineBuilder { clock, drivers, registry, concurrency, provided } = Self::builder();
-        Self(Arc::new(Inner { clock, drivers: Arc::new(drivers), registry, concurrency, provided }))
+        let (drivers, passes) = (Arc::new(drivers), Passes::default());
+        Self(Arc::new(Inner { clock, drivers, registry, concurrency, provided, passes }))
     }
 
     /// An engine of one's own making.
@@ -171,11 +174,12 @@ impl Engine {
         let events = Events::default();
         let shelf = self.0.provided.shelf();
         let mask = Arc::clone(&options.secrets.0);
+        let passes = options.passes.clone().unwrap_or_else(|| self.0.passes.clone());
         let run = {
             let events = events.clone();
             async move {
                 let run = Run::new(graph, clock, drivers, shelf, target_concurrency, mask);
-                executor::run(run, options, events).await
+                executor::run(run, passes, options, events).await
             }
         };
         Ok(EventStream::new(Box::pin(run), events))

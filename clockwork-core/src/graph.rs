@@ -451,6 +451,11 @@ impl Graph {
         })
     }
 
+    /// Whether that an assertion passed may be used again (`fresh_for`).
+    pub fn reuses(&self) -> bool {
+        self.checks.iter().any(|check| check.declared.options.fresh_for.is_some())
+    }
+
     /// What the project's sentences stand for, where that is written down.
     pub fn lock(&self) -> Option<&Lock> {
         self.lock.as_deref()

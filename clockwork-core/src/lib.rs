@@ -17,6 +17,7 @@
 //! # Ok::<(), Error>(()) }).unwrap();
 //! ```
 
+mod aside;
 mod assertion;
 mod circles;
 mod cleanup;
@@ -30,6 +31,8 @@ mod error;
 mod event;
 mod executor;
 mod flight;
+mod fresh;
+mod function;
 mod graph;
 mod lock;
 mod manifest;
@@ -49,15 +52,17 @@ mod size;
 pub mod text;
 mod verdict;
 
-pub use assertion::{Assertion, AssertionExt, AssertionKind, Declared, IntoAssertion, Invalid, assertion};
+pub use assertion::{Assertion, AssertionExt, AssertionKind, Declared, IntoAssertion, Invalid};
 pub use cleanup::Cleaned;
 pub use clock::{Clock, SystemClock};
-pub use context::Context;
+pub use context::{Context, Observed};
 pub use driver::{Change, Drift, Driver, Hint, Observation, drift};
 pub use engine::{Engine, EngineBuilder, Error};
 pub use error::{CheckError, Fault};
 pub use event::{Event, EventStream};
 pub use executor::{RunOptions, Stop};
+pub use fresh::{Input, Passes};
+pub use function::{Resources, across, assertion, assertion_on};
 pub use graph::{Graph, Relationship};
 pub use lock::{Lock, LockEntry, LockedAssertion, PartResult, Sentence};
 pub use manifest::{ManifestError, ManifestInput, ManifestProblem};
@@ -87,6 +92,6 @@ pub mod prelude {
 
     pub use crate::{
         AssertionExt, BlankResource, CheckError, Context, Engine, Error, Outcome, Project, Report,
-        ResourceExt, Severity, Verdict, assertion,
+        ResourceExt, Severity, Verdict, across, assertion, assertion_on,
     };
 }

@@ -61,6 +61,7 @@ pub struct Verdict {
     pub(crate) message: String,
     pub(crate) expected: Option<String>,
     pub(crate) actual: Option<String>,
+    pub(crate) blames: Option<Box<str>>,
     pub(crate) details: Details,
 }
 
@@ -74,6 +75,7 @@ impl Verdict {
             message: String::new(),
             expected: None,
             actual: None,
+            blames: None,
             details: Details::default(),
         }
     }
@@ -131,6 +133,24 @@ impl Verdict {
     /// Says more about it, also of one that passed.
     pub fn message(mut self, message: impl Into<String>) -> Self {
         self.message = message.into();
+        self
+    }
+
+    /// Which of the relationships that it looks at a failure comes down to, the using ones first: a report blames them,
+    /// and not everything that the assertion is about.
+    pub fn blames(
+        mut self,
+        relationships: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>,
+    ) -> Self {
+        const TOLD: usize = 3;
+        let all = relationships.into_iter().map(|(from, to)| format!("{} → {}", from.as_ref(), to.as_ref()));
+        let all: Vec<_> = all.collect();
+        let told = all.iter().take(TOLD).map(String::as_str).collect::<Vec<_>>().join(", ");
+        self.blames = match all.len() {
+            0 => None,
+            1..=TOLD => Some(told.into()),
+            more => Some(format!("{told} and {} more", more - TOLD).into()),
+        };
         self
     }
 

@@ -104,9 +104,8 @@ impl Assertion for SpoolDepthAssert {
 
     async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
         let name = cx.resource().map_or("", |resource| resource.common().name().as_str());
-        let observed = cx.observe_resource(name).await?;
-        Ok(match observed.as_deref().and_then(|observed| observed.downcast_ref::<Spool>()) {
-            Some(spool) => judge(self.max, spool),
+        Ok(match cx.observe_as::<Spool>(name).await? {
+            Some(spool) => judge(self.max, &spool),
             None => Verdict::unjudged("there is no spool directory"),
         })
     }

@@ -42,6 +42,22 @@ fn kinds_of_ones_own_work_in_rust_and_in_a_manifest() {
     assert!(said.contains("✗ printer: SpoolDepthAssert (<= 2)\n      3 jobs wait in "), "{said}");
 }
 
+#[test]
+fn a_library_of_kinds_is_used_from_a_manifest() {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/house-rules/clockwork.yaml");
+    let backups = tempfile::tempdir().unwrap();
+    let there = format!("backups={}", backups.path().display());
+    let asserts = ["assert", "--manifest", manifest, "--var", &there];
+    let (code, said) = run(env!("CARGO_BIN_EXE_house"), &asserts, &[]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("there is no file in "), "{said}");
+    std::fs::write(backups.path().join("monday.dump"), vec![0; 2000]).unwrap();
+    let (code, said) = run(env!("CARGO_BIN_EXE_house"), &asserts, &[]);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, schema) = run(env!("CARGO_BIN_EXE_house"), &["schema"], &[]);
+    assert!(code == Some(0) && schema.contains("BackupFreshAssert"), "{schema}");
+}
+
 /// Removes the container whatever happens.
 struct Container(&'static str);
 

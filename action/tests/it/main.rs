@@ -11,6 +11,7 @@ mod runner;
 mod emulator;
 mod exit_codes;
 mod formats;
+mod fresh;
 mod graph;
 mod interrupt;
 mod lock;

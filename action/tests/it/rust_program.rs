@@ -61,6 +61,29 @@ fn is_built_and_run_with_the_same_arguments() {
     assert_eq!((broken.code, broken.stdout.as_str()), (Some(2), ""), "{broken:?}");
     assert!(broken.stderr.contains("E0601") && broken.stderr.contains("nothing ran"), "{broken:?}");
 
+    // What a newcomer gets wrong, and what the compiler says to do.
+    for (wrong, says) in [
+        ("assertion(\"x\", async |_: Context| \"yes\")", "`&str` is not a verdict"),
+        (
+            "async |_: Context| {}",
+            "it returns `bool`, `(bool, message)`, a `Verdict`, or a `Result` of these",
+        ),
+        ("assertion(\"x\", |_: Context| true)", "`bool` is not a future"),
+        ("true", "assert an assertion kind, or an `async` closure or function"),
+        (
+            "across(\"x\", BlankResource::new(\"stock\"), async |_, _| true)",
+            "`clockwork_core::BlankResource` is no resource, and no tuple of resources",
+        ),
+    ] {
+        let project = format!("Project::new(\"deployed\").assert({wrong})");
+        let main = format!(
+            "use clockwork_core::prelude::*;\nfn main() -> ExitCode {{ clockwork_action::main({project}) }}"
+        );
+        fs::write(here.path().join("src/main.rs"), main).unwrap();
+        let broken = run(here.path(), &["assert", "--quiet"]);
+        assert!(broken.code == Some(2) && broken.stderr.contains(says), "{wrong}: {}", broken.stderr);
+    }
+
     // A program that reads manifests itself must not look for itself for ever.
     let reader = "fn main() -> std::process::ExitCode { clockwork_action::Command::new().main() }";
     fs::write(here.path().join("src/main.rs"), reader).unwrap();

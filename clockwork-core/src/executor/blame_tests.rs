@@ -11,6 +11,7 @@ use crate::{CheckError, Context, Declared, Engine, Outcome, Report, ResourceName
 #[derive(Debug, Clone)]
 struct ReachesAssert {
     between: [&'static str; 2],
+    explains: bool,
     says: fn() -> Result<Verdict, CheckError>,
 }
 
@@ -25,7 +26,7 @@ impl crate::Assertion for ReachesAssert {
     }
 
     fn explains(&self) -> Option<ResourceName> {
-        Some(ResourceName::new(self.between[0]))
+        self.explains.then(|| ResourceName::new(self.between[0]))
     }
 
     async fn check(&self, _: &Context) -> Result<Verdict, CheckError> {
@@ -34,7 +35,7 @@ impl crate::Assertion for ReachesAssert {
 }
 
 fn reaches(from: &'static str, to: &'static str, says: fn() -> Result<Verdict, CheckError>) -> ReachesAssert {
-    ReachesAssert { between: [from, to], says }
+    ReachesAssert { between: [from, to], explains: true, says }
 }
 
 fn cut() -> Result<Verdict, CheckError> {
@@ -153,6 +154,25 @@ async fn a_relationship_is_blamed_for_what_it_explains() {
     ");
 }
 
+/// Of a service that is down nothing can be told about whom it talks to: it is blamed alone.
+#[tokio::test(start_paused = true)]
+async fn a_service_is_blamed_for_what_cannot_be_told_from_there() {
+    let unjudged = || Ok(Verdict::unjudged("nobody takes anything"));
+    for (says, state, expected) in [
+        (unjudged as fn() -> _, fails as fn(&str) -> Declared, &["worker"][..]),
+        (blind, fails, &["worker"]),
+        (cut, fails, &["worker → queue", "worker"]),
+        (unjudged, passes, &["worker → queue"]),
+    ] {
+        let consumes = ReachesAssert { between: ["worker", "queue"], explains: false, says };
+        let worker = BlankResource::new("worker").assert(consumes).assert(state("runs"));
+        let queue = BlankResource::new("queue").assert(passes("up"));
+        let report = run(Project::new("p").with(queue).with(worker)).await;
+        let blamed: Vec<_> = report.blamed.iter().map(|one| &*one.what).collect();
+        assert_eq!(blamed, expected, "{report}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn relationships_are_named_in_the_first_line() {
     let [a, b, c, d] = ["a", "b", "c", "d"].map(|name| BlankResource::new(name).assert(passes("up")));
@@ -173,6 +193,14 @@ async fn relationships_are_named_in_the_first_line() {
         .assert(reaches("b", "c", cut))
         .assert(reaches("b", "c", || Ok(Verdict::failed("a warning is nobody's fault"))));
     assert_eq!(head(run(many).await), "✗ 5 of 9 assertions failed: a → b, a → c, a → d and 1 more (41 ms)");
+    let pinned = || Ok(Verdict::failed("c is cut off").blames([("a", "c")]));
+    assert_eq!(
+        head(run(base().assert(reaches("a", "b", pinned))).await),
+        "✗ 1 of 5 assertions failed: a → c (41 ms)"
+    );
+    let held = || Ok(Verdict::passed().blames([("a", "c")]));
+    let held = run(base().assert(reaches("a", "b", held))).await;
+    assert_eq!(held.results[4].relationship.as_deref(), Some("a → b"));
     let warned = base().assert(reaches("a", "b", cut).severity(Severity::Warning));
     assert_eq!(head(run(warned).await), "✓ 4 of 5 assertions passed, 1 warning (41 ms)");
 }

@@ -25,21 +25,22 @@ use super::{
     timeline::Timeline,
 };
 use crate::{
-    CheckError, Cleaned, Event, Outcome, Report, cleanup,
+    CheckError, Cleaned, Event, Outcome, Passes, Report, cleanup,
     clock::rfc3339,
     context::Run,
     duration::show,
     event::Events,
+    fresh::Fingerprint,
     graph::{Check, Graph, Node},
     report::CheckResult,
 };
 
 /// Runs a validated project.
-pub(crate) async fn run(run: Run, options: RunOptions, events: Events) -> Report {
+pub(crate) async fn run(run: Run, passes: Passes, options: RunOptions, events: Events) -> Report {
     let run = Arc::new(run);
     // Looks that nobody waits for any more end with the run, also when the run is dropped half-way.
     let _end = EndOfRun(Arc::clone(&run));
-    Dispatcher::new(run, options, events).run().await
+    Dispatcher::new(run, passes, options, events).run().await
 }
 
 struct EndOfRun(Arc<Run>);
@@ -62,11 +63,29 @@ struct Active {
     cut_short: bool,
     /// The attempt that runs.
     task: Option<Id>,
+    /// What its verdict rests on, under `fresh_for`.
+    rests_on: Option<Fingerprint>,
+}
+
+impl Active {
+    fn new(began: Instant) -> Self {
+        Self {
+            began,
+            attempts: 0,
+            holds_since: None,
+            timeline: Timeline::default(),
+            last: None,
+            cut_short: false,
+            task: None,
+            rests_on: None,
+        }
+    }
 }
 
 struct Dispatcher {
     run: Arc<Run>,
     graph: Arc<Graph>,
+    passes: Passes,
     options: RunOptions,
     events: Events,
     started_at: String,
@@ -101,7 +120,7 @@ struct Dispatcher {
 }
 
 impl Dispatcher {
-    fn new(run: Arc<Run>, options: RunOptions, events: Events) -> Self {
+    fn new(run: Arc<Run>, passes: Passes, options: RunOptions, events: Events) -> Self {
         let graph = Arc::clone(&run.graph);
         let defaults = &graph.defaults;
         let began = run.began;
@@ -135,6 +154,7 @@ impl Dispatcher {
             enough: None,
             graph,
             run,
+            passes,
             options,
             events,
         }
@@ -156,6 +176,9 @@ impl Dispatcher {
         let mut interrupted = false;
         while self.open > 0 {
             self.start_ready();
+            if self.open == 0 {
+                break; // what passed before took no attempt
+            }
             let wake = self.sleeping.peek().map(|Reverse((at, _))| *at);
             tokio::select! {
                 biased;
@@ -223,20 +246,19 @@ impl Dispatcher {
             && let Some((check, fresh_since)) = self.ready.pop_front()
         {
             let now = Instant::now();
-            let options = &self.graph.checks[check].declared.options;
-            let active = self.active[check].get_or_insert_with(|| {
-                self.events.emit(Event::Started { id: Arc::clone(&self.graph.checks[check].id) });
-                let timeline = Timeline::default();
-                Box::new(Active {
-                    began: now,
-                    attempts: 0,
-                    holds_since: None,
-                    timeline,
-                    last: None,
-                    cut_short: false,
-                    task: None,
-                })
+            let graph = Arc::clone(&self.graph);
+            let options = &graph.checks[check].declared.options;
+            let mut active = self.active[check].take().unwrap_or_else(|| {
+                self.events.emit(Event::Started { id: Arc::clone(&graph.checks[check].id) });
+                Box::new(Active::new(now))
             });
+            active.rests_on = options.fresh_for.map(|_| Fingerprint::of(&graph, check));
+            if active.attempts == 0
+                && let Some(passed) = self.passed_before(check, active.rests_on)
+            {
+                self.judged(check, passed, *active, now);
+                continue;
+            }
             active.attempts += 1;
             active.cut_short = false;
             let mut deadline = now + options.timeout.unwrap_or(self.timeout);
@@ -252,7 +274,15 @@ impl Dispatcher {
             }
             let attempt = attempt(Arc::clone(&self.run), check, fresh_since, deadline);
             active.task = Some(self.tasks.spawn(async move { (check, attempt.await) }).id());
+            self.active[check] = Some(active);
         }
+    }
+
+    /// That it passed not long ago, where that may be used again.
+    fn passed_before(&self, check: usize, rests_on: Option<Fingerprint>) -> Option<Finding> {
+        let fresh_for = self.graph.checks[check].declared.options.fresh_for?;
+        let key = rests_on.filter(|_| !self.options.no_cache)?;
+        self.passes.find(key, fresh_for, self.run.clock.now())
     }
 
     fn wake(&mut self) {
@@ -337,6 +367,10 @@ impl Dispatcher {
 
     fn judged(&mut self, check: usize, mut finding: Finding, active: Active, now: Instant) {
         self.tell_the_way(check, &mut finding);
+        let fresh_for = self.graph.checks[check].declared.options.fresh_for;
+        if let (Some(key), Some(fresh_for), None) = (active.rests_on, fresh_for, finding.reused) {
+            self.passes.note(key, &finding, fresh_for, self.run.clock.now());
+        }
         let despite = self.despite.remove(&check);
         let result = if let (Some(causes), false, false) =
             (despite, finding.judged, finding.outcome == Outcome::Passed)
@@ -376,14 +410,20 @@ impl Dispatcher {
 
     /// A result with what was found.
     fn found(&self, check: usize, finding: Finding) -> CheckResult {
-        CheckResult {
+        let mut result = CheckResult {
+            judged: finding.judged,
             verdict: finding.outcome,
             message: finding.message,
             expected: finding.expected,
             actual: finding.actual,
             details: finding.details.shrunk(),
+            reused: finding.reused.map(rfc3339),
             ..blank(&self.graph, &self.host, check)
+        };
+        if let (Some(blamed), Outcome::Failed) = (finding.blames, finding.outcome) {
+            result.relationship = Some(blamed.into());
         }
+        result
     }
 
     /// By which way it was looked from inside of what.

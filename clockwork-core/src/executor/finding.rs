@@ -1,6 +1,12 @@
 //! What an attempt means: its verdict under `not`, whose fault an error is, and whether trying again can help.
 
-use crate::{CheckError, Fault, Outcome, Verdict, details::Details, mask::Mask, text::bounded};
+use std::time::SystemTime;
+
+use serde_json::{Map, Value};
+
+use crate::{
+    CheckError, Fault, Outcome, Verdict, clock::rfc3339, details::Details, mask::Mask, text::bounded,
+};
 
 /// How long a message may be. What did not fit is in nobody's interest, and messages quote the outside.
 const MESSAGE_LIMIT: usize = 16 << 10;
@@ -16,7 +22,11 @@ pub(crate) struct Finding {
     pub(crate) message: String,
     pub(super) expected: Option<String>,
     pub(super) actual: Option<String>,
+    /// The relationships that it comes down to, where they are fewer than the check is about.
+    pub(super) blames: Option<Box<str>>,
     pub(super) details: Details,
+    /// When it passed, where that is used again.
+    pub(super) reused: Option<SystemTime>,
 }
 
 impl Finding {
@@ -55,8 +65,31 @@ impl Finding {
             message,
             expected: None,
             actual: None,
+            blames: None,
             details,
+            reused: None,
         }
+    }
+
+    /// What is worth keeping of one that passed just now.
+    pub(crate) fn passed(&self) -> Option<(String, Option<String>, Option<String>, Map<String, Value>)> {
+        let fresh = self.outcome == Outcome::Passed && self.reused.is_none();
+        let (expected, actual) = (self.expected.clone(), self.actual.clone());
+        fresh.then(|| (self.message.clone(), expected, actual, self.details.to_map()))
+    }
+
+    /// One that passed then, used again.
+    pub(crate) fn reused(
+        message: &str,
+        expected: Option<String>,
+        actual: Option<String>,
+        details: &Map<String, Value>,
+        when: SystemTime,
+    ) -> Self {
+        let again = format!("passed at {}, and is not asked again", rfc3339(when));
+        let message = if message.is_empty() { again } else { format!("{again}: {message}") };
+        let verdict = Verdict { expected, actual, details: details.into(), ..Verdict::passed() };
+        Self { reused: Some(when), ..Self::of(verdict.message(message)) }
     }
 
     fn of(verdict: Verdict) -> Self {
@@ -67,7 +100,9 @@ impl Finding {
             message: bounded(verdict.message, MESSAGE_LIMIT),
             expected: verdict.expected,
             actual: verdict.actual,
+            blames: verdict.blames,
             details: verdict.details,
+            reused: None,
         }
     }
 

@@ -17,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
-use crate::mask::Secrets;
+use crate::{Passes, mask::Secrets};
 
 /// How to run, beside what the project says.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +27,10 @@ pub struct RunOptions {
     pub only: Vec<String>,
     /// Only the assertions with one of these tags; all, if empty.
     pub tags: Vec<String>,
+    /// The verdicts that may be used again (`fresh_for`), and to which those of this run are added, instead of the engine's.
+    pub passes: Option<Passes>,
+    /// Use no verdict again (`fresh_for`): look at everything. What passes is kept all the same.
+    pub no_cache: bool,
     /// Stop at the first failure.
     pub fail_fast: bool,
     /// Instead of the project's default, for assertions that have no `within` of their own.

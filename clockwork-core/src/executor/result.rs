@@ -20,6 +20,7 @@ pub(super) fn blank(graph: &Graph, host: &Arc<str>, index: usize) -> CheckResult
         resource: check.node.map(|node| graph.shared_name(node)),
         relationship: check.relationship.clone(),
         explains: check.explains.map(|node| graph.shared_name(node)),
+        judged: false,
         related: check.related.iter().map(|&node| graph.shared_name(node)).collect(),
         assertion: assertion.kind(),
         label: match options.not {
@@ -36,6 +37,7 @@ pub(super) fn blank(graph: &Graph, host: &Arc<str>, index: usize) -> CheckResult
         attempts: 0,
         timeline: Vec::new(),
         details: Details::default(),
+        reused: None,
         began: Duration::ZERO,
         duration: Duration::ZERO,
         place: check.declared.place.clone(),

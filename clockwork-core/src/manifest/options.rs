@@ -8,8 +8,8 @@ use super::{de::De, fault::Fault, lower::Lowering, node::Id};
 use crate::{ResourceName, assertion::Options, project::Defaults};
 
 /// The options' names, in the order in which people are told them.
-pub(super) const OPTIONS: [&str; 10] =
-    ["name", "at", "timeout", "within", "every", "holds_for", "severity", "not", "tags", "skip"];
+pub(super) const OPTIONS: [&str; 11] =
+    ["name", "at", "timeout", "within", "every", "holds_for", "fresh_for", "severity", "not", "tags", "skip"];
 
 /// Whether a kind of this name would be taken for an option.
 pub(crate) fn is_option(name: &str) -> bool {
@@ -75,6 +75,7 @@ impl Lowering<'_> {
             "within" => self.read(value).map(|AnyDuration(within)| options.within = Some(within)),
             "every" => self.read(value).map(|Positive(every)| options.every = Some(every)),
             "holds_for" => self.read(value).map(|AnyDuration(holds_for)| options.holds_for = Some(holds_for)),
+            "fresh_for" => self.read(value).map(|Positive(fresh_for)| options.fresh_for = Some(fresh_for)),
             "severity" => self.read(value).map(|severity| options.severity = severity),
             "not" => self.read(value).map(|not| options.not = not),
             "tags" => self.strings(value).map(|tags| options.tags = tags),

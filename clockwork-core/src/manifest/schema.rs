@@ -176,6 +176,7 @@ fn assertion(registry: &Registry, duration: &Value, severity: &Value) -> Value {
             "within" => described("Keeps trying until it passes, at most this long", duration),
             "every" => described("How often to try again under `within` and `holds_for`", duration),
             "holds_for" => described("Once true, it must stay true this long", duration),
+            "fresh_for" => described("That it passed may be used again this long", duration),
             "severity" => described("How much a failure matters", severity),
             "not" => {
                 json!({ "description": "It must fail; only a judged property is turned around", "type": "boolean" })

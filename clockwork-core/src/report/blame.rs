@@ -1,7 +1,11 @@
 //! [`Blamed`]: whom a run's failures come down to. A failing relationship stands for the failures of its own that a
-//! service has because of it, and each root cause is told once, however many stand on it.
+//! service has because of it; a service that fails by itself stands for the relationships of which nothing could be told
+//! from there; and each root cause is told once, however many stand on it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use serde::Serialize;
 
@@ -18,7 +22,7 @@ pub struct Blamed {
     pub relationship: bool,
     /// The ids of the failures that say so.
     pub ids: Vec<Arc<str>>,
-    /// The ids of the failures that a failing relationship explains.
+    /// The ids of the failures that it explains.
     pub explains: Vec<Arc<str>>,
     /// How many assertions were skipped because of it.
     pub skipped: usize,
@@ -32,6 +36,10 @@ pub(super) fn blamed(results: &[Arc<CheckResult>]) -> Vec<Blamed> {
             explained.entry(service).or_insert(relationship);
         }
     }
+    let fails_itself: HashSet<&str> = failures()
+        .filter(|one| one.relationship.is_none())
+        .filter_map(|one| one.resource.as_deref())
+        .collect();
     let mut all: Vec<Blamed> = Vec::new();
     let (mut places, mut of_id) = (HashMap::new(), HashMap::new());
     for result in failures() {
@@ -39,6 +47,9 @@ pub(super) fn blamed(results: &[Arc<CheckResult>]) -> Vec<Blamed> {
         let (what, relationship, own) = match (explained, &result.relationship, &result.resource) {
             // One relationship does not explain another of its kind.
             (Some(relationship), _, _) if result.explains.is_none() => (*relationship, true, false),
+            (_, Some(_), Some(resource)) if !result.judged && fails_itself.contains(&**resource) => {
+                (resource, false, false)
+            }
             (_, Some(relationship), _) => (relationship, true, true),
             (_, None, Some(resource)) => (resource, false, true),
             (_, None, None) => (result.related.first().unwrap_or(&result.id), false, true),

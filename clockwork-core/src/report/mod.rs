@@ -70,6 +70,9 @@ pub struct CheckResult {
     /// The resource whose failures this one may explain.
     #[serde(skip)]
     pub(crate) explains: Option<Arc<str>>,
+    /// Whether the asserted property itself was judged.
+    #[serde(skip)]
+    pub(crate) judged: bool,
     /// The assertion's kind.
     pub assertion: &'static str,
     /// What tells it from others of its kind.
@@ -94,6 +97,9 @@ pub struct CheckResult {
     pub timeline: Vec<Transition>,
     /// Structured data of the kind's own: see [`CheckResult::details`].
     pub(crate) details: Details,
+    /// When it passed, in RFC 3339, if it was not looked at now because that may be used again (`fresh_for`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reused: Option<String>,
     /// From the run's start to the first attempt's.
     #[serde(rename = "began_ms", serialize_with = "milliseconds")]
     pub began: Duration,

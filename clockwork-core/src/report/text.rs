@@ -170,6 +170,9 @@ fn write_title(out: &mut impl fmt::Write, result: &CheckResult) -> fmt::Result {
         out.write_str(" at ")?;
         on_one_line(out, &result.at)?;
     }
+    if let Some(when) = &result.reused {
+        write!(out, ", as of {when}")?;
+    }
     Ok(())
 }
 

@@ -170,6 +170,11 @@ impl Connection {
         directory.then(|| PathBuf::from(format!("{}/.s.PGSQL.{}", self.host, self.port())))
     }
 
+    /// Whether it leads over a network, so that it can begin inside of a container.
+    pub(super) fn crosses_a_network(&self) -> bool {
+        self.engine != DatabaseEngine::Sqlite && self.socket().is_none()
+    }
+
     /// What is wrong with the fields, taken together; `field` is the one that this connection is the value of.
     pub fn validate(&self, field: &str) -> Vec<Invalid> {
         let mut invalid = Vec::new();

@@ -58,7 +58,7 @@ impl Probe for SqlProbe {
     }
 
     fn looks_inside(&self) -> bool {
-        self.connection.engine != DatabaseEngine::Sqlite && self.connection.socket().is_none()
+        self.connection.crosses_a_network()
     }
 
     fn describe(&self) -> String {
@@ -111,7 +111,7 @@ impl Probe for ConnectProbe {
     }
 
     fn looks_inside(&self) -> bool {
-        self.connection.engine != DatabaseEngine::Sqlite && self.connection.socket().is_none()
+        self.connection.crosses_a_network()
     }
 
     fn describe(&self) -> String {

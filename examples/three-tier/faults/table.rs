@@ -11,7 +11,7 @@ asserted once, and the fault is undone. Nobody but those in the third column is 
 on them is skipped.
 
 This page is written by `cargo run --bin three-tier -- faults --table examples/three-tier/FAULTS.md`, and a test holds it
-to what happens, but for the times: those of the whole run, on two busy cores.
+to what happens, but for the times: those of the whole run, on two busy cores. The longest deadline in the manifest is 6 s.
 
 | fault | verdict | blamed | it says | time to verdict |
 | --- | --- | --- | --- | --- |

@@ -138,7 +138,7 @@ async fn two_hundred_vantages_leave_nothing_behind() {
 #[cfg(feature = "mysql")]
 #[tokio::test]
 async fn mysql_is_asked_from_inside() {
-    use clockwork_assert::{DatabaseConnectionAssert, RowCountAssert};
+    use clockwork_assert::{DataConsistencyAssert, DataSide, DatabaseConnectionAssert, RowCountAssert};
     if !engine() {
         return;
     }
@@ -149,18 +149,20 @@ async fn mysql_is_asked_from_inside() {
         clockwork_drivers::sql::Connection { host: "127.0.0.1".into(), ..server.as_user("admin") };
     let enters = || DatabaseConnectionAssert::new().connection(connection.clone());
     let rows = RowCountAssert::new("users").connection(connection.clone()).min(10).max(10);
+    let side = || DataSide::at(connection.clone(), "SELECT id FROM users");
     let project = Project::new("test")
         .with(inside.resource())
         .with(alone.resource())
         .assert(enters().at(&*inside.0))
         .assert(rows.clone().at(&*inside.0))
         .assert(enters().at(&*alone.0)) // its own loopback, where nobody is
-        .assert(enters());
+        .assert(enters())
+        .assert(DataConsistencyAssert::new(side(), side(), "id").at(&*inside.0));
     let report = Engine::standard().assert(&project).await.unwrap();
     let told: Vec<_> = report.results.iter().map(|one| (one.verdict.as_str(), &*one.message)).collect();
     assert_eq!(
-        [told[0].0, told[1].0, told[2].0, told[3].0],
-        ["passed", "passed", "failed", "passed"],
+        told.iter().map(|(verdict, _)| *verdict).collect::<Vec<_>>(),
+        ["passed", "passed", "failed", "passed", "passed"],
         "{told:#?}"
     );
     assert!(told[0].1.contains("with TLS") && told[2].1.contains("refused the connection"), "{told:#?}");

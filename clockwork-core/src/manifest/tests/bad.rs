@@ -121,7 +121,7 @@ fn assertions() {
             ),
             (
                 "an unknown option",
-                asserted("  - FileAssert: { path: a }\n    witin: 5s\n    fresh_for: 1h\n"),
+                asserted("  - FileAssert: { path: a }\n    witin: 5s\n    remembers: 1h\n"),
             ),
             ("a field beside its kind", asserted("  - FileAssert:\n    path: /a\n")),
             ("nothing behind the kind", asserted("  - FileAssert:\n  - RunningAssert:\n")),

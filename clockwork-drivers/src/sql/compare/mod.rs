@@ -19,7 +19,7 @@ use self::{
     merge::{Layout, merge},
     stream::{RowStream, place},
 };
-use super::{Connection, DatabaseEngine, failure::SqlFailure, statement::patience};
+use super::{Connection, both::both, failure::SqlFailure, statement::patience};
 
 pub use number::{Decimal, Number};
 pub use stream::Incomplete;
@@ -222,7 +222,12 @@ impl Probe for TableComparison {
         let began = Instant::now();
         let open = |side: &SideOf| RowStream::open(&side.connection, self.sorted(side), cx);
         let (mut left, mut right) = (open(&self.left), open(&self.right));
-        let (on_left, on_right) = tokio::join!(left.columns(), right.columns());
+        let (on_left, on_right) = both(
+            (self.left.connection.place(), left.columns()),
+            (self.right.connection.place(), right.columns()),
+            cx,
+        )
+        .await;
         let (on_left, on_right) = match (on_left?, on_right?) {
             (Ok(on_left), Ok(on_right)) => (on_left, on_right),
             (Err(stopped), _) => return Ok(Err(Incomparable::of(Side::Left, stopped))),
@@ -241,9 +246,7 @@ impl Probe for TableComparison {
     }
 
     fn looks_inside(&self) -> bool {
-        [&self.left, &self.right].iter().all(|side| {
-            side.connection.engine == DatabaseEngine::Postgresql && side.connection.socket().is_none()
-        })
+        [&self.left, &self.right].iter().all(|side| side.connection.crosses_a_network())
     }
 
     fn describe(&self) -> String {

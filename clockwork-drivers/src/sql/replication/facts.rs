@@ -11,6 +11,7 @@ use super::{
 };
 use crate::sql::{
     Connection,
+    both::both,
     failure::{FailureKind, SqlFailure},
     postgres::session::Session,
 };
@@ -114,10 +115,13 @@ fn understood(failure: SqlFailure) -> SqlFailure {
 pub(super) async fn look(probe: &ReplicationProbe, cx: &Context) -> Result<Seen<Replication>, CheckError> {
     let began = Instant::now();
     let patience = probe.left.map_or(60, |left| left.as_secs().max(1));
-    let (primary, replica) = tokio::join!(
-        Server::open(Role::Primary, &probe.primary, patience, cx),
-        Server::open(Role::Replica, &probe.replica, patience, cx)
-    );
+    let open = |role, connection| Box::pin(Server::open(role, connection, patience, cx));
+    let (primary, replica) = both(
+        (probe.primary.place(), open(Role::Primary, &probe.primary)),
+        (probe.replica.place(), open(Role::Replica, &probe.replica)),
+        cx,
+    )
+    .await;
     let (mut primary, mut replica) = match (primary?, replica?) {
         (Ok(primary), Ok(replica)) => (primary, replica),
         (Err(failed), _) | (_, Err(failed)) => return Ok(Err(failed)),
