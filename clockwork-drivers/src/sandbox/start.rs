@@ -26,7 +26,7 @@ use super::{
     refusal::refusal,
     spec::{Grants, NetworkAccess, Sandbox},
     tree::{MARK, Tree, new_mark},
-    workshop::{Job, Made, NotMade, Workers, left},
+    workshop::{Job, Made, NotMade, Scratch, Workers, left},
 };
 
 /// What is to run, and what of Clockwork's it needs.
@@ -99,7 +99,7 @@ struct Confined {
     _lent: Option<Lent>,
     seen: Seen,
     grants: Grants,
-    scratch: Option<PathBuf>,
+    scratch: Option<Scratch>,
     jobs: mpsc::Sender<Job>,
 }
 
@@ -142,16 +142,9 @@ impl Running {
 
 impl Drop for Confined {
     fn drop(&mut self) {
-        // It takes a moment until its last process has ended.
-        let (groups, scratch) = (self.groups.take(), self.scratch.take());
-        let _ = self.jobs.send(Box::new(move |_| {
-            if let Some(mut groups) = groups {
-                groups.remove();
-            }
-            if let Some(scratch) = scratch {
-                let _ = std::fs::remove_dir_all(scratch); // what is left of it is the system's to remove
-            }
-        }));
+        // It takes a moment until its last process has ended. Where the thread has gone, it is waited for here.
+        let rest = (self.groups.take(), self.scratch.take());
+        let _ = self.jobs.send(Box::new(move |_| drop(rest)));
     }
 }
 
@@ -210,7 +203,7 @@ pub async fn start(launch: &Launch, sandbox: &Sandbox, cx: &Context) -> Result<R
         _lent: made.lent,
         seen: made.seen,
         grants: sandbox.grants.clone(),
-        scratch: made.scratch,
+        scratch: Some(made.scratch),
         jobs,
     };
     Ok(Running::new(made.child, &mark, Some(enforcement), Some(confined)))

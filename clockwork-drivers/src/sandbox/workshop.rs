@@ -79,10 +79,21 @@ pub(super) struct Made {
     pub(super) groups: Option<Groups>,
     pub(super) lent: Option<Lent>,
     pub(super) seen: Seen,
-    /// Where it keeps its temporary files, if it has no view of its own.
-    pub(super) scratch: Option<PathBuf>,
+    /// Where it keeps its temporary files.
+    pub(super) scratch: Scratch,
     /// Whether the network was to be one of its own.
     pub(super) own_network: bool,
+}
+
+/// Where a program keeps its temporary files if it has no view of its own; otherwise it was never made. It is removed when
+/// this is dropped; what cannot be removed then is left to the system.
+#[derive(Debug)]
+pub(super) struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// Why there is none.
@@ -135,7 +146,7 @@ impl Workshop {
         };
         let own_network = lend.is_some();
         let memory_counted = groups.as_ref().is_some_and(Groups::limits_memory);
-        let scratch = std::env::temp_dir().join(format!("clockwork-{mark}"));
+        let scratch = Scratch(std::env::temp_dir().join(format!("clockwork-{mark}")));
         let (report, told) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| ours("a pipe")(errno.into()))?;
         let mut also = vec![cwd.to_owned()];
         also.extend(std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute()));
@@ -163,7 +174,7 @@ impl Workshop {
             required: grants.required,
             program: path(&program)?,
             arguments: words(launch.command.iter().map(String::as_bytes))?,
-            scratch: path(&scratch)?,
+            scratch: path(&scratch.0)?,
             environment: words(environment.iter().map(|variable| variable.as_bytes()))?,
         });
         let planned = Arc::clone(&plan);
@@ -175,7 +186,6 @@ impl Workshop {
                 if let Some(lent) = &mut lent {
                     lent.carry();
                 }
-                let scratch = (!record.view).then_some(scratch);
                 Ok(Made { scratch, child, record, report, groups, lent, seen, own_network })
             }
             (started, told) => {
@@ -186,10 +196,6 @@ impl Workshop {
                     (_, Err(error)) => NotMade::NotRun(error, Some(seen)),
                     (_, Ok(_)) => ours("it ended before it began")(io::ErrorKind::UnexpectedEof.into()),
                 };
-                if let Some(mut groups) = groups {
-                    groups.remove();
-                }
-                let _ = std::fs::remove_dir(scratch); // most often it was never made
                 Err(error)
             }
         }
