@@ -26,7 +26,7 @@ use super::{
     refusal::refusal,
     spec::{Grants, NetworkAccess, Sandbox},
     tree::{MARK, Tree, new_mark},
-    workshop::{Job, Made, NotMade, Scratch, Workers, left},
+    workshop::{Job, Made, NotMade, Order, Scratch, Workers, left},
 };
 
 /// What is to run, and what of Clockwork's it needs.
@@ -236,14 +236,19 @@ async fn confined(
         NetworkAccess::At => Some(super::network::of(cx).await?),
         _ => None,
     };
-    let cwd = std::path::absolute(launch.cwd.as_deref().unwrap_or(Path::new(".")))?;
+    let order = Order {
+        environment,
+        mark: mark.to_owned(),
+        launch: launch.clone(),
+        grants: sandbox.grants.clone(),
+        cwd: std::path::absolute(launch.cwd.as_deref().unwrap_or(Path::new(".")))?,
+        network,
+    };
     let (answer, answered) = oneshot::channel();
-    let mark = mark.to_owned();
-    let (launch, grants, runtime) = (launch.clone(), sandbox.grants.clone(), Handle::current());
+    let runtime = Handle::current();
     let job: Job = Box::new(move |workshop| {
         let _runtime = runtime.enter();
-        let made = workshop.start(command, &environment, &mark, &launch, &grants, &cwd, network);
-        drop(answer.send(made)); // nobody waits any more: it ends
+        drop(answer.send(workshop.start(command, order))); // where nobody waits any more, it ends
     });
     jobs.send(job).map_err(|_| gone())?;
     Ok((answered.await.map_err(|_| gone())?, jobs))

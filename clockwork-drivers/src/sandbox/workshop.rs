@@ -71,6 +71,17 @@ pub(super) struct Workshop {
     network: Option<File>,
 }
 
+/// What is to be started, beside what the command says already.
+pub(super) struct Order {
+    pub(super) environment: Vec<OsString>,
+    pub(super) mark: String,
+    pub(super) launch: Launch,
+    pub(super) grants: Grants,
+    pub(super) cwd: PathBuf,
+    /// The network that it is to be in.
+    pub(super) network: Option<Arc<File>>,
+}
+
 /// A program in its sandbox.
 pub(super) struct Made {
     pub(super) child: Child,
@@ -120,17 +131,10 @@ impl Workshop {
         Self { host: Host::look(), hierarchy: Hierarchy::find(), filters: HashMap::new(), network }
     }
 
-    /// Starts `command`, which says all but the sandbox. `network` is that which it is to be in.
-    pub(super) fn start(
-        &mut self,
-        mut command: Command,
-        environment: &[OsString],
-        mark: &str,
-        launch: &Launch,
-        grants: &Grants,
-        cwd: &Path,
-        network: Option<Arc<File>>,
-    ) -> Result<Made, NotMade> {
+    /// Starts `command`, which says all but the sandbox.
+    pub(super) fn start(&mut self, mut command: Command, order: Order) -> Result<Made, NotMade> {
+        let Order { environment, mark, launch, grants, cwd, network } = order;
+        let (launch, grants, cwd) = (&launch, &grants, cwd.as_path());
         let name = launch.command.first().map(String::as_str).unwrap_or_default();
         let Some(program) = self.host.find(name, launch, cwd) else {
             return Err(NotMade::NotRun(Errno::ENOENT.into(), None));
