@@ -138,7 +138,7 @@ const SYS_FCHMODAT2: libc::c_long = 452;
 const SYS_OPEN_TREE_ATTR: libc::c_long = 467;
 
 /// Calls whose arguments lie where no filter sees them. Who is told that there are none uses the older ones.
-const OLDER: &[libc::c_long] = &[libc::SYS_clone3, libc::SYS_openat2];
+const OLDER: [libc::c_long; 2] = [libc::SYS_clone3, libc::SYS_openat2];
 
 /// All bits that make a new namespace.
 const NAMESPACES: [libc::c_int; 7] = [
@@ -185,15 +185,7 @@ pub(super) fn compile(wanted: Wanted) -> Result<Vec<BpfProgram>, String> {
     }
     refused.insert(libc::SYS_socket, sockets(wanted).map_err(told)?);
 
-    let older = OLDER.iter().map(|call| (*call, Vec::new())).collect();
-    let mut programs = vec![
-        program(refused, libc::EPERM as u32).map_err(told)?,
-        program(older, libc::ENOSYS as u32).map_err(told)?,
-    ];
-    if cfg!(target_arch = "x86_64") {
-        programs.push(no_x32());
-    }
-    Ok(programs)
+    Ok(vec![program(refused, libc::EPERM as u32).map_err(told)?, unknown()])
 }
 
 /// Where these take a mode.
@@ -279,19 +271,21 @@ fn program(
     SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(errno), arch)?.try_into()
 }
 
-/// The calls of a second set with the same architecture, which the rules would not know by their numbers.
-fn no_x32() -> BpfProgram {
+/// What is said not to exist: [`OLDER`], and the calls of a second set with the same architecture (x32), which the rules
+/// would not know by their numbers. Calls of other architectures have been seen to already.
+fn unknown() -> BpfProgram {
     const X32: u32 = 0x4000_0000;
-    let instruction = |code, jt, jf, k| sock_filter { code, jt, jf, k };
+    let instruction = |code: u32, jt, jf, k| sock_filter { code: code as u16, jt, jf, k };
+    let equals = |call: libc::c_long, jump| {
+        instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, jump, 0, call as u32)
+    };
+    let answer = |answer| instruction(libc::BPF_RET | libc::BPF_K, 0, 0, answer);
     vec![
-        instruction((libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16, 0, 0, 0),
-        instruction((libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16, 0, 1, X32),
-        instruction(
-            (libc::BPF_RET | libc::BPF_K) as u16,
-            0,
-            0,
-            libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32,
-        ),
-        instruction((libc::BPF_RET | libc::BPF_K) as u16, 0, 0, libc::SECCOMP_RET_ALLOW),
+        instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+        equals(OLDER[0], 3),
+        equals(OLDER[1], 2),
+        instruction(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, 1, 0, X32),
+        answer(libc::SECCOMP_RET_ALLOW),
+        answer(libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32),
     ]
 }

@@ -69,6 +69,9 @@ pub(super) struct Workshop {
     filters: HashMap<(NetworkAccess, bool), [Vec<BpfProgram>; 3]>,
     /// The network of this thread.
     network: Option<File>,
+    /// Whether a program has had a view of its own. Then the next has one, too, and the rules for one without, for which
+    /// whole directories are read, are left out: it could do nothing.
+    views: bool,
 }
 
 /// What is to be started, beside what the command says already.
@@ -128,7 +131,13 @@ fn ours(what: &str) -> impl FnOnce(io::Error) -> NotMade {
 impl Workshop {
     fn open() -> Self {
         let network = File::open("/proc/thread-self/ns/net").ok();
-        Self { host: Host::look(), hierarchy: Hierarchy::find(), filters: HashMap::new(), network }
+        Self {
+            host: Host::look(),
+            hierarchy: Hierarchy::find(),
+            filters: HashMap::new(),
+            network,
+            views: false,
+        }
     }
 
     /// Starts `command`, which says all but the sandbox.
@@ -162,7 +171,7 @@ impl Workshop {
             root: Uid::effective().is_root(),
             ids: (Uid::effective().as_raw(), Gid::effective().as_raw()),
             view: View::prepare(&seen, &also, grants.file_size.0).map_err(ours("a path"))?,
-            rules: (rules_inside(&seen)?, rules_outside(&seen)?),
+            rules: (rules_inside(&seen)?, if self.views { Rules::new() } else { rules_outside(&seen)? }),
             tcp: grants.network != NetworkAccess::None,
             lend,
             filters: self.filters(grants.network, memory_counted)?,
@@ -187,6 +196,7 @@ impl Workshop {
         drop(command); // and with it our end of what the report is written to
         match (started, read(&report)) {
             (Ok(child), Some(Told::Ready(record))) => {
+                self.views = record.view;
                 if let Some(lent) = &mut lent {
                     lent.carry();
                 }
