@@ -29,7 +29,7 @@ pub(crate) enum Action {
     #[command(after_help = EXIT_CODES)]
     Graph(GraphArgs),
     /// Print the JSON Schema of the manifest, for an editor's completion
-    Schema,
+    Schema(SchemaArgs),
     /// Print the version
     Version,
 }
@@ -84,6 +84,14 @@ pub(crate) struct GraphArgs {
     /// Colour the output
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: Color,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// Print instead the type hints of the module `clockwork`, which checks in Python import: for `clockwork.pyi` beside
+    /// them
+    #[arg(long)]
+    pub(crate) python: bool,
 }
 
 /// Where the project comes from.

@@ -122,7 +122,10 @@ impl Command {
         match action {
             Action::Assert(options) => self.assert(&options, args),
             Action::Graph(options) => self.graph(&options, args),
-            Action::Schema => {
+            Action::Schema(options) if options.python => {
+                Ok(print(|out| out.write_all(clockwork_drivers::python::STUB.as_bytes())))
+            }
+            Action::Schema(_) => {
                 let schema = self.engine.build().context(BAD_REGISTRY)?.schema();
                 Ok(print(|out| {
                     serde_json::to_writer_pretty(&mut *out, &schema)?;
@@ -145,8 +148,7 @@ impl Command {
         }
         let progress = Progress::new(options.quiet, options.color, &project, &graph);
         let secrets = Secrets::default();
-        let report =
-            run(engine, &graph, &options.source, &options.run, secrets.clone(), self.foreign, progress)?;
+        let report = run(engine, &graph, &options.source, &options.run, &secrets, self.foreign, progress)?;
         let exit = Exit::of(&report, options.fail_on);
         if exit == Exit::Failed && report.passed() {
             complain(&anyhow::Error::msg("there are warnings, which --fail-on warning makes failures"));
@@ -169,7 +171,7 @@ impl Command {
         } else {
             let progress = Progress::new(options.quiet, options.color, &project, &graph);
             let secrets = Secrets::default();
-            Some(run(engine, &graph, &options.source, &options.run, secrets, self.foreign, progress)?)
+            Some(run(engine, &graph, &options.source, &options.run, &secrets, self.foreign, progress)?)
         };
         let drawing = graph::Drawing::new(&project, &graph, report.as_deref());
         let exit = report.as_deref().map_or(Exit::Held, |report| Exit::of(report, FailOn::Failed));
@@ -185,12 +187,12 @@ fn run(
     graph: &Arc<Graph>,
     source: &SourceArgs,
     options: &RunArgs,
-    secrets: Secrets,
+    secrets: &Secrets,
     foreign: bool,
     progress: Progress,
 ) -> anyhow::Result<Arc<Report>> {
     let passes = PassesFile::open(graph, source::directory(source), complain);
-    let run = Run::new(engine, Arc::clone(graph), options, passes.passes(), secrets, foreign)?;
+    let run = Run::new(engine, Arc::clone(graph), options, passes.passes(), secrets.clone(), foreign)?;
     let report = run.watch(progress)?;
     passes.save().unwrap_or_else(|error| complain(&error));
     Ok(report)

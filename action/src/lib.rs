@@ -14,6 +14,8 @@
 //! Exit codes, of every command: 0 all held; 1 an assertion failed or could not be judged, or a result could not be
 //! written; 2 the command line or the manifest is wrong, and nothing ran; 130 interrupted.
 
+#![forbid(unsafe_code)]
+
 mod cargo_program;
 mod cli;
 mod command;

@@ -1,45 +1,89 @@
-//! [`CommandAssert`]: a command ends as it should, and writes what it should.
+//! [`CommandAssert`]: a command ends as it should, and writes what it should; or says itself what it found (`json`).
 //!
-//! It runs on the machine that Clockwork runs on, as the same user, with Clockwork's environment and working directory but
-//! for what `env` and `cwd` say, and without a terminal. The command is a list, the program and its arguments: no shell
-//! reads it. It is run anew in every attempt (`within`), and once where several assertions of one round ask for the same
-//! command with the same `env`, `cwd` and `stdin`. What it does to the world is its own affair: it should only look.
+//! It runs on the machine that Clockwork runs on, as the same user and without a terminal. The command is a list, the
+//! program and its arguments: no shell reads it. It is run anew in every attempt (`within`), and once where several
+//! assertions of one round ask for the same command with the same fields. What it does to the world is its own affair: it
+//! should only look.
 //!
-//! Its own end decides. A process that it started and that still holds its outputs is waited for 250 ms, then ended. What
-//! stayed in its process group ends with it; a daemon that made itself independent stays. When the command does not end
-//! in time (`timeout`), or the run is cancelled, everything that it started is ended, daemons too, as far as they can be
-//! found: by process group, by parent, and by the variable `CLOCKWORK_COMMAND` in their environment.
+//! On Linux it runs in a sandbox, unless `sandbox: off`. What it may do without being granted anything: read what belongs
+//! to the system (`/usr`, `/bin`, `/lib`, `/etc` but for what not everybody may read), the programs and libraries of the
+//! directories in PATH, its own installation, and the directory that it runs in, unless that is a home or belongs to many
+//! (`/tmp`); write to a `/tmp` of its own; see its own processes. It gets the variables PATH, HOME, USER, LOGNAME, SHELL,
+//! LANG, LANGUAGE, TZ, TERM and `LC_…` of Clockwork's environment, TMPDIR, and those in `env`. It has no network, no
+//! capabilities (not even root's), no way to other rights, and limits on memory, computing time, processes, open files
+//! and the size of files. More is granted in `sandbox`: a map of `read`, `write`, `network` (`none`, `loopback`, `at`,
+//! `all`), `env`, `memory`, `cpu`, `processes`, `open_files`, `file_size`. What this machine cannot enforce stands in
+//! `details.sandbox.missing`; with `sandbox: required`, or `required: true` among the grants, it is `errored`.
+//!
+//! A command that failed, and seems to lack a grant, says which. Nothing is concluded from what a command cannot see: one
+//! that names a path that is there and not shown to it (`[test, -e, /srv/data]`), or that tells of the whole machine
+//! (`ps`, `ss`, `systemctl`, `df`), is `errored` unless it merely ended with 0. There is no such look into scripts.
+//!
+//! Its own end decides. What it left behind is waited for 250 ms, then ended; daemons, too. When the command does not end
+//! in time (`timeout`), or the run is cancelled, everything that it started is ended. Without a sandbox, and where the
+//! kernel has no pid namespaces for it, that is as far as it can be found: by process group, by parent, and by the
+//! variable `CLOCKWORK_COMMAND` in its environment.
 //!
 //! Of each output 1 MiB is kept; more is read and counted, so that the command is not held up. An output that is
 //! larger than that cannot be compared, and asking for it is `errored`. Bytes that are not UTF-8 are compared as `�`, and
 //! the line breaks at the end are left out, as a shell's `$(…)` does.
 //!
 //! Judged (so that `not` turns it around): the exit code and the outputs. Not judged, but `failed`: a command that a
-//! signal ended (it has no exit code), that does not end in time, or that cannot be started because the program or the
-//! working directory is missing or broken. Not enough permission to start it is `errored`.
+//! signal ended (it has no exit code), that does not end in time, that seems to have failed for want of a grant, or that
+//! cannot be started because the program or the working directory is missing or broken. Not enough permission to start it
+//! is `errored`.
 //!
-//! `details`: `exit_code` or `signal`, `stdout_bytes`, `stderr_bytes`, and `left_behind` where something was ended.
+//! With `json: true` the command is a check of its own. On its standard input stands one JSON document:
+//!
+//! ```json
+//! {
+//!   "schema": "clockwork.program/v1",
+//!   "resource": { "name": "api", "kind": "ContainerResource", "description": null, "depends_on": ["db"], "spec": { } },
+//!   "observation": { },
+//!   "observation_error": null
+//! }
+//! ```
+//!
+//! `resource` is null for an assertion over several resources; `spec` is as the manifest has it, without secrets;
+//! `observation` is what the resource's driver sees, null where nothing is there or nothing can be seen, which
+//! `observation_error` then tells. On its standard output it writes one JSON document, its verdict:
+//!
+//! ```json
+//! { "verdict": "failed", "message": "2 of 3 replicas are ready", "expected": "3", "actual": "2", "details": { } }
+//! ```
+//!
+//! `verdict` is `passed`, `failed` or `errored` (it could not look); the rest may be left out. `details` are the result's
+//! `details.program`. It ends with 0; with another code its verdict may be `failed` or `errored`, not `passed`. Everything
+//! else is `errored`: no output, other output, unknown keys, an end by a signal, no end in time. A `failed` of it is judged,
+//! so that `not` turns it around.
+//!
+//! `details`: `exit_code` or `signal`, `stdout_bytes`, `stderr_bytes`, `sandbox: { by, missing }`, `left_behind` where
+//! something was ended, `program` as above.
 
-use std::{borrow::Cow, collections::BTreeMap, path::PathBuf};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use clockwork_core::{
-    Assertion, AssertionKind, CheckError, Context, Invalid, Matcher, Resource, Verdict, async_trait,
-    text::{bounded, quote},
+    Assertion, AssertionKind, CheckError, Context, Input, Invalid, Matcher, Resource, Verdict, async_trait,
+    text::quote,
 };
 use clockwork_drivers::{
-    command::{CommandProbe, CommandRun, Ended, OUTPUT_LIMIT, Output},
-    container::{EnvValue, Text},
+    command::{CommandProbe, CommandRun, Ended, OUTPUT_LIMIT},
+    container::EnvValue,
     file::check_path,
+    sandbox::{NetworkAccess, Sandbox},
 };
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 
-/// What the kernel ends processes with when memory runs out.
-const SIGKILL: i32 = 9;
-/// How many characters of what the command said a message shows.
-const SHOWN: usize = 200;
+use crate::{
+    argv::Argv,
+    command_words::{behind, exceeded, killed, said, shown, text},
+    program_document::document,
+    program_inputs,
+    program_verdict::program_verdict,
+};
 
-/// A command ends with this exit code, and writes this.
+/// A command ends with this exit code, and writes this; or it says itself what it found (`json`).
 ///
 /// ```
 /// use clockwork_assert::CommandAssert;
@@ -60,8 +104,8 @@ pub struct CommandAssert {
     /// The same of its standard error.
     #[serde(default)]
     stderr: Option<Matcher>,
-    /// Variables beside those of Clockwork's own environment: texts, or secrets (`{ env: NAME }`, `{ file: path }`),
-    /// which are masked where the command writes them.
+    /// Variables that it is given: texts, or secrets (`{ env: NAME }`, `{ file: path }`), which are masked where the command
+    /// writes them.
     #[serde(default)]
     env: BTreeMap<String, EnvValue>,
     /// Where it runs; Clockwork's own working directory unless given. A relative program is relative to it.
@@ -70,54 +114,15 @@ pub struct CommandAssert {
     /// What stands on its standard input, which is empty unless given.
     #[serde(default)]
     stdin: Option<String>,
-}
-
-/// A command and its arguments.
-#[derive(Debug, Clone)]
-struct Argv(Vec<String>);
-
-struct Visitor;
-
-impl<'de> de::Visitor<'de> for Visitor {
-    type Value = Argv;
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("a list: the program and its arguments")
-    }
-
-    fn visit_str<E: de::Error>(self, _: &str) -> Result<Argv, E> {
-        Err(E::custom(
-            "a command is a list, the program and its arguments: `[nginx, -t]`; no shell reads it, for one write `[sh, -c, \"…\"]`",
-        ))
-    }
-
-    fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Argv, A::Error> {
-        let mut words = Vec::new();
-        while let Some(Text(word)) = seq.next_element()? {
-            words.push(word);
-        }
-        Ok(Argv(words))
-    }
-}
-
-impl<'de> Deserialize<'de> for Argv {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Visitor)
-    }
-}
-
-impl JsonSchema for Argv {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        "Argv".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "array", "items": { "type": ["string", "integer"] }, "minItems": 1 })
-    }
+    /// Whether it is a check of its own: it reads `{ "schema": "clockwork.program/v1", "resource": { "name", "kind",
+    /// "description", "depends_on", "spec" }, "observation", "observation_error" }` on its standard input, and writes
+    /// `{ "verdict": "failed", "message": "why", "expected": "3", "actual": "2", "details": {} }` on its standard output. The
+    /// verdict is `passed`, `failed` or `errored`; the rest may be left out.
+    #[serde(default)]
+    json: bool,
+    /// What it may do: a map of what is granted, `required` (enforced, or `errored`), or `off`.
+    #[serde(default)]
+    sandbox: Sandbox,
 }
 
 impl CommandAssert {
@@ -131,6 +136,8 @@ impl CommandAssert {
             env: BTreeMap::new(),
             cwd: None,
             stdin: None,
+            json: false,
+            sandbox: Sandbox::new(),
         }
     }
 
@@ -176,7 +183,21 @@ impl CommandAssert {
         self
     }
 
-    fn probe(&self) -> CommandProbe {
+    /// It reads the resource as JSON on its standard input, and writes its verdict as JSON on its standard output.
+    #[must_use]
+    pub fn json(mut self) -> Self {
+        self.json = true;
+        self
+    }
+
+    /// What it may do, if that is not the default.
+    #[must_use]
+    pub fn sandbox(mut self, sandbox: Sandbox) -> Self {
+        self.sandbox = sandbox;
+        self
+    }
+
+    fn probe(&self, document: Option<String>) -> CommandProbe {
         let (mut env, mut secrets) = (Vec::new(), Vec::new());
         for (name, value) in &self.env {
             match value {
@@ -184,8 +205,15 @@ impl CommandAssert {
                 EnvValue::Secret(secret) => secrets.push((name.clone(), secret.clone())),
             }
         }
-        let (command, cwd, stdin) = (self.command.0.clone(), self.cwd.clone(), self.stdin.clone());
-        CommandProbe { command, env, secrets, cwd, stdin }
+        CommandProbe {
+            command: self.command.0.clone(),
+            env,
+            secrets,
+            cwd: self.cwd.clone(),
+            stdin: document.or_else(|| self.stdin.clone()),
+            sandbox: self.sandbox.clone(),
+            checks: self.json,
+        }
     }
 
     fn expected(&self) -> String {
@@ -205,37 +233,49 @@ impl CommandAssert {
     }
 
     fn judge(&self, run: &CommandRun) -> Result<Verdict, CheckError> {
-        let left_behind = if run.left_behind {
-            " (something that it had started still held its outputs, and was ended)"
-        } else {
-            ""
-        };
         let verdict = match run.ended {
+            _ if self.json => program_verdict(run)?,
             Ended::Signal(number) => {
-                let why = if number == SIGKILL { ", perhaps for want of memory" } else { "" };
-                Verdict::unjudged(format!("{}{why}{}{left_behind}", run.ended, said(run)))
+                Verdict::unjudged(format!("{}{}{}", killed(run, &self.sandbox), said(run), behind(run)))
                     .actual(run.ended.to_string())
                     .detail("signal", number)
             }
-            Ended::Code(code) => self.judge_code(code, run, left_behind)?.detail("exit_code", code),
+            Ended::Code(code) => self.judge_code(code, run)?.detail("exit_code", code),
         };
-        let verdict = verdict
-            .expected(self.expected())
-            .detail("stdout_bytes", run.stdout.total)
-            .detail("stderr_bytes", run.stderr.total);
+        let verdict = if self.json { verdict } else { verdict.expected(self.expected()) };
+        let verdict =
+            verdict.detail("stdout_bytes", run.stdout.total).detail("stderr_bytes", run.stderr.total);
+        let verdict = match &run.enforcement {
+            Some(enforcement) => verdict.detail("sandbox", enforcement.details()),
+            None => verdict,
+        };
         Ok(if run.left_behind { verdict.detail("left_behind", true) } else { verdict })
     }
 
-    fn judge_code(&self, code: i32, run: &CommandRun, left_behind: &str) -> Result<Verdict, CheckError> {
+    fn judge_code(&self, code: i32, run: &CommandRun) -> Result<Verdict, CheckError> {
         let expected = self.exit_code.clone().unwrap_or_else(|| Matcher::equals(0));
+        let compared = expected.check(Some(&code.into()));
+        let merely_ran = code == 0 && self.outputs().next().is_none();
+        if let Some(denied) = &run.blind
+            && !(merely_ran && compared.is_ok())
+        {
+            let message = format!("nothing follows from how it ended (code {code}): {}", denied.what);
+            return Err(CheckError::unobservable(message).hint(&denied.hint));
+        }
+        let failed = |message: String, judged: bool| {
+            let hint = run.suspicion.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
+            let message = format!("{message}{}{hint}", behind(run));
+            // What fails for want of a grant says nothing.
+            if judged && hint.is_empty() { Verdict::failed(message) } else { Verdict::unjudged(message) }
+        };
         let actual = format!("exit code {code}");
-        if let Err(mismatch) = expected.check(Some(&code.into())) {
-            let message = format!("exited with code {code}, expected {expected}{}{left_behind}", said(run));
-            let verdict = match mismatch.judged {
-                true => Verdict::failed(message),
-                false => Verdict::unjudged(message),
-            };
-            return Ok(verdict.actual(actual));
+        if let Err(mismatch) = compared {
+            let message = format!(
+                "exited with code {code}, expected {expected}{}{}",
+                said(run),
+                exceeded(run, &self.sandbox)
+            );
+            return Ok(failed(message, mismatch.judged).actual(actual));
         }
         let (mut wrong, mut judged, mut told) = (Vec::new(), true, vec![actual]);
         for (name, matcher) in self.outputs() {
@@ -253,48 +293,12 @@ impl CommandAssert {
                 wrong.push(format!("{name}: {}", mismatch.message));
             }
         }
-        let verdict = match (wrong.is_empty(), judged) {
-            (true, _) => Verdict::passed().message(left_behind.trim_start()),
-            (false, true) => Verdict::failed(format!("{}{left_behind}", wrong.join("; "))),
-            (false, false) => Verdict::unjudged(format!("{}{left_behind}", wrong.join("; "))),
+        let verdict = match wrong.is_empty() {
+            true => Verdict::passed().message(behind(run).trim_start()),
+            false => failed(wrong.join("; "), judged),
         };
         Ok(verdict.actual(told.join(", ")))
     }
-}
-
-/// Without the line breaks at the end.
-fn text(output: &Output) -> Cow<'_, str> {
-    let bytes = &output.kept;
-    let end = bytes.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |last| last + 1);
-    String::from_utf8_lossy(&bytes[..end])
-}
-
-/// The end of what it said, which most often tells why: `; stderr: "no such host"`.
-fn said(run: &CommandRun) -> String {
-    for (name, output) in [("stderr", &run.stderr), ("stdout", &run.stdout)] {
-        let text = text(output);
-        if text.trim().is_empty() {
-            continue;
-        }
-        let count = text.chars().count();
-        let end: String = text.chars().skip(count.saturating_sub(SHOWN - 1)).collect();
-        return match (output.is_whole(), count < SHOWN) {
-            (true, true) => format!("; {name}: {}", quote(&text)),
-            (true, false) => format!("; {name} ends with {}", quote(&end)),
-            (false, _) => format!("; {name} ({} bytes) begins with {}", output.total, quote(&text)),
-        };
-    }
-    String::from("; it wrote nothing")
-}
-
-/// As it could be typed: `nginx -t`, `sh -c "exit 3"`.
-fn shown(command: &[String]) -> String {
-    let plain = |word: &str| {
-        !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=,+%@".contains(c))
-    };
-    let words: Vec<_> =
-        command.iter().map(|word| if plain(word) { word.clone() } else { quote(word) }).collect();
-    bounded(words.join(" "), 120)
 }
 
 impl AssertionKind for CommandAssert {
@@ -309,6 +313,21 @@ impl Assertion for CommandAssert {
 
     fn label(&self) -> String {
         shown(&self.command.0)
+    }
+
+    /// To run in a container's network is all of being there that a program of this machine can do.
+    fn supports_at(&self) -> bool {
+        self.sandbox.network_access() == NetworkAccess::At
+    }
+
+    fn inputs(&self) -> Vec<Input> {
+        let secrets = self.env.values().filter_map(|value| match value {
+            EnvValue::Secret(secret) => Some(secret.input()),
+            EnvValue::Text(_) => None,
+        });
+        let mut inputs = program_inputs::of_command(&self.command.0, self.cwd.as_deref(), &self.sandbox);
+        inputs.extend(secrets);
+        inputs
     }
 
     fn validate(&self, _owner: Option<&dyn Resource>) -> Vec<Invalid> {
@@ -339,11 +358,24 @@ impl Assertion for CommandAssert {
         }
         let problem = self.cwd.as_deref().and_then(check_path);
         problems.extend(problem.map(|problem| Invalid::field("cwd", problem)));
+        problems.extend(self.sandbox.validate());
+        if self.json {
+            for (field, given) in [
+                ("exit_code", self.exit_code.is_some()),
+                ("stdout", self.stdout.is_some()),
+                ("stderr", self.stderr.is_some()),
+                ("stdin", self.stdin.is_some()),
+            ] {
+                let problem = "has no meaning with `json: true`: there the program reads the resource and says its verdict";
+                problems.extend(given.then(|| Invalid::field(field, problem)));
+            }
+        }
         problems
     }
 
     async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
-        let run = cx.observe(self.probe()).await.map_err(|error| match error.is_timeout() {
+        let document = if self.json { Some(document(cx).await) } else { None };
+        let run = cx.observe(self.probe(document)).await.map_err(|error| match error.is_timeout() {
             true => {
                 error.hint("it and all that it had started were ended; raise `timeout` if it needs longer")
             }

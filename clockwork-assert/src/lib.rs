@@ -1,13 +1,17 @@
 //! The assertion kinds, one file each: its fields and its judgement. No sockets, clients, retries or clocks: a kind asks
 //! a probe and compares.
 
+#![forbid(unsafe_code)]
+
 mod answer_value;
+mod argv;
 mod backends;
 mod balanced;
 mod broker;
 mod certificate_findings;
 mod column_type;
 mod command;
+mod command_words;
 mod container_healthy;
 mod container_image;
 mod container_restarts;
@@ -57,6 +61,10 @@ mod port_accessible;
 mod process_not_running;
 mod process_running;
 mod processes;
+mod program_document;
+mod program_inputs;
+mod program_verdict;
+mod python;
 mod query_success;
 mod queue_consumer;
 mod reach;
@@ -114,6 +122,7 @@ pub use payload::Payload;
 pub use port_accessible::{PortAccessibleAssert, Transport};
 pub use process_not_running::ProcessNotRunningAssert;
 pub use process_running::ProcessRunningAssert;
+pub use python::{PythonAssert, PythonValue};
 pub use query_success::QuerySuccessAssert;
 pub use queue_consumer::QueueConsumerAssert;
 pub use reach::Reach;
@@ -169,6 +178,7 @@ pub fn register(registry: &mut Registry) {
     registry.assertion::<PortAccessibleAssert>();
     registry.assertion::<ProcessNotRunningAssert>();
     registry.assertion::<ProcessRunningAssert>();
+    registry.assertion::<PythonAssert>();
     registry.assertion::<QuerySuccessAssert>();
     registry.assertion::<QueueConsumerAssert>();
     registry.assertion::<ReplicationAssert>();

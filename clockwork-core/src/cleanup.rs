@@ -20,7 +20,7 @@ use std::{
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::{CheckError, Context, Verdict, context::Run, duration::show};
+use crate::{CheckError, Context, Verdict, duration::show};
 
 /// What became of a cleanup.
 #[derive(Debug, Clone, PartialEq)]
@@ -159,7 +159,6 @@ impl Left {
 /// The cleanups of one attempt, and who does them. Dropped before they are done, it leaves them behind.
 pub(crate) struct Todo {
     pub(crate) check: usize,
-    run: Arc<Run>,
     cx: Context,
     all: Arc<Cleanups>,
     current: Option<Cleanup>,
@@ -168,9 +167,18 @@ pub(crate) struct Todo {
 }
 
 impl Todo {
-    pub(crate) fn new(run: Arc<Run>, check: usize, cx: Context) -> Self {
+    pub(crate) fn new(check: usize, cx: Context) -> Self {
         let all = Arc::clone(cx.cleanups());
-        Self { check, run, cx, all, current: None, detached: false }
+        Self { check, cx, all, current: None, detached: false }
+    }
+
+    /// What the attempt has in hand.
+    pub(crate) fn context(&self) -> &Context {
+        &self.cx
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     fn len(&self) -> usize {
@@ -188,7 +196,7 @@ impl Todo {
             let Some(current) = &mut self.current else { return done };
             done.push(current.run(&self.cx).await);
             self.current = None;
-            self.run.left.open.fetch_sub(1, Ordering::AcqRel);
+            self.cx.run().left.open.fetch_sub(1, Ordering::AcqRel);
         }
     }
 
@@ -203,19 +211,17 @@ impl Todo {
 
 impl Drop for Todo {
     fn drop(&mut self) {
-        if self.detached || self.len() == 0 {
+        if self.detached || self.is_empty() {
             return;
         }
-        let run = Arc::clone(&self.run);
         let rest = Self {
             check: self.check,
-            run: Arc::clone(&run),
             cx: self.cx.clone(),
             all: Arc::new(Cleanups(Mutex::new(std::mem::take(&mut *self.all.list())))),
             current: self.current.take(),
             detached: false,
         };
-        let mut behind = run.left.behind();
+        let mut behind = self.cx.run().left.behind();
         if behind.closed {
             drop(behind);
             rest.detach();

@@ -212,6 +212,10 @@ impl Context {
         self.cleanups.add(Cleanup::new(within, clean), &self.run.left);
     }
 
+    pub(crate) fn run(&self) -> &Run {
+        &self.run
+    }
+
     pub(crate) fn mask(&self) -> &Arc<Mask> {
         &self.run.mask
     }

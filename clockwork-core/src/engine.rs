@@ -173,8 +173,8 @@ impl Engine {
         let (clock, drivers) = (Arc::clone(&self.0.clock), Arc::clone(&self.0.drivers));
         let events = Events::default();
         let shelf = self.0.provided.shelf();
-        let mask = Arc::clone(&options.secrets.0);
         let passes = options.passes.clone().unwrap_or_else(|| self.0.passes.clone());
+        let mask = Arc::clone(&options.secrets.0);
         let run = {
             let events = events.clone();
             async move {

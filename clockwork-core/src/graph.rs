@@ -365,11 +365,10 @@ impl Graph {
 
     /// Lays the checks out in the order of the report and gives each its id.
     fn collect_checks(&mut self, cross: &[Declared], late: &HashSet<(usize, usize)>) {
-        let mut ids = Ids::default();
-        self.checks.reserve(
-            cross.len()
-                + self.nodes.iter().map(|node| node.resource.common().assertions.len()).sum::<usize>(),
-        );
+        let own = self.nodes.iter().map(|node| node.resource.common().assertions.len());
+        let count = cross.len() + own.sum::<usize>();
+        let mut ids = Ids { seen: HashMap::with_capacity(count), buffer: String::new() };
+        self.checks.reserve(count);
         for &index in &self.order {
             let start = self.checks.len();
             let resource = Arc::clone(&self.nodes[index].resource);
@@ -527,7 +526,6 @@ impl Graph {
 }
 
 /// Gives out ids, each once.
-#[derive(Default)]
 struct Ids {
     seen: HashMap<String, usize>,
     buffer: String,
@@ -542,12 +540,9 @@ impl Ids {
             buffer.push('/');
             buffer.push_str(&crate::text::harmless(name).replace('\n', " "));
         }
-        match seen.get_mut(buffer.as_str()) {
-            Some(count) => {
-                *count += 1;
-                let _ = write!(buffer, "#{count}"); // a String takes everything
-            }
-            None => drop(seen.insert(buffer.clone(), 1)),
+        let count = seen.entry(buffer.clone()).and_modify(|count| *count += 1).or_insert(1);
+        if *count > 1 {
+            let _ = write!(buffer, "#{count}"); // a String takes everything
         }
         buffer.as_str().into()
     }

@@ -17,6 +17,8 @@
 //! # Ok::<(), Error>(()) }).unwrap();
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod aside;
 mod assertion;
 mod circles;

@@ -26,13 +26,17 @@ pub mod handshake;
 pub mod http;
 #[cfg(feature = "process")]
 pub mod process;
+#[cfg(feature = "python")]
+pub mod python;
 #[cfg(all(feature = "handshake", feature = "container"))]
 pub mod queue;
 #[cfg(feature = "tcp")]
 pub mod resolve;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 #[cfg(feature = "secrets")]
 pub mod secrets;
-#[cfg(any(feature = "command", feature = "systemd"))]
+#[cfg(any(feature = "command", feature = "python", feature = "systemd"))]
 mod signal;
 #[cfg(feature = "socket")]
 pub mod socket;

@@ -17,6 +17,7 @@ mod interrupt;
 mod lock;
 mod manifest;
 mod progress;
+mod python;
 mod rust_program;
 mod step;
 mod streams;

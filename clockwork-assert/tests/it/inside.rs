@@ -4,12 +4,15 @@
 use std::{process::Command, time::Duration};
 
 use clockwork_assert::{
-    DirectoryExistsAssert, DiskSpaceAssert, DiskUsageAssert, FileContentMatchesAssert, FileExistsAssert,
-    FileModifiedWithinAssert, FilePermissionsAssert, FileSizeAssert, ModeLimit, ProcessNotRunningAssert,
-    ProcessRunningAssert,
+    CommandAssert, DirectoryExistsAssert, DiskSpaceAssert, DiskUsageAssert, FileContentMatchesAssert,
+    FileExistsAssert, FileModifiedWithinAssert, FilePermissionsAssert, FileSizeAssert, ModeLimit,
+    ProcessNotRunningAssert, ProcessRunningAssert,
 };
 use clockwork_core::{AssertionExt, Outcome, Pattern, Project};
-use clockwork_drivers::ContainerResource;
+use clockwork_drivers::{
+    ContainerResource,
+    sandbox::{NetworkAccess, Sandbox},
+};
 
 use crate::run::{output, run, told};
 
@@ -198,4 +201,29 @@ async fn a_container_that_is_not_there_proves_nothing_about_what_is_in_it() {
     let outcomes: Vec<_> = results.iter().map(|result| result.verdict).collect();
     assert_eq!(outcomes, [Outcome::Failed, Outcome::Errored, Outcome::Failed, Outcome::Errored]);
     assert!(results[0].message.contains("there is no such container"), "{}", results[0].message);
+}
+
+/// A program of this machine in the container's network: what listens there, and nothing else.
+#[tokio::test]
+async fn a_program_runs_in_the_network_of_a_container() {
+    let container = Container::start("program", "echo ok > /www; httpd -p 127.0.0.1:8081 -h / &");
+    let here = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let get = |port: u16| {
+        let script = format!(
+            "import urllib.request as u; print(u.urlopen('http://127.0.0.1:{port}/www', timeout=20).read().decode())"
+        );
+        CommandAssert::new(["/usr/bin/python3", "-c", &script]).stdout(clockwork_core::Matcher::equals("ok"))
+    };
+    let sandbox = || Sandbox::new().network(NetworkAccess::At);
+    let project = Project::new("test")
+        .with(ContainerResource::new("box").container_name(&container.0))
+        .assert(get(8081).sandbox(sandbox()).at("box"))
+        .assert(get(here).sandbox(sandbox()).at("box"))
+        .assert(CommandAssert::new(["cat", "/www"]).sandbox(sandbox()).at("box"));
+    let project = project.assert(get(8081).sandbox(Sandbox::new().network(NetworkAccess::All)));
+    let results = run(project).await;
+    told(&results[0], Outcome::Passed);
+    assert!(told(&results[1], Outcome::Failed).contains("Connection refused"), "{}", results[1].message);
+    told(&results[2], Outcome::Failed); // its files stay this machine's
+    told(&results[3], Outcome::Failed);
 }

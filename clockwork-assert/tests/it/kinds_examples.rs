@@ -20,12 +20,17 @@ const EXAMPLES: &[Example] = &[
         kind: "CommandAssert",
         manifest: "
 assertions:
-  - CommandAssert: { command: [nginx, -t], stderr: { contains: \"test is successful\" } }
   - CommandAssert: { command: [sh, -c, \"pg_dump --version | grep -o '16[.].*'\"], stdout: { starts_with: \"16.\" } }
-    timeout: 10s",
+    timeout: 10s
+  - CommandAssert: { command: [./checks/backup.py], sandbox: { read: [/srv/backups], network: loopback, memory: 256MB } }
+  - CommandAssert: { command: [nginx, -t], stderr: { contains: \"test is successful\" }, sandbox: off }
+  # Reads the resource as JSON, and writes `{\"verdict\": \"failed\", \"message\": \"2 of 3 replicas are ready\"}`.
+  - CommandAssert: { command: [./checks/replicas.py], json: true, sandbox: required }",
         says: &[
             "exited with code ‹3›, expected ‹0›‹; stderr: \"no such host\"›",
             "there is no program ‹\"nginx\"› in the directories of PATH",
+            "the sandbox allows it no network: `sandbox: { network: loopback }` grants what listens on this machine, `all` the rest",
+            "the program ‹wrote nothing on its standard output, where its verdict should be›",
         ],
     },
     Example {
@@ -309,6 +314,27 @@ assertions:
         says: &[
             "1 ‹process named nginx of user www-data› is running: ‹nginx (pid 71)›; expected at least ‹2›",
             "no ‹process named nginx of user www-data› is running‹›; expected at least ‹2›",
+        ],
+    },
+    Example {
+        kind: "PythonAssert",
+        manifest: "
+resources:
+  api:
+    kind: EndpointResource
+    url: http://localhost:8080/
+    assertions:
+      - PythonAssert: { file: checks/api.py, function: validate_api_response, python: .venv/bin/python }
+      - PythonAssert:
+          file: checks/api.py
+          function: answers_within
+          args: { limit: 3, token: { env: API_TOKEN } }
+          sandbox: { network: loopback }",
+        says: &[
+            "assert ‹response.status == 200›: ‹response.status is 503› (‹checks/api.py:12›)",
+            "raised ‹KeyError: 'x'› (at ‹checks/api.py:12 in validate: \"resp['x']\"›)",
+            "did not end in time: it ran for ‹5 s› (it stood at ‹checks/api.py:12 in validate: \"time.sleep(60)\"›)",
+            "returned ‹1› of type ‹int›, which is no verdict",
         ],
     },
     Example {

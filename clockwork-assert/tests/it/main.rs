@@ -4,6 +4,7 @@
 
 mod certificates;
 mod command;
+mod command_json;
 mod containers;
 mod cross_resource;
 mod databases;
@@ -25,9 +26,11 @@ mod no_open_ports;
 mod nobody;
 mod port_accessible;
 mod process;
+mod python;
 mod queues;
 mod response_time;
 mod run;
+mod sandbox;
 mod secrets_echoed;
 mod secrets_present;
 mod server;

@@ -14,7 +14,7 @@ use clockwork_core::{AssertionExt, Outcome};
 use crate::run::{check, directory, output, told};
 
 /// Runs one of the ignored tests below as a user who may not look.
-fn as_nobody(test: &str, environment: &[(&str, &str)]) {
+pub(crate) fn as_nobody(test: &str, environment: &[(&str, &str)]) {
     let (_kept, directory) = directory();
     let mut command = if output("id", &["-u"]) == "0" {
         let binary = directory.join("it");

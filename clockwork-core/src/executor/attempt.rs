@@ -32,13 +32,17 @@ pub(super) async fn attempt(run: Arc<Run>, index: usize, fresh_since: Instant, d
     let resource = check.node.map(|node| Arc::clone(&graph.nodes[node].resource));
     let vantage = check.declared.options.at.clone().map_or(Vantage::Host, Vantage::Inside);
     let mask = Arc::clone(&run.mask);
-    let cx = Context::new(Arc::clone(&run), resource, vantage, fresh_since, Some(deadline));
-    let mut todo = Todo::new(run, index, cx.clone());
+    let cx = Context::new(run, resource, vantage, fresh_since, Some(deadline));
+    let mut todo = Todo::new(index, cx);
     let masked = async {
-        let raw = look(check, &cx, deadline).await;
+        let raw = look(check, todo.context(), deadline).await;
         // Only now: what the check held is free.
-        let cleaned = todo.run().await;
-        if cleaned.is_empty() { raw } else { cleanup::told(raw, &cleaned) }
+        if todo.is_empty() {
+            return raw;
+        }
+        // Few have anything to undo, and every attempt would have to hold the room for that.
+        let cleaned = Box::pin(todo.run()).await;
+        cleanup::told(raw, &cleaned)
     };
     mask.over(masked).await
 }

@@ -272,7 +272,8 @@ impl Dispatcher {
             if let Some(node) = self.graph.checks[check].node {
                 self.fresh[node] = self.fresh[node].max(fresh_since);
             }
-            let attempt = attempt(Arc::clone(&self.run), check, fresh_since, deadline);
+            // In a box, as a task moves what it runs several times.
+            let attempt = Box::pin(attempt(Arc::clone(&self.run), check, fresh_since, deadline));
             active.task = Some(self.tasks.spawn(async move { (check, attempt.await) }).id());
             self.active[check] = Some(active);
         }

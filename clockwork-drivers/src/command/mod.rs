@@ -2,7 +2,6 @@
 
 mod output;
 mod probe;
-mod tree;
 
 pub use output::Output;
 pub use probe::{CommandProbe, CommandRun, Ended, OUTPUT_LIMIT};

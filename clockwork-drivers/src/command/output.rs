@@ -22,6 +22,11 @@ impl Output {
         self.whole
     }
 
+    /// The last of what is kept of it.
+    pub(super) fn end(&self, bytes: usize) -> String {
+        String::from_utf8_lossy(&self.kept[self.kept.len().saturating_sub(bytes)..]).into_owned()
+    }
+
     /// Reads to the end. A command that writes more than `limit` is not held up: the rest is read and counted.
     pub(super) async fn drain(&mut self, reader: Option<impl AsyncRead + Unpin>, limit: usize) {
         self.whole = true;

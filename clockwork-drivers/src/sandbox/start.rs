@@ -1,0 +1,300 @@
+//! [`start`]: from what is to run and what it may do to a running program.
+
+use std::{
+    ffi::OsString,
+    io,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+    sync::{Arc, mpsc},
+};
+
+use clockwork_core::{CheckError, Context, ExposeSecret, Phase, SecretString, text::quote};
+use serde_json::{Value, json};
+use tokio::{
+    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
+    runtime::Handle,
+    sync::oneshot,
+};
+
+use super::{
+    control::{Exceeded, Groups},
+    diagnosis::{self, Denied},
+    environment::environment,
+    grants::Seen,
+    lent::Lent,
+    refusal::refusal,
+    spec::{Grants, NetworkAccess, Sandbox},
+    tree::{MARK, Tree, new_mark},
+    workshop::{Job, Made, NotMade, Order, Scratch, Workers, left},
+};
+
+/// What is to run, and what of Clockwork's it needs.
+#[derive(Debug, Clone, Default)]
+pub struct Launch {
+    /// The program and its arguments. No shell reads them. A program without a `/` is looked for in the directories of
+    /// PATH, one with is relative to where it runs.
+    pub command: Vec<String>,
+    /// Variables beside those that the sandbox lets through.
+    pub env: Vec<(String, String)>,
+    /// The same with values that appear nowhere.
+    pub secrets: Vec<(String, SecretString)>,
+    /// Where it runs; Clockwork's own working directory unless given. It may read what is there, unless that is a home or
+    /// belongs to many, as `/tmp`.
+    pub cwd: Option<PathBuf>,
+    /// Programs and scripts that it needs beside itself: it may read these, and the directories and installations that
+    /// they are in.
+    pub readable: Vec<PathBuf>,
+    /// Whether its standard input is a pipe; otherwise it is empty.
+    pub stdin: bool,
+    /// What is its standard input instead: the other end of a socket to a worker.
+    pub socket: Option<Arc<OwnedFd>>,
+}
+
+impl Launch {
+    fn input(&self) -> Result<Stdio, CheckError> {
+        match &self.socket {
+            None if self.stdin => Ok(Stdio::piped()),
+            None => Ok(Stdio::null()),
+            Some(socket) => match socket.try_clone() {
+                Ok(socket) => Ok(Stdio::from(socket)),
+                Err(error) => Err(CheckError::unobservable("cannot give a program its socket")
+                    .with_source(error)
+                    .retryable()),
+            },
+        }
+    }
+}
+
+/// What became of a sandbox.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Enforcement {
+    /// By what it is enforced: `namespaces`, `landlock`, `seccomp`, `control groups`, `limits`.
+    pub by: Vec<&'static str>,
+    /// What of it this machine does not enforce, in whole sentences. Empty when all of it is.
+    pub missing: Vec<String>,
+}
+
+impl Enforcement {
+    /// For a result's `details.sandbox`.
+    pub fn details(&self) -> Value {
+        json!({ "by": self.by, "missing": self.missing })
+    }
+}
+
+/// How a program's end looked from outside.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Remains {
+    /// Something that it had started was still there a while after it had ended, and was ended.
+    pub left_behind: bool,
+    /// Which limits it ran into.
+    pub exceeded: Exceeded,
+}
+
+/// A program under way. When this is dropped, all that it started ends at once, daemons included.
+#[derive(Debug)]
+pub struct Running {
+    // The tree goes before the child, which ties it together.
+    tree: Tree,
+    child: Child,
+    /// Its standard input, if that was asked for.
+    pub stdin: Option<ChildStdin>,
+    /// Its standard output.
+    pub stdout: Option<ChildStdout>,
+    /// Its standard error.
+    pub stderr: Option<ChildStderr>,
+    /// What of its sandbox is enforced; `None` where it has none.
+    pub enforcement: Option<Enforcement>,
+    confined: Option<Confined>,
+}
+
+/// What belongs to its sandbox.
+#[derive(Debug)]
+struct Confined {
+    report: OwnedFd,
+    groups: Option<Groups>,
+    _lent: Option<Lent>,
+    seen: Seen,
+    grants: Grants,
+    scratch: Option<Scratch>,
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Running {
+    /// Waits until it has ended by itself.
+    ///
+    /// # Errors
+    /// The operating system's.
+    pub async fn wait(&mut self) -> io::Result<ExitStatus> {
+        self.child.wait().await
+    }
+
+    /// What a command like this is about and cannot see in its sandbox: nothing follows from what it says.
+    pub fn blind(&self, command: &[String]) -> Option<Denied> {
+        diagnosis::blind(command, &self.confined.as_ref()?.seen)
+    }
+
+    /// This path, if it is there and not shown.
+    #[cfg(feature = "python")]
+    pub(crate) fn conceals(&self, path: &Path) -> Option<Denied> {
+        diagnosis::unseen(path, &self.confined.as_ref()?.seen)
+    }
+
+    /// This host, if it is not reached.
+    #[cfg(feature = "python")]
+    pub(crate) fn isolates(&self, host: &str) -> Option<Denied> {
+        diagnosis::unreached(host, &self.confined.as_ref()?.grants)
+    }
+
+    /// For a program that failed: what of its sandbox that seems to come from, by what it said, and which grant helps.
+    pub fn suspicion(&self, said: &str) -> Option<String> {
+        let confined = self.confined.as_ref()?;
+        diagnosis::suspicion(said, &confined.grants, &confined.seen)
+    }
+
+    /// Ends what it left behind, once it has ended by itself, and says what that was.
+    pub fn end(mut self) -> Remains {
+        let mut remains = Remains::default();
+        if let Some(confined) = &mut self.confined {
+            remains.left_behind = left(&confined.report);
+            remains.exceeded = confined.groups.as_ref().map(Groups::exceeded).unwrap_or_default();
+        }
+        self.tree.end_group();
+        remains
+    }
+
+    /// Ends all of it, found by whatever still ties it together.
+    pub fn end_all(&self) {
+        self.tree.end();
+    }
+}
+
+impl Drop for Confined {
+    fn drop(&mut self) {
+        // It takes a moment until its last process has ended. Where the thread has gone, it is waited for here.
+        let rest = (self.groups.take(), self.scratch.take());
+        let _ = self.jobs.send(Box::new(move |_| drop(rest)));
+    }
+}
+
+/// Starts a program in its sandbox.
+///
+/// # Errors
+/// When it is missing or broken, which is the target's fault; when it could not be started, or not with all that
+/// `sandbox: required` requires.
+pub async fn start(launch: &Launch, sandbox: &Sandbox, cx: &Context) -> Result<Running, CheckError> {
+    let name = launch.command.first().map(String::as_str).unwrap_or_default();
+    cx.phase(Phase::ours(format!("starting {}", quote(name))));
+    let mark = new_mark(cx.now());
+    let path = name.contains('/').then(|| match &launch.cwd {
+        Some(cwd) => cwd.join(name),
+        None => PathBuf::from(name),
+    });
+    let mut command = Command::new(path.as_deref().unwrap_or(Path::new(name)));
+    command.args(launch.command.iter().skip(1)).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(launch.input()?);
+    command.kill_on_drop(true);
+    let given = launch.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let secrets = launch.secrets.iter().map(|(name, value)| (name.as_str(), value.expose_secret()));
+    let given = given.chain(secrets).chain([(MARK, mark.as_str())]);
+    if let Some(cwd) = &launch.cwd {
+        command.current_dir(cwd);
+    }
+    let refused = |error| refusal(name, path.as_ref(), launch.cwd.as_deref(), error);
+    if sandbox.is_off() {
+        let child = command.envs(given).process_group(0).spawn().map_err(refused)?;
+        return Ok(Running::new(child, &mark, None, None));
+    }
+    let environment = environment(&sandbox.grants.env, given);
+    let (made, jobs) = confined(command, environment, &mark, launch, sandbox, cx).await?;
+    let made = made.map_err(|error| match error {
+        NotMade::Other(error) => error,
+        NotMade::NotRun(error, seen) => {
+            let interpreter = seen.and_then(|seen| seen.unseen_interpreter(path.as_deref()?));
+            match interpreter {
+                Some(interpreter) => CheckError::unobservable(format!(
+                    "cannot run {}: the sandbox does not show it {}, which its first line names",
+                    quote(name),
+                    quote(&interpreter.to_string_lossy())
+                ))
+                .hint(format!(
+                    "`sandbox: {{ read: [{}] }}` grants it",
+                    quote(&interpreter.to_string_lossy())
+                )),
+                None => refused(error),
+            }
+        }
+    })?;
+    let enforcement = enforcement(&made);
+    let confined = Confined {
+        report: made.report,
+        groups: made.groups,
+        _lent: made.lent,
+        seen: made.seen,
+        grants: sandbox.grants.clone(),
+        scratch: Some(made.scratch),
+        jobs,
+    };
+    Ok(Running::new(made.child, &mark, Some(enforcement), Some(confined)))
+}
+
+impl Running {
+    fn new(
+        mut child: Child,
+        mark: &str,
+        enforcement: Option<Enforcement>,
+        confined: Option<Confined>,
+    ) -> Self {
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        Self { tree: Tree::new(child.id(), mark), child, stdin, stdout, stderr, enforcement, confined }
+    }
+}
+
+/// Has it made on the run's thread for that.
+async fn confined(
+    command: Command,
+    environment: Vec<OsString>,
+    mark: &str,
+    launch: &Launch,
+    sandbox: &Sandbox,
+    cx: &Context,
+) -> Result<(Result<Made, NotMade>, mpsc::Sender<Job>), CheckError> {
+    let gone = || CheckError::unobservable("cannot make a sandbox: the thread for that has ended");
+    let jobs = cx.shared::<Workers>().jobs()?;
+    let network = match sandbox.network_access() {
+        NetworkAccess::At => Some(super::network::of(cx).await?),
+        _ => None,
+    };
+    let order = Order {
+        environment,
+        mark: mark.to_owned(),
+        launch: launch.clone(),
+        grants: sandbox.grants.clone(),
+        cwd: std::path::absolute(launch.cwd.as_deref().unwrap_or(Path::new(".")))?,
+        network,
+    };
+    let (answer, answered) = oneshot::channel();
+    let runtime = Handle::current();
+    let job: Job = Box::new(move |workshop| {
+        let _runtime = runtime.enter();
+        drop(answer.send(workshop.start(command, order))); // where nobody waits any more, it ends
+    });
+    jobs.send(job).map_err(|_| gone())?;
+    Ok((answered.await.map_err(|_| gone())?, jobs))
+}
+
+fn enforcement(made: &Made) -> Enforcement {
+    let record = &made.record;
+    let grouped = made.groups.is_some();
+    let by = [
+        (record.namespaces, "namespaces"),
+        (record.landlock, "landlock"),
+        (record.filtered, "seccomp"),
+        (grouped, "control groups"),
+        (true, "limits"),
+    ];
+    Enforcement {
+        by: by.into_iter().filter_map(|(there, by)| there.then_some(by)).collect(),
+        missing: record.missing(made.own_network).into_iter().map(String::from).collect(),
+    }
+}

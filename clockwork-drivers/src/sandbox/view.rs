@@ -1,0 +1,351 @@
+//! A program's own view of the file system: prepared as a list of steps ([`View::prepare`]), which the forked process
+//! takes ([`View::enter`]) before it becomes the program. It has a root of its own, in memory, that shows what is granted
+//! and is otherwise empty; a `/tmp`, a `/proc` and a small `/dev` of its own.
+
+use std::{
+    collections::BTreeSet,
+    ffi::CString,
+    fs, io,
+    os::unix::{
+        ffi::{OsStrExt, OsStringExt},
+        fs::FileTypeExt,
+    },
+    path::{Path, PathBuf},
+};
+
+use nix::{
+    errno::Errno,
+    mount::{MntFlags, MsFlags, mount, umount2},
+    sys::{stat::Mode, statvfs::FsFlags},
+    unistd::{chdir, mkdir, pivot_root},
+};
+
+use super::grants::Seen;
+
+/// The steps to a view.
+#[derive(Debug)]
+pub(super) struct View {
+    /// A directory that a file system can be mounted on for the moment.
+    base: CString,
+    steps: Vec<Step>,
+    /// How large `/tmp` may become.
+    room: CString,
+}
+
+#[derive(Debug)]
+enum Step {
+    Directory(CString),
+    File(CString),
+    Link {
+        target: CString,
+        path: CString,
+    },
+    /// What is at `from` is shown at `to`.
+    Show {
+        from: CString,
+        to: CString,
+    },
+    /// It may not be written to, nor hold devices or programs that run as their owner.
+    Guard {
+        path: CString,
+        write: bool,
+    },
+    /// The same for what is mounted inside of what is shown. What cannot be reached needs no guard.
+    GuardInside {
+        path: CString,
+        write: bool,
+    },
+    /// An empty directory in memory.
+    Memory(CString),
+}
+
+/// Where it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Failed {
+    /// Before anything was changed: mounting is not permitted here.
+    Early(Errno),
+    /// At the step of this number.
+    Late(u32, Errno),
+}
+
+/// A part of `/dev`.
+const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom"];
+const BASES: &[&str] = &["/tmp", "/usr", "/etc", "/proc"];
+
+/// The old root, while the new one is being built.
+const OLD: &str = "/old";
+const NEW: &str = "/new";
+
+fn c_path(path: impl Into<PathBuf>) -> io::Result<CString> {
+    Ok(CString::new(path.into().into_os_string().into_vec())?)
+}
+
+fn beneath(root: &str, path: &Path) -> io::Result<CString> {
+    let mut joined = root.as_bytes().to_vec();
+    joined.extend_from_slice(path.as_os_str().as_bytes());
+    Ok(CString::new(joined)?)
+}
+
+impl View {
+    /// The steps to a view in which this is seen. `also` names directories that have to be there, empty if need be.
+    pub(super) fn prepare(seen: &Seen, also: &[PathBuf], room: u64) -> io::Result<Self> {
+        let mut view = Self {
+            base: c_path(BASES.iter().find(|base| Path::new(base).is_dir()).copied().unwrap_or("/"))?,
+            steps: Vec::new(),
+            room: CString::new(format!("size={room},mode=1777"))?,
+        };
+        let mut made = BTreeSet::new();
+        let mounts = mounts();
+        let whole = seen.shown.get(Path::new("/"));
+        if let Some(write) = whole {
+            view.show(Path::new("/"), *write, seen, &mounts, &mut made)?;
+        }
+        // Before all others, so that what is granted beneath is not hidden by it.
+        for path in ["/tmp", "/proc", "/dev"] {
+            view.directories(Path::new(path), true, &mut made)?;
+        }
+        view.steps.push(Step::Memory(beneath(NEW, Path::new("/tmp"))?));
+        for (path, write) in seen.shown.iter().filter(|(path, _)| path.parent().is_some()) {
+            view.show(path, *write, seen, &mounts, &mut made)?;
+        }
+        for (path, shown) in &seen.hidden {
+            let to = beneath(NEW, path)?;
+            match (path.is_dir(), shown.is_empty()) {
+                (true, true) => view.steps.push(Step::Show { from: c_path("/void")?, to }),
+                (true, false) => {
+                    view.steps.push(Step::Memory(to.clone()));
+                    let mut inside = BTreeSet::from([path.clone()]);
+                    for path in shown {
+                        view.show(
+                            path,
+                            seen.access(path) == Some(true),
+                            &Seen::default(),
+                            &mounts,
+                            &mut inside,
+                        )?;
+                    }
+                    view.steps.push(Step::Guard { path: to, write: false });
+                }
+                (false, _) => view.steps.push(Step::Show { from: c_path("/empty")?, to }),
+            }
+        }
+        for (path, target) in &seen.links {
+            if path.parent().is_some_and(|above| seen.covers(above)) {
+                continue;
+            }
+            view.directories(path, false, &mut made)?;
+            view.steps.push(Step::Link { target: c_path(target)?, path: beneath(NEW, path)? });
+        }
+        for path in also {
+            if !seen.covers(path) {
+                view.directories(path, true, &mut made)?;
+            }
+        }
+        for device in DEVICES {
+            let path = Path::new("/dev").join(device);
+            if path.exists() {
+                view.steps.push(Step::File(beneath(NEW, &path)?));
+                view.steps.push(Step::Show { from: beneath(OLD, &path)?, to: beneath(NEW, &path)? });
+            }
+        }
+        for (path, target) in [
+            ("/dev/fd", "/proc/self/fd"),
+            ("/dev/stdin", "/proc/self/fd/0"),
+            ("/dev/stdout", "/proc/self/fd/1"),
+            ("/dev/stderr", "/proc/self/fd/2"),
+            ("/dev/shm", "/tmp"),
+            ("/var/tmp", "/tmp"),
+        ] {
+            view.directories(Path::new(path), false, &mut made)?;
+            view.steps.push(Step::Link { target: c_path(target)?, path: beneath(NEW, Path::new(path))? });
+        }
+        Ok(view)
+    }
+
+    fn show(
+        &mut self,
+        path: &Path,
+        write: bool,
+        seen: &Seen,
+        mounts: &[PathBuf],
+        made: &mut BTreeSet<PathBuf>,
+    ) -> io::Result<()> {
+        let to = beneath(NEW, path)?;
+        let inside = path.parent().is_some_and(|above| seen.covers(above));
+        if path.is_dir() {
+            if !inside {
+                self.directories(path, true, made)?;
+            }
+        } else if !inside {
+            self.directories(path, false, made)?;
+            self.steps.push(Step::File(to.clone()));
+        }
+        self.steps.push(Step::Show { from: beneath(OLD, path)?, to: to.clone() });
+        if fs::metadata(path)
+            .is_ok_and(|seen| seen.file_type().is_char_device() || seen.file_type().is_block_device())
+        {
+            return Ok(()); // one that is granted by name is to be used; what may be done with it, Landlock says
+        }
+        self.steps.push(Step::Guard { path: to, write });
+        // What is mounted beneath comes with it, and is guarded one by one.
+        for mount in mounts.iter().filter(|mount| mount.starts_with(path) && *mount != path) {
+            self.steps.push(Step::GuardInside { path: beneath(NEW, mount)?, write });
+        }
+        Ok(())
+    }
+
+    /// The directories above a path, and the path itself if it is one.
+    fn directories(&mut self, path: &Path, itself: bool, made: &mut BTreeSet<PathBuf>) -> io::Result<()> {
+        let mut above: Vec<&Path> = path.ancestors().skip(usize::from(!itself)).collect();
+        above.reverse();
+        for directory in above.into_iter().skip(1) {
+            if made.insert(directory.to_owned()) {
+                self.steps.push(Step::Directory(beneath(NEW, directory)?));
+            }
+        }
+        Ok(())
+    }
+
+    /// Which path a step is about, for a message.
+    pub(super) fn path(&self, step: u32) -> Option<String> {
+        let path = match self.steps.get(step as usize)? {
+            Step::Directory(path) | Step::File(path) | Step::Memory(path) => path,
+            Step::Link { path, .. }
+            | Step::Guard { path, .. }
+            | Step::GuardInside { path, .. }
+            | Step::Show { to: path, .. } => path,
+        };
+        let text = path.to_string_lossy();
+        Some(text.strip_prefix(NEW).unwrap_or(&text).to_owned())
+    }
+
+    /// Makes the view, for this process and those that it starts. It has to be in a mount namespace of its own, and in a
+    /// new pid namespace, of which it then sees the processes. Says whether there is a `/proc`.
+    pub(super) fn enter(&self) -> Result<bool, Failed> {
+        let late = |step: u32| move |errno| Failed::Late(step, errno);
+        let none: Option<&str> = None;
+        let careful = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).map_err(Failed::Early)?;
+        let base = self.base.as_c_str();
+        mount(Some("tmpfs"), base, Some("tmpfs"), careful, Some("mode=755")).map_err(Failed::Early)?;
+        let start = u32::MAX;
+        chdir(base).map_err(late(start))?;
+        mkdir("old", Mode::from_bits_truncate(0o700)).map_err(late(start))?;
+        mkdir("new", Mode::from_bits_truncate(0o755)).map_err(late(start))?;
+        mkdir("void", Mode::empty()).map_err(late(start))?;
+        file(c"empty").map_err(late(start))?;
+        pivot_root(".", "old").map_err(late(start))?;
+        chdir("/").map_err(late(start))?;
+        // So that what hides other files is not to be written to either.
+        guard(c".", false).map_err(late(start))?;
+        mount(Some("tmpfs"), NEW, Some("tmpfs"), careful, Some("mode=755")).map_err(late(start))?;
+        for (number, step) in self.steps.iter().enumerate() {
+            self.take(step).map_err(late(number as u32))?;
+        }
+        let flags = careful | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY;
+        let proc = mount(Some("proc"), "/new/proc", Some("proc"), flags, none).is_ok();
+        chdir(NEW).map_err(late(start))?;
+        guard(c".", false).map_err(late(start))?;
+        pivot_root(".", ".").map_err(late(start))?;
+        umount2(".", MntFlags::MNT_DETACH).map_err(late(start))?;
+        chdir("/").map_err(late(start))?;
+        Ok(proc)
+    }
+
+    fn take(&self, step: &Step) -> nix::Result<()> {
+        let none: Option<&str> = None;
+        let there = |made: nix::Result<()>| match made {
+            Err(Errno::EEXIST) => Ok(()),
+            made => made,
+        };
+        match step {
+            Step::Directory(path) => there(mkdir(path.as_c_str(), Mode::from_bits_truncate(0o755))),
+            Step::File(path) => file(path),
+            Step::Link { target, path } => {
+                there(nix::unistd::symlinkat(target.as_c_str(), nix::fcntl::AT_FDCWD, path.as_c_str()))
+            }
+            Step::Show { from, to } => {
+                mount(Some(from.as_c_str()), to.as_c_str(), none, MsFlags::MS_BIND | MsFlags::MS_REC, none)
+            }
+            Step::Guard { path, write } => guard(path, *write),
+            Step::GuardInside { path, write } => match guard(path, *write) {
+                Err(Errno::EACCES | Errno::ENOENT | Errno::ENOTDIR) => Ok(()),
+                guarded => guarded,
+            },
+            Step::Memory(path) => mount(
+                Some("tmpfs"),
+                path.as_c_str(),
+                Some("tmpfs"),
+                MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
+                Some(self.room.as_c_str()),
+            ),
+        }
+    }
+}
+
+fn file(path: &std::ffi::CStr) -> nix::Result<()> {
+    let flags = nix::fcntl::OFlag::O_CREAT | nix::fcntl::OFlag::O_WRONLY | nix::fcntl::OFlag::O_CLOEXEC;
+    match nix::fcntl::open(path, flags, Mode::from_bits_truncate(0o444)) {
+        // In what is shown already.
+        Err(Errno::EROFS | Errno::ETXTBSY | Errno::EACCES) => Ok(()),
+        made => made.map(drop),
+    }
+}
+
+/// The flags that a mount has are kept, as they have to be in a user namespace.
+fn guard(path: &std::ffi::CStr, write: bool) -> nix::Result<()> {
+    let has = nix::sys::statvfs::statvfs(path)?.flags();
+    let mut flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+    for (known, flag) in [
+        (FsFlags::ST_RDONLY, MsFlags::MS_RDONLY),
+        (FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC),
+        (FsFlags::ST_NOATIME, MsFlags::MS_NOATIME),
+        (FsFlags::ST_NODIRATIME, MsFlags::MS_NODIRATIME),
+        (FsFlags::ST_RELATIME, MsFlags::MS_RELATIME),
+    ] {
+        if has.contains(known) {
+            flags |= flag;
+        }
+    }
+    if !write {
+        flags |= MsFlags::MS_RDONLY;
+    }
+    let none: Option<&str> = None;
+    mount(none, path, none, flags, none)
+}
+
+/// Where something is mounted.
+fn mounts() -> Vec<PathBuf> {
+    let table = fs::read("/proc/self/mountinfo").unwrap_or_default();
+    let paths = table.split(|byte| *byte == b'\n').filter_map(|line| line.split(|byte| *byte == b' ').nth(4));
+    paths.map(|path| PathBuf::from(std::ffi::OsString::from_vec(unescaped(path)))).collect()
+}
+
+/// The table writes blanks and backslashes as `\040`.
+fn unescaped(path: &[u8]) -> Vec<u8> {
+    let (mut plain, mut rest) = (Vec::with_capacity(path.len()), path);
+    while let Some((first, after)) = rest.split_first() {
+        let octal = (*first == b'\\').then(|| after.get(..3)).flatten();
+        match octal.and_then(|octal| u8::from_str_radix(std::str::from_utf8(octal).ok()?, 8).ok()) {
+            Some(byte) => {
+                plain.push(byte);
+                rest = &after[3..];
+            }
+            None => {
+                plain.push(*first);
+                rest = after;
+            }
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blanks_in_the_table_are_read() {
+        assert_eq!(unescaped(br"/a\040b\134c\0"), br"/a b\c\0");
+    }
+}
