@@ -113,7 +113,10 @@ pub struct CommandAssert {
     /// What stands on its standard input, which is empty unless given.
     #[serde(default)]
     stdin: Option<String>,
-    /// Whether it reads the resource as JSON on its standard input, and writes its verdict as JSON on its standard output.
+    /// Whether it is a check of its own: it reads `{ "schema": "clockwork.program/v1", "resource": { "name", "kind",
+    /// "description", "depends_on", "spec" }, "observation", "observation_error" }` on its standard input, and writes
+    /// `{ "verdict": "failed", "message": "why", "expected": "3", "actual": "2", "details": {} }` on its standard output. The
+    /// verdict is `passed`, `failed` or `errored`; the rest may be left out.
     #[serde(default)]
     json: bool,
     /// What it may do: a map of what is granted, `required` (enforced, or `errored`), or `off`.

@@ -146,10 +146,11 @@ impl Groups {
         }
         exceeded
     }
+}
 
-    /// Removes them, as soon as what is in them has ended: it has been killed.
-    pub(super) fn remove(&mut self) {
-        self.doors.clear();
+/// Waits until what is in them has ended: it has been killed.
+impl Drop for Groups {
+    fn drop(&mut self) {
         for (group, _) in self.groups.drain(..) {
             for _ in 0..200 {
                 match fs::remove_dir(&group) {

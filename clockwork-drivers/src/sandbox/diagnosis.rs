@@ -118,7 +118,7 @@ fn paths(text: &str) -> Vec<PathBuf> {
     let words = text.split(ends).map(|word| word.trim_end_matches(['.', '!', '?']));
     words
         .filter(|word| word.starts_with('/') && word.len() > 1 && word.len() < 4096)
-        .map(PathBuf::from)
+        .map(|word| Path::new(word).components().collect())
         .take(64)
         .collect()
 }

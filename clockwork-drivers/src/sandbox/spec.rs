@@ -39,9 +39,10 @@ pub struct Sandbox {
     pub(crate) grants: Grants,
 }
 
-/// The fields of a [`Sandbox`].
+/// What a sandbox grants, and its limits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(rename = "SandboxGrants")]
 pub(crate) struct Grants {
     /// Whether all of this has to be enforced: what this machine cannot enforce makes the result `errored`. Otherwise it
     /// stands in the evidence.
@@ -105,7 +106,7 @@ pub struct Limits {
 }
 
 /// What a program in a sandbox reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum NetworkAccess {
@@ -118,6 +119,20 @@ pub enum NetworkAccess {
     At,
     /// Everything that Clockwork reaches.
     All,
+}
+
+impl JsonSchema for NetworkAccess {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "NetworkAccess".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "enum": ["none", "loopback", "at", "all"] })
+    }
 }
 
 impl fmt::Display for NetworkAccess {

@@ -26,7 +26,7 @@ use super::{
     refusal::refusal,
     spec::{Grants, NetworkAccess, Sandbox},
     tree::{MARK, Tree, new_mark},
-    workshop::{Job, Made, NotMade, Workers, left},
+    workshop::{Job, Made, NotMade, Order, Scratch, Workers, left},
 };
 
 /// What is to run, and what of Clockwork's it needs.
@@ -116,7 +116,7 @@ struct Confined {
     _lent: Option<Lent>,
     seen: Seen,
     grants: Grants,
-    scratch: Option<PathBuf>,
+    scratch: Option<Scratch>,
     jobs: mpsc::Sender<Job>,
 }
 
@@ -171,16 +171,9 @@ impl Running {
 
 impl Drop for Confined {
     fn drop(&mut self) {
-        // It takes a moment until its last process has ended.
-        let (groups, scratch) = (self.groups.take(), self.scratch.take());
-        let _ = self.jobs.send(Box::new(move |_| {
-            if let Some(mut groups) = groups {
-                groups.remove();
-            }
-            if let Some(scratch) = scratch {
-                let _ = std::fs::remove_dir_all(scratch); // what is left of it is the system's to remove
-            }
-        }));
+        // It takes a moment until its last process has ended. Where the thread has gone, it is waited for here.
+        let rest = (self.groups.take(), self.scratch.take());
+        let _ = self.jobs.send(Box::new(move |_| drop(rest)));
     }
 }
 
@@ -239,7 +232,7 @@ pub async fn start(launch: &Launch, sandbox: &Sandbox, cx: &Context) -> Result<R
         _lent: made.lent,
         seen: made.seen,
         grants: sandbox.grants.clone(),
-        scratch: made.scratch,
+        scratch: Some(made.scratch),
         jobs,
     };
     Ok(Running::new(made.child, &mark, Some(enforcement), Some(confined)))
@@ -272,14 +265,19 @@ async fn confined(
         NetworkAccess::At => Some(super::network::of(cx).await?),
         _ => None,
     };
-    let cwd = std::path::absolute(launch.cwd.as_deref().unwrap_or(Path::new(".")))?;
+    let order = Order {
+        environment,
+        mark: mark.to_owned(),
+        launch: launch.clone(),
+        grants: sandbox.grants.clone(),
+        cwd: std::path::absolute(launch.cwd.as_deref().unwrap_or(Path::new(".")))?,
+        network,
+    };
     let (answer, answered) = oneshot::channel();
-    let mark = mark.to_owned();
-    let (launch, grants, runtime) = (launch.clone(), sandbox.grants.clone(), Handle::current());
+    let runtime = Handle::current();
     let job: Job = Box::new(move |workshop| {
         let _runtime = runtime.enter();
-        let made = workshop.start(command, &environment, &mark, &launch, &grants, &cwd, network);
-        drop(answer.send(made)); // nobody waits any more: it ends
+        drop(answer.send(workshop.start(command, order))); // where nobody waits any more, it ends
     });
     jobs.send(job).map_err(|_| gone())?;
     Ok((answered.await.map_err(|_| gone())?, jobs))

@@ -71,6 +71,17 @@ pub(super) struct Workshop {
     network: Option<File>,
 }
 
+/// What is to be started, beside what the command says already.
+pub(super) struct Order {
+    pub(super) environment: Vec<OsString>,
+    pub(super) mark: String,
+    pub(super) launch: Launch,
+    pub(super) grants: Grants,
+    pub(super) cwd: PathBuf,
+    /// The network that it is to be in.
+    pub(super) network: Option<Arc<File>>,
+}
+
 /// A program in its sandbox.
 pub(super) struct Made {
     pub(super) child: Child,
@@ -79,10 +90,21 @@ pub(super) struct Made {
     pub(super) groups: Option<Groups>,
     pub(super) lent: Option<Lent>,
     pub(super) seen: Seen,
-    /// Where it keeps its temporary files, if it has no view of its own.
-    pub(super) scratch: Option<PathBuf>,
+    /// Where it keeps its temporary files.
+    pub(super) scratch: Scratch,
     /// Whether the network was to be one of its own.
     pub(super) own_network: bool,
+}
+
+/// Where a program keeps its temporary files if it has no view of its own; otherwise it was never made. It is removed when
+/// this is dropped; what cannot be removed then is left to the system.
+#[derive(Debug)]
+pub(super) struct Scratch(PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// Why there is none.
@@ -109,17 +131,10 @@ impl Workshop {
         Self { host: Host::look(), hierarchy: Hierarchy::find(), filters: HashMap::new(), network }
     }
 
-    /// Starts `command`, which says all but the sandbox. `network` is that which it is to be in.
-    pub(super) fn start(
-        &mut self,
-        mut command: Command,
-        environment: &[OsString],
-        mark: &str,
-        launch: &Launch,
-        grants: &Grants,
-        cwd: &Path,
-        network: Option<Arc<File>>,
-    ) -> Result<Made, NotMade> {
+    /// Starts `command`, which says all but the sandbox.
+    pub(super) fn start(&mut self, mut command: Command, order: Order) -> Result<Made, NotMade> {
+        let Order { environment, mark, launch, grants, cwd, network } = order;
+        let (launch, grants, cwd) = (&launch, &grants, cwd.as_path());
         let name = launch.command.first().map(String::as_str).unwrap_or_default();
         let Some(program) = self.host.find(name, launch, cwd) else {
             return Err(NotMade::NotRun(Errno::ENOENT.into(), None));
@@ -135,7 +150,7 @@ impl Workshop {
         };
         let own_network = lend.is_some();
         let memory_counted = groups.as_ref().is_some_and(Groups::limits_memory);
-        let scratch = std::env::temp_dir().join(format!("clockwork-{mark}"));
+        let scratch = Scratch(std::env::temp_dir().join(format!("clockwork-{mark}")));
         let (report, told) = pipe2(OFlag::O_CLOEXEC).map_err(|errno| ours("a pipe")(errno.into()))?;
         let mut also = vec![cwd.to_owned()];
         also.extend(std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute()));
@@ -163,7 +178,7 @@ impl Workshop {
             required: grants.required,
             program: path(&program)?,
             arguments: words(launch.command.iter().map(String::as_bytes))?,
-            scratch: path(&scratch)?,
+            scratch: path(&scratch.0)?,
             environment: words(environment.iter().map(|variable| variable.as_bytes()))?,
         });
         let planned = Arc::clone(&plan);
@@ -175,7 +190,6 @@ impl Workshop {
                 if let Some(lent) = &mut lent {
                     lent.carry();
                 }
-                let scratch = (!record.view).then_some(scratch);
                 Ok(Made { scratch, child, record, report, groups, lent, seen, own_network })
             }
             (started, told) => {
@@ -186,10 +200,6 @@ impl Workshop {
                     (_, Err(error)) => NotMade::NotRun(error, Some(seen)),
                     (_, Ok(_)) => ours("it ended before it began")(io::ErrorKind::UnexpectedEof.into()),
                 };
-                if let Some(mut groups) = groups {
-                    groups.remove();
-                }
-                let _ = std::fs::remove_dir(scratch); // most often it was never made
                 Err(error)
             }
         }
