@@ -17,6 +17,8 @@ nginx_image=clockwork/nginx:test
 postgres_image=clockwork/postgres:test
 nats_image=clockwork/nats:test
 service_image=clockwork/service:test
+# For the GitHub Action: a container with what it needs, and nothing else.
+bare_image=clockwork/bare:test
 
 say() { printf 'engine: %s\n' "$*" >&2; }
 die() {
@@ -283,6 +285,37 @@ make_service_image() {
   rm -rf "$root"
 }
 
+# What action/run.sh and action/install.sh call. Their tar unpacks no gzip here, as there is none.
+make_bare_image() {
+  has_image "$bare_image" && return 0
+  local root program missing=()
+  for program in bash curl tar sha256sum mkdir mv rm chmod sleep; do
+    command -v "$program" >/dev/null || missing+=("$program")
+  done
+  ((${#missing[@]} == 0)) || {
+    say "${missing[*]} not installed here: no $bare_image"
+    return 0
+  }
+  say "building $bare_image"
+  root=$(mktemp -d)
+  mkdir -p "$root"/{bin,etc,proc,root,sys,tmp}
+  chmod 1777 "$root/tmp"
+  for program in bash curl tar sha256sum mkdir mv rm chmod sleep; do
+    program=$(type -P "$program")
+    cp "$program" "$root/bin/"
+    copy_libraries "$root" "$program"
+  done
+  for program in libm.so.6 libgcc_s.so.1; do
+    program=$(dirname "$(ldd "$root/bin/mv" | sed -n 's/.*=> \(\/.*libc\.so\.6\) .*/\1/p')")/$program
+    [[ -e $root$program ]] || install -D "$program" "$root$program"
+  done
+  echo 'root:x:0:0:root:/root:/bin/bash' >"$root/etc/passwd"
+  echo 'root:x:0:' >"$root/etc/group"
+  tar -C "$root" --numeric-owner --owner=0 --group=0 -c . | docker import --change 'CMD ["bash"]' \
+    --change 'ENV PATH=/bin' - "$bare_image" >/dev/null
+  rm -rf "$root"
+}
+
 case ${1:-start} in
   start)
     install_missing
@@ -292,6 +325,7 @@ case ${1:-start} in
     make_postgres_image
     make_nats_image
     make_service_image
+    make_bare_image
     ;;
   stop) stop ;;
   *) die "usage: scripts/engine.sh [start|stop]" ;;

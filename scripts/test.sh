@@ -48,6 +48,7 @@ install_without_starting() {
 witnesses=(
     amqp-consume=amqp-tools
     cc=gcc
+    chromium=chromium
     curl=curl
     dig=bind9-dnsutils
     dbus-daemon=dbus-daemon
@@ -55,6 +56,8 @@ witnesses=(
     mosquitto=mosquitto
     nats-server=nats-server
     nginx=nginx-light
+    node=nodejs
+    npm=npm
     initdb=postgresql
     mariadb=mariadb-client
     mariadbd=mariadb-server
@@ -105,8 +108,14 @@ bring_engine() {
     fi
 }
 
+# What reads our reports and annotations as CI servers do.
+bring_readers() {
+    bash scripts/lint-action.sh bring </dev/null >&2 ||
+        missing "scripts/lint-action.sh failed: what others read of our reports stays untested"
+}
+
 # An engine that was there before is not ours to end; engine.sh ends only what engine.sh started.
-# shellcheck disable=SC2317 # called by the trap
+# shellcheck disable=SC2317,SC2329 # called by the trap
 end_engine() {
     [[ $engine_was_there == false && -f scripts/engine.sh ]] || return 0
     bash scripts/engine.sh stop </dev/null >&2 || note "could not end the container engine"
@@ -139,6 +148,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 bring_packages
 bring_engine
+bring_readers
 if [[ $strict == true && ${#left_out[@]} -gt 0 ]]; then
     printf 'CI=true: nothing may be left out\n' >&2
     exit 1

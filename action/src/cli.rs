@@ -1,6 +1,6 @@
 //! The command line, as clap reads it.
 
-use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{ffi::OsString, num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clockwork_core::{duration, nearest, text::quote};
@@ -41,9 +41,18 @@ pub(crate) struct AssertArgs {
     #[command(flatten)]
     pub(crate) run: RunArgs,
     /// Write the result to standard output, or to FILE; repeatable. Text goes to standard output unless another format
-    /// does. FORMAT is text, json, junit, tap, github, markdown, html, sarif or prometheus
+    /// does. FORMAT is text, json, junit, tap, github, github-output, markdown, html, sarif or prometheus
     #[arg(long, value_name = "FORMAT[=FILE]", value_parser = target)]
     pub(crate) format: Vec<Target>,
+    /// Write report.json, report.junit.xml, report.sarif and report.html into DIR, which is made if it is not there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) report_dir: Option<PathBuf>,
+    /// What makes the command fail: a failure (or what could not be judged), or a warning, too
+    #[arg(long, value_name = "WHAT", default_value = "failed")]
+    pub(crate) fail_on: FailOn,
+    /// Leave the annotations out of the format github
+    #[arg(long)]
+    pub(crate) no_annotations: bool,
     /// Show only the verdict and what did not pass, and no progress
     #[arg(long, short)]
     pub(crate) quiet: bool,
@@ -63,7 +72,7 @@ pub(crate) struct GraphArgs {
     pub(crate) run: RunArgs,
     /// Draw what is declared without looking at anything
     #[arg(long, conflicts_with_all = [
-        "only", "tag", "concurrency", "within", "timeout", "deadline", "fail_fast", "no_cache"
+        "only", "tag", "concurrency", "within", "timeout", "deadline", "fail_fast", "no_cache", "grace"
     ])]
     pub(crate) declared: bool,
     /// How to draw it
@@ -129,6 +138,18 @@ pub(crate) struct RunArgs {
     /// Stop at the first failure
     #[arg(long)]
     pub(crate) fail_fast: bool,
+    /// Once the run is interrupted, wait at most this long for what assertions have to undo [default: 15s]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse)]
+    pub(crate) grace: Option<Duration>,
+}
+
+/// What makes the command fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    /// What fails the run's verdict
+    Failed,
+    /// A warning, too
+    Warning,
 }
 
 /// When to colour.
@@ -165,6 +186,21 @@ fn target(text: &str) -> Result<Target, String> {
             Err(format!("there is no format {}; {near}there are {}", quote(name), names.join(", ")))
         }
     }
+}
+
+/// Where results were to go, as far as it can be told from a command line that is wrong elsewhere.
+pub(crate) fn targets(args: &[OsString]) -> Vec<Target> {
+    let mut words = args.iter().filter_map(|word| word.to_str());
+    let mut targets = Vec::new();
+    while let Some(word) = words.next() {
+        let given = match word.strip_prefix("--format") {
+            Some("") => words.next(),
+            Some(rest) => rest.strip_prefix('='),
+            None => None,
+        };
+        targets.extend(given.and_then(|given| target(given).ok()));
+    }
+    targets
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {

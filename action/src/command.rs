@@ -5,20 +5,21 @@ use std::{ffi::OsString, fmt, io::Write, process::ExitCode, sync::Arc};
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches};
 use clockwork_core::{
-    Driver, Engine, EngineBuilder, Graph, ManifestError, Project, Registry, Report, text::harmless,
+    Driver, Engine, EngineBuilder, Graph, ManifestError, Project, Registry, Report, Secrets, text::harmless,
 };
 use clockwork_drivers::vantage::Helper;
 
 use crate::{
     cargo_program,
-    cli::{Action, AssertArgs, Cli, GraphArgs, RunArgs, SourceArgs},
+    cli::{Action, AssertArgs, Cli, FailOn, GraphArgs, RunArgs, SourceArgs, targets},
     exit::Exit,
-    format::{Outputs, Seen, Stream, palette},
+    format::{Outputs, Stream, palette, tell_nothing_ran},
     graph,
     output::{Stdout, to_stdout},
     passes::PassesFile,
     progress::Progress,
     run::Run,
+    runner::{for_the_log, reads_our_log},
     source::{self, Source},
 };
 
@@ -92,14 +93,11 @@ impl Command {
         }
         let action = match self.parse(&args) {
             Ok(cli) => cli.action,
-            Err(error) => {
-                // Help that nobody reads is no failure.
-                let _ = error.print();
-                return u8::try_from(error.exit_code()).unwrap_or(Exit::Usage.code()).into();
-            }
+            Err(error) => return wrong_usage(&error, &args),
         };
         let exit = self.act(action, &args).unwrap_or_else(|error| {
             complain(&error);
+            tell_nothing_ran(&targets(&args), &error);
             Exit::Usage
         });
         exit.into()
@@ -149,9 +147,13 @@ impl Command {
             warn_of_stale(&graph);
         }
         let progress = Progress::new(options.quiet, options.color, &project, &graph);
-        let report = run(engine, &graph, &options.source, &options.run, self.foreign, progress)?;
-        let exit = Exit::of(&report);
-        let errors = outputs.write(&Seen { project: &project, graph: &graph, report: &report });
+        let secrets = Secrets::default();
+        let report = run(engine, &graph, &options.source, &options.run, &secrets, self.foreign, progress)?;
+        let exit = Exit::of(&report, options.fail_on);
+        if exit == Exit::Failed && report.passed() {
+            complain(&anyhow::Error::msg("there are warnings, which --fail-on warning makes failures"));
+        }
+        let errors = outputs.write(&project, &graph, &report, &secrets);
         errors.iter().for_each(complain);
         // The process ends: to give all that back piece by piece would only take time.
         std::mem::forget((project, graph, report));
@@ -168,10 +170,11 @@ impl Command {
             None
         } else {
             let progress = Progress::new(options.quiet, options.color, &project, &graph);
-            Some(run(engine, &graph, &options.source, &options.run, self.foreign, progress)?)
+            let secrets = Secrets::default();
+            Some(run(engine, &graph, &options.source, &options.run, &secrets, self.foreign, progress)?)
         };
         let drawing = graph::Drawing::new(&project, &graph, report.as_deref());
-        let exit = report.as_deref().map_or(Exit::Held, Exit::of);
+        let exit = report.as_deref().map_or(Exit::Held, |report| Exit::of(report, FailOn::Failed));
         let written =
             print(|out| drawing.write(out, options.format, &palette(options.color, Stream::Stdout)));
         Ok(if written == Exit::Held { exit } else { exit.unwritten() })
@@ -184,11 +187,13 @@ fn run(
     graph: &Arc<Graph>,
     source: &SourceArgs,
     options: &RunArgs,
+    secrets: &Secrets,
     foreign: bool,
     progress: Progress,
 ) -> anyhow::Result<Arc<Report>> {
     let passes = PassesFile::open(graph, source::directory(source), complain);
-    let report = Run::new(engine, Arc::clone(graph), options, passes.passes(), foreign)?.watch(progress)?;
+    let run = Run::new(engine, Arc::clone(graph), options, passes.passes(), secrets.clone(), foreign)?;
+    let report = run.watch(progress)?;
     passes.save().unwrap_or_else(|error| complain(&error));
     Ok(report)
 }
@@ -221,7 +226,9 @@ fn print(write: impl FnOnce(&mut Stdout) -> std::io::Result<()>) -> Exit {
 fn warn_of_stale(graph: &Graph) {
     for stale in graph.lock().map(|lock| lock.stale(graph)).unwrap_or_default() {
         // As for what is wrong: whoever closed standard error does not want to know.
-        let _ = std::io::stderr().lock().write_all(format!("warning: {}\n", harmless(&stale)).as_bytes());
+        let _ = std::io::stderr()
+            .lock()
+            .write_all(for_the_log(&format!("warning: {}\n", harmless(&stale))).as_bytes());
     }
 }
 
@@ -232,5 +239,22 @@ fn complain(error: &anyhow::Error) {
     let text = format!("{lead}{error:#}");
     let text = format!("{}\n", text.trim_end());
     // Whoever closed standard error does not want to know.
-    let _ = std::io::stderr().lock().write_all(harmless(&text).as_bytes());
+    let _ = std::io::stderr().lock().write_all(for_the_log(&harmless(&text)).as_bytes());
+}
+
+/// The command line is wrong, or only asks for help.
+fn wrong_usage(error: &clap::Error, args: &[OsString]) -> ExitCode {
+    if !error.use_stderr() {
+        // Help that nobody reads is no failure.
+        let _ = error.print();
+        return Exit::Held.into();
+    }
+    let said = error.render();
+    if reads_our_log() {
+        let _ = std::io::stderr().lock().write_all(for_the_log(&harmless(&said.to_string())).as_bytes());
+    } else {
+        let _ = error.print();
+    }
+    tell_nothing_ran(&targets(args), &anyhow::Error::msg(said.to_string()));
+    Exit::Usage.into()
 }

@@ -4,6 +4,8 @@ use std::process::ExitCode;
 
 use clockwork_core::Report;
 
+use crate::cli::FailOn;
+
 /// How the command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -18,9 +20,10 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// As the report's verdict says.
-    pub(crate) fn of(report: &Report) -> Self {
-        match (report.interrupted, report.passed()) {
+    /// As the report's verdict says, and the warnings where they count.
+    pub(crate) fn of(report: &Report, fail_on: FailOn) -> Self {
+        let warned = fail_on == FailOn::Warning && report.summary.warnings > 0;
+        match (report.interrupted, report.passed() && !warned) {
             (true, _) => Self::Interrupted,
             (false, true) => Self::Held,
             (false, false) => Self::Failed,

@@ -27,6 +27,7 @@ mod output;
 mod passes;
 mod progress;
 mod run;
+mod runner;
 mod source;
 
 pub use command::{Command, main};

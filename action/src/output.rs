@@ -34,18 +34,24 @@ pub(crate) struct ReportFile {
     path: PathBuf,
     /// Written beside it first and renamed; `None` where only writing in place is possible (a pipe, `/dev/stderr`).
     beside: Option<PathBuf>,
+    /// It is added to what is there.
+    adds: bool,
 }
 
 impl ReportFile {
-    /// Finds out before the run whether the file can be written.
-    pub(crate) fn prepare(given: &Path) -> anyhow::Result<Self> {
+    /// Finds out before the run whether the file can be written; `adds`: to what is there.
+    pub(crate) fn prepare(given: &Path, adds: bool) -> anyhow::Result<Self> {
         let cannot = || format!("cannot write {}", given.display());
         let path = given.canonicalize().unwrap_or_else(|_| given.to_owned());
         let old = fs::metadata(&path).ok();
         if old.as_ref().is_some_and(fs::Metadata::is_dir) {
             bail!("{}: it is a directory; name a file in it", cannot());
         }
-        let in_place = |path| Self { given: given.to_owned(), path, beside: None };
+        let in_place = |path| Self { given: given.to_owned(), path, beside: None, adds };
+        if adds {
+            OpenOptions::new().append(true).create(true).open(&path).with_context(cannot)?;
+            return Ok(in_place(path));
+        }
         if old.as_ref().is_some_and(|old| !old.is_file()) {
             return Ok(in_place(path));
         }
@@ -61,7 +67,7 @@ impl ReportFile {
         let hidden = format!(".{}.{}.tmp", name.to_string_lossy(), std::process::id());
         let beside = parent.join(hidden);
         match File::create_new(&beside).and_then(|_| fs::remove_file(&beside)) {
-            Ok(()) => Ok(Self { given: given.to_owned(), path, beside: Some(beside) }),
+            Ok(()) => Ok(Self { given: given.to_owned(), path, beside: Some(beside), adds }),
             // The directory takes no new files, but this one is there and may be written (a mounted file).
             Err(_) if old.is_some() && OpenOptions::new().write(true).open(&path).is_ok() => {
                 Ok(in_place(path))
@@ -81,6 +87,9 @@ impl ReportFile {
         write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
     ) -> anyhow::Result<()> {
         let written = match &self.beside {
+            None if self.adds => {
+                OpenOptions::new().append(true).open(&self.path).and_then(|file| fill(file, write))
+            }
             None => File::create(&self.path).and_then(|file| fill(file, write)),
             Some(beside) => {
                 let written = File::create_new(beside)

@@ -3,7 +3,7 @@
 use std::{future::pending, mem::ManuallyDrop, sync::Arc, thread, time::Duration};
 
 use anyhow::{Context, bail};
-use clockwork_core::{Engine, Event, EventStream, Graph, Passes, Report, RunOptions, Stop};
+use clockwork_core::{Engine, Event, EventStream, Graph, Passes, Report, RunOptions, Secrets, Stop};
 use tokio::{
     runtime::{Builder, Handle, Runtime, RuntimeFlavor},
     signal::unix::{Signal, SignalKind, signal},
@@ -21,7 +21,8 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// `foreign`: there is code in the project that may block its thread, or compute for long.
+    /// `secrets`: where those go that it reads. `foreign`: there is code in the project that may block its thread, or
+    /// compute for long.
     ///
     /// # Errors
     /// When an option names a resource that is not there, or the runtime cannot be made. Nothing ran.
@@ -30,6 +31,7 @@ impl Run {
         graph: Arc<Graph>,
         args: &RunArgs,
         passes: Passes,
+        secrets: Secrets,
         foreign: bool,
     ) -> anyhow::Result<Self> {
         if Handle::try_current().is_ok() {
@@ -47,6 +49,8 @@ impl Run {
         options.timeout = args.timeout;
         options.deadline = args.deadline;
         options.concurrency = args.concurrency.map(usize::from);
+        options.grace = args.grace;
+        options.secrets = secrets;
         let stop = options.stop.clone();
         let events = engine.run(Arc::clone(&graph), options)?;
         // Our own kinds wait for the network, or leave what blocks to other threads: on one thread, without handing

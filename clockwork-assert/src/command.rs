@@ -63,7 +63,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use clockwork_core::{
-    Assertion, AssertionKind, CheckError, Context, Invalid, Matcher, Resource, Verdict, async_trait,
+    Assertion, AssertionKind, CheckError, Context, Input, Invalid, Matcher, Resource, Verdict, async_trait,
     text::quote,
 };
 use clockwork_drivers::{
@@ -79,6 +79,7 @@ use crate::{
     argv::Argv,
     command_words::{behind, exceeded, killed, said, shown, text},
     program_document::document,
+    program_inputs,
     program_verdict::program_verdict,
 };
 
@@ -317,6 +318,16 @@ impl Assertion for CommandAssert {
     /// To run in a container's network is all of being there that a program of this machine can do.
     fn supports_at(&self) -> bool {
         self.sandbox.network_access() == NetworkAccess::At
+    }
+
+    fn inputs(&self) -> Vec<Input> {
+        let secrets = self.env.values().filter_map(|value| match value {
+            EnvValue::Secret(secret) => Some(secret.input()),
+            EnvValue::Text(_) => None,
+        });
+        let mut inputs = program_inputs::of_command(&self.command.0, self.cwd.as_deref(), &self.sandbox);
+        inputs.extend(secrets);
+        inputs
     }
 
     fn validate(&self, _owner: Option<&dyn Resource>) -> Vec<Invalid> {

@@ -62,6 +62,7 @@ mod process_not_running;
 mod process_running;
 mod processes;
 mod program_document;
+mod program_inputs;
 mod program_verdict;
 mod python;
 mod query_success;

@@ -60,7 +60,8 @@ mod value;
 use std::{collections::BTreeMap, path::PathBuf};
 
 use clockwork_core::{
-    Assertion, AssertionKind, CheckError, Context, Invalid, Resource, Verdict, async_trait, text::quote,
+    Assertion, AssertionKind, CheckError, Context, Input, Invalid, Resource, Verdict, async_trait,
+    text::quote,
 };
 use clockwork_drivers::{
     file::check_path,
@@ -70,6 +71,8 @@ use clockwork_drivers::{
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+
+use crate::program_inputs;
 
 pub use value::PythonValue;
 
@@ -196,6 +199,12 @@ impl Assertion for PythonAssert {
 
     fn supports_at(&self) -> bool {
         self.sandbox.network_access() == NetworkAccess::At
+    }
+
+    fn inputs(&self) -> Vec<Input> {
+        let mut inputs = program_inputs::of_script(&self.python, &self.file, &self.sandbox);
+        inputs.extend(self.args.values().filter_map(PythonValue::input));
+        inputs
     }
 
     fn validate(&self, _owner: Option<&dyn Resource>) -> Vec<Invalid> {

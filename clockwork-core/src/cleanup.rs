@@ -162,12 +162,14 @@ pub(crate) struct Todo {
     cx: Context,
     all: Arc<Cleanups>,
     current: Option<Cleanup>,
+    /// It belongs to the runtime, which drops it only when it ends itself: then nobody is left.
+    detached: bool,
 }
 
 impl Todo {
     pub(crate) fn new(check: usize, cx: Context) -> Self {
         let all = Arc::clone(cx.cleanups());
-        Self { check, cx, all, current: None }
+        Self { check, cx, all, current: None, detached: false }
     }
 
     /// What the attempt has in hand.
@@ -200,6 +202,7 @@ impl Todo {
 
     /// Gives them to the runtime, where there is one.
     fn detach(mut self) {
+        self.detached = true;
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move { drop(self.run().await) });
         }
@@ -208,7 +211,7 @@ impl Todo {
 
 impl Drop for Todo {
     fn drop(&mut self) {
-        if self.is_empty() {
+        if self.detached || self.is_empty() {
             return;
         }
         let rest = Self {
@@ -216,6 +219,7 @@ impl Drop for Todo {
             cx: self.cx.clone(),
             all: Arc::new(Cleanups(Mutex::new(std::mem::take(&mut *self.all.list())))),
             current: self.current.take(),
+            detached: false,
         };
         let mut behind = self.cx.run().left.behind();
         if behind.closed {

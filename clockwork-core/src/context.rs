@@ -63,8 +63,9 @@ impl Run {
         drivers: Drivers,
         shelf: Shelf,
         target_concurrency: Option<usize>,
+        mask: Arc<Mask>,
     ) -> Self {
-        let (turns, ways, mask) = (Mutex::default(), Mutex::default(), Arc::default());
+        let (turns, ways) = (Mutex::default(), Mutex::default());
         let (began, left) = (Instant::now(), Left::default());
         Self { graph, clock, drivers, shelf, target_concurrency, turns, ways, began, mask, left }
     }

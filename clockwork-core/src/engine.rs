@@ -174,10 +174,11 @@ impl Engine {
         let events = Events::default();
         let shelf = self.0.provided.shelf();
         let passes = options.passes.clone().unwrap_or_else(|| self.0.passes.clone());
+        let mask = Arc::clone(&options.secrets.0);
         let run = {
             let events = events.clone();
             async move {
-                let run = Run::new(graph, clock, drivers, shelf, target_concurrency);
+                let run = Run::new(graph, clock, drivers, shelf, target_concurrency, mask);
                 executor::run(run, passes, options, events).await
             }
         };

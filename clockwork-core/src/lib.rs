@@ -68,7 +68,7 @@ pub use function::{Resources, across, assertion, assertion_on};
 pub use graph::{Graph, Relationship};
 pub use lock::{Lock, LockEntry, LockedAssertion, PartResult, Sentence};
 pub use manifest::{ManifestError, ManifestInput, ManifestProblem};
-pub use mask::hide;
+pub use mask::{Secrets, hide};
 pub use matcher::{Among, LengthMatcher, Matcher, Mismatch};
 pub use near::nearest;
 pub use pattern::Pattern;

@@ -5,6 +5,7 @@
 //! driver says that makes it so, with [`hide`]. Of what was asserted nothing is masked: secrets are not written down there.
 
 use std::{
+    fmt,
     future::Future,
     sync::{Arc, PoisonError, RwLock},
 };
@@ -34,11 +35,32 @@ pub fn hide(secret: &SecretString) {
     let _ = CURRENT.try_with(|mask| mask.add(secret));
 }
 
+/// The secrets that a run has read, for a host whose own log masks values (`::add-mask::` of a CI server). Clones share
+/// them. Results have none of them in any case.
+#[derive(Clone, Default)]
+pub struct Secrets(pub(crate) Arc<Mask>);
+
+impl Secrets {
+    /// Those that the run has read until now, in that order, without those that are too short to be masked.
+    pub fn read_so_far(&self) -> Vec<SecretString> {
+        self.0.plain.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// How many they are; never what they are.
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Secrets").field(&self.read_so_far().len()).finish()
+    }
+}
+
 /// The secrets that a run has read.
 #[derive(Default)]
 pub(crate) struct Mask {
     /// As they may stand in a message; the longest first, because one may be part of another.
     spellings: RwLock<Vec<SecretString>>,
+    /// As they are, in the order in which they were read.
+    plain: RwLock<Vec<SecretString>>,
 }
 
 impl Mask {
@@ -52,6 +74,11 @@ impl Mask {
         if plain.len() < SHORTEST {
             return;
         }
+        let mut known = self.plain.write().unwrap_or_else(PoisonError::into_inner);
+        if known.iter().all(|other| other.expose_secret() != plain) {
+            known.push(secret.clone());
+        }
+        drop(known);
         // As they are; within JSON; each of them quoted in a message.
         let json = serde_json::to_string(plain).unwrap_or_default();
         let json = json.get(1..json.len().saturating_sub(1)).unwrap_or_default().to_owned();
@@ -134,6 +161,18 @@ mod tests {
         ] {
             assert_eq!(mask.text(text), masked);
         }
+    }
+
+    #[test]
+    fn a_host_hears_each_secret_once_and_debug_shows_none() {
+        let secrets = Secrets::default();
+        for secret in ["hunter22", "abc", "other one", "hunter22"] {
+            secrets.0.add(&SecretString::from(secret));
+        }
+        let read = secrets.clone().read_so_far();
+        let read: Vec<_> = read.iter().map(ExposeSecret::expose_secret).collect();
+        assert_eq!(read, ["hunter22", "other one"]);
+        assert_eq!(format!("{secrets:?}"), "Secrets(2)");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     fmt,
-    hash::{Hash, Hasher},
+    hash::{DefaultHasher, Hash, Hasher},
     io::Read,
     path::PathBuf,
 };
@@ -11,7 +11,7 @@ use std::{
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer, de};
 
-use crate::CheckError;
+use crate::{CheckError, Input};
 
 /// How long a secret in a file may be, in bytes.
 const FILE_LIMIT: u64 = 64 << 10;
@@ -38,6 +38,19 @@ impl Secret {
     /// The content of this file, without the line break at its end.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self(Source::File(path.into()))
+    }
+
+    /// What it rests on, for [`Assertion::inputs`](crate::Assertion::inputs).
+    pub fn input(&self) -> Input {
+        match &self.0 {
+            Source::Env(name) => Input::Env(name.clone()),
+            Source::File(path) => Input::File(path.clone()),
+            Source::Value(value) => {
+                let mut hasher = DefaultHasher::new();
+                value.expose_secret().hash(&mut hasher);
+                Input::Text(hasher.finish().to_string())
+            }
+        }
     }
 
     /// The secret itself, read now. From here on no result of the run shows it, whoever repeats it.

@@ -332,11 +332,16 @@ impl System {
 
     fn graph(&self) -> Result<Graph> {
         let mut manifest = ManifestInput::new("clockwork.yaml", MANIFEST);
-        let directory = self.directory.display().to_string();
-        manifest.vars =
-            vec![(String::from("prefix"), self.prefix.clone()), (String::from("directory"), directory)];
-        manifest.vars.extend(self.ports.map(|(name, port)| (name.to_owned(), port.to_string())));
+        manifest.vars = self.variables();
         self.engine.read_graph(&manifest, &|_| None).map(|(_, graph)| graph).map_err(told)
+    }
+
+    /// The manifest's variables.
+    pub(crate) fn variables(&self) -> Vec<(String, String)> {
+        let directory = self.directory.display().to_string();
+        let ports = self.ports.map(|(name, port)| (name, port.to_string()));
+        let names = [("prefix", self.prefix.clone()), ("directory", directory)];
+        names.into_iter().chain(ports).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// Waits until everything is as it should be.

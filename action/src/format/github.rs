@@ -1,9 +1,9 @@
-//! For the log of a GitHub Actions job: the text, then an annotation for each failure and warning, at the line that
-//! declares it.
+//! For the log of a GitHub Actions job: the first line and what did not pass, all results in a group that is folded, then
+//! an annotation for each failure and warning, at the line that declares it.
 //!
-//! The runner reads commands from each line of the log: `::name …::` where a line begins, `##[name …]` anywhere in it. So
-//! neither may come from a message. It keeps ten errors and ten warnings of a step, and 4,096 characters of each:
-//! <https://docs.github.com/actions/reference/workflow-commands-for-github-actions>.
+//! The runner reads commands from the log (see [`crate::runner`]), so none may come from a message. It keeps ten errors
+//! and ten warnings of a step, and 4,096 characters of each. Everything else that it would have to say of the step counts,
+//! too: nine results are annotated, and the tenth annotation says how many more there are.
 
 use std::{
     borrow::Cow,
@@ -12,51 +12,101 @@ use std::{
     path::Path,
 };
 
-use clockwork_core::{CheckResult, Place, Report, TextOptions, text::harmless};
+use clockwork_core::{CheckResult, ExposeSecret, Outcome, Place, SecretString, TextOptions, text::harmless};
 
-use super::{failed_as_a_whole, one_line, place, story, text, title};
+use super::{Seen, one_line, place, story, text, title, why_it_fails};
+use crate::runner::{Data, Property, no_command};
 
-/// How many annotations of one sort a step shows.
-const SHOWN: usize = 10;
-/// How many characters of an annotation's message are shown; whoever wants more reads the text.
+/// How many annotations of one sort there are, beside the one that counts the rest.
+const SHOWN: usize = 9;
+/// How many characters of an annotation's message are shown; whoever wants more reads the log.
 const MESSAGE: usize = 3_000;
 
-pub(super) fn write(out: &mut impl Write, report: &Report, options: &TextOptions) -> io::Result<()> {
-    let mut plain = Vec::new();
-    text::write(&mut plain, report, options)?;
-    for line in String::from_utf8_lossy(&plain).lines() {
-        writeln!(out, "{}", no_command(line))?;
+pub(super) fn write(out: &mut impl Write, seen: &Seen<'_>, options: &TextOptions) -> io::Result<()> {
+    let report = seen.report;
+    lines(out, seen, &TextOptions { quiet: true, ..*options }, 0)?;
+    let passed = report.results.iter().any(|result| result.verdict == Outcome::Passed);
+    if passed && !options.quiet {
+        writeln!(out, "::group::All {} results", report.results.len())?;
+        lines(out, seen, options, 1)?;
+        writeln!(out, "::endgroup::")?;
     }
-    let workspace = env::var_os("GITHUB_WORKSPACE");
-    let workspace = workspace.as_deref().map(Path::new);
+    if !seen.annotated {
+        return Ok(());
+    }
     let of = |wanted: fn(&CheckResult) -> bool| {
-        report.results.iter().map(|result| &**result).filter(move |result| wanted(result))
+        let results = report.results.iter().map(|result| &**result);
+        results.filter(move |result| wanted(result)).map(Annotation::of)
     };
-    annotations(out, "error", of(CheckResult::fails_the_run), workspace)?;
-    if let Some(why) = failed_as_a_whole(report) {
-        writeln!(out, "::error title=Clockwork::{}", Data(why))?;
-    }
-    annotations(out, "warning", of(CheckResult::is_warning), workspace)
+    let whole = why_it_fails(seen).map(Annotation::of_the_run);
+    annotations(out, "error", whole.into_iter().chain(of(CheckResult::fails_the_run)))?;
+    annotations(out, "warning", of(CheckResult::is_warning))
 }
 
-fn annotations<'a>(
+/// The text from this line on, no line of it a command.
+fn lines(out: &mut impl Write, seen: &Seen<'_>, options: &TextOptions, from: usize) -> io::Result<()> {
+    let mut plain = Vec::new();
+    text::write(&mut plain, seen.report, options)?;
+    for line in String::from_utf8_lossy(&plain).lines().skip(from) {
+        writeln!(out, "{}", no_command(line))?;
+    }
+    Ok(())
+}
+
+/// Has the runner mask what the run has read. Only for the runner itself: these lines hold the secrets.
+pub(super) fn masks(out: &mut impl Write, secrets: &[SecretString]) -> io::Result<()> {
+    secrets.iter().try_for_each(|secret| writeln!(out, "::add-mask::{}", Data(secret.expose_secret())))
+}
+
+/// What is shown beside a line of a file.
+pub(super) struct Annotation<'a> {
+    place: Option<Place>,
+    title: Cow<'a, str>,
+    message: Cow<'a, str>,
+}
+
+impl<'a> Annotation<'a> {
+    fn of(result: &'a CheckResult) -> Self {
+        Self {
+            place: place(result).cloned(),
+            title: one_line(&title(result)).into(),
+            message: harmless(&story(result)).into_owned().into(),
+        }
+    }
+
+    /// About the run as a whole.
+    pub(super) fn of_the_run(message: impl Into<Cow<'a, str>>) -> Self {
+        Self { place: None, title: "Clockwork".into(), message: message.into() }
+    }
+
+    /// About this place.
+    pub(super) fn at(self, place: Option<Place>) -> Self {
+        Self { place, ..self }
+    }
+}
+
+/// Up to nine of them, and how many more there are.
+pub(super) fn annotations<'a>(
     out: &mut impl Write,
     command: &str,
-    results: impl Iterator<Item = &'a CheckResult> + Clone,
-    workspace: Option<&Path>,
+    mut all: impl Iterator<Item = Annotation<'a>>,
 ) -> io::Result<()> {
-    let all = results.clone().count();
-    let shown = if all > SHOWN { SHOWN - 1 } else { all };
-    for result in results.take(shown) {
+    let workspace = env::var_os("GITHUB_WORKSPACE");
+    let workspace = workspace.as_deref().map(Path::new);
+    for Annotation { place, title, message } in all.by_ref().take(SHOWN) {
         write!(out, "::{command} ")?;
-        if let Some(Place { file, line, column }) = place(result) {
+        if let Some(Place { file, line, column }) = &place {
             let file = in_workspace(file, workspace);
-            write!(out, "file={},line={line},col={column},", Property(&file))?;
+            write!(out, "file={}", Property(&file))?;
+            if *line > 0 {
+                write!(out, ",line={line},col={column}")?;
+            }
+            out.write_all(b",")?;
         }
-        let message: String = harmless(&story(result)).chars().take(MESSAGE).collect();
-        writeln!(out, "title={}::{}", Property(&one_line(&title(result))), Data(&message))?;
+        let message: String = message.chars().take(MESSAGE).collect();
+        writeln!(out, "title={}::{}", Property(&title), Data(&message))?;
     }
-    match all - shown {
+    match all.count() {
         0 => Ok(()),
         more => writeln!(
             out,
@@ -73,48 +123,4 @@ fn in_workspace<'a>(file: &'a str, workspace: Option<&Path>) -> Cow<'a, str> {
         Some(inside.to_str()?.to_owned())
     };
     inside().map_or(Cow::Borrowed(file), Cow::Owned)
-}
-
-/// A line of the log that is no command, whatever is in it.
-fn no_command(line: &str) -> Cow<'_, str> {
-    let inner = line.trim_start();
-    let begins = inner.starts_with("::");
-    if !begins && !line.contains("##[") {
-        return Cow::Borrowed(line);
-    }
-    let indent = &line[..line.len() - inner.len()];
-    let inner = if begins { inner.replacen("::", ": :", 1) } else { inner.to_owned() };
-    Cow::Owned(format!("{indent}{}", inner.replace("##[", "# #[")))
-}
-
-/// A command's message: the runner turns these back.
-struct Data<'a>(&'a str);
-
-impl std::fmt::Display for Data<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        escape(f, self.0, &[])
-    }
-}
-
-/// The value of a command's property.
-struct Property<'a>(&'a str);
-
-impl std::fmt::Display for Property<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        escape(f, self.0, &[':', ','])
-    }
-}
-
-fn escape(f: &mut std::fmt::Formatter<'_>, text: &str, too: &[char]) -> std::fmt::Result {
-    use std::fmt::Write as _;
-    for (at, c) in text.char_indices() {
-        match c {
-            '%' | '\r' | '\n' => write!(f, "%{:02X}", u32::from(c))?,
-            c if too.contains(&c) => write!(f, "%{:02X}", u32::from(c))?,
-            // The older form of a command is read anywhere in a line.
-            '[' if text[..at].ends_with("##") => f.write_str(" [")?,
-            c => f.write_char(c)?,
-        }
-    }
-    Ok(())
 }

@@ -5,27 +5,35 @@
 //! so that it makes no link, mentions nobody and ends no fold. GitHub drops a summary of more than 1 MiB as a whole:
 //! beyond [`LIMIT`] results are counted and not told.
 
-use std::io::{self, Write};
+use std::{
+    collections::HashMap,
+    io::{self, Write},
+};
 
 use clockwork_core::{CheckResult, Outcome, Report, text::harmless};
 
-use super::{Seen, failed_as_a_whole, headline, show, title};
+use super::{Seen, headline, show, title, why_it_fails};
 use crate::graph::{Drawing, GraphFormat, State};
 
 /// How many bytes are written at most, but for the last result.
 const LIMIT: usize = 800 << 10;
 /// How many characters of one message are shown.
 const MESSAGE: usize = 8_000;
+/// How many changes of a repeated check are told.
+const STEPS: usize = 20;
 /// Above this a graph is too large to be drawn: Mermaid gives up at 500 edges, and people before.
 const DRAWN: usize = 60;
 
 pub(super) fn write(out: &mut impl Write, seen: &Seen<'_>) -> io::Result<()> {
     let report = seen.report;
-    let mut page = Page { out, written: 0, left_out: 0 };
+    let blamed = report.blamed.iter();
+    let explained =
+        blamed.flat_map(|blamed| blamed.explains.iter().map(|id| (&**id, &*blamed.what))).collect();
+    let mut page = Page { out, written: 0, left_out: 0, explained };
     page.say(format_args!("## {}\n\n", Text(&headline(report))))?;
     page.say(format_args!("**{}**, {}\n\n", Text(&report.project), Text(&report.started_at)))?;
-    if let Some(why) = failed_as_a_whole(report) {
-        page.say(format_args!("**{}**\n\n", Text(why)))?;
+    if let Some(why) = why_it_fails(seen) {
+        page.say(format_args!("**{}**\n\n", Text(&why)))?;
     }
     let results = || report.results.iter().map(|result| &**result);
     for result in results().filter(|result| result.fails_the_run()) {
@@ -51,10 +59,18 @@ pub(super) fn write(out: &mut impl Write, seen: &Seen<'_>) -> io::Result<()> {
     page.folded(Outcome::Passed, State::Passed.mark(), report)
 }
 
+/// What is wrong with the command line or the manifest.
+pub(super) fn nothing_ran(out: &mut impl Write, said: &str) -> io::Result<()> {
+    let said: String = said.chars().take(8 * MESSAGE).collect();
+    write!(out, "## ✗ Nothing was asserted\n\n<pre>{}</pre>\n\n", Entities(&said))
+}
+
 struct Page<'a, W> {
     out: &'a mut W,
     written: usize,
     left_out: usize,
+    /// The failures that a failing relationship explains, and that relationship.
+    explained: HashMap<&'a str, &'a str>,
 }
 
 impl<W: Write> Write for Page<'_, W> {
@@ -88,6 +104,9 @@ impl<W: Write> Page<'_, W> {
                 self.say(format_args!("- {what}: {}\n", Code(&cut(text))))?;
             }
         }
+        if let Some(relationship) = self.explained.get(&*result.id).copied() {
+            self.say(format_args!("- because of {}\n", Code(relationship)))?;
+        }
         if let Some(place) = &result.place {
             self.say(format_args!("- declared at {}\n", Code(&place.to_string())))?;
         }
@@ -97,13 +116,16 @@ impl<W: Write> Page<'_, W> {
         if result.attempts > 1 {
             self.say(format_args!("- {} attempts in {}\n", result.attempts, show(result.duration)))?;
         }
-        for step in &result.timeline {
+        for step in result.timeline.iter().take(STEPS) {
             let (at, verdict) = (step.at_ms, step.verdict.as_str());
             self.say(format_args!(
                 "  - at {at} ms {verdict}, {} times: {}\n",
                 step.count,
                 Code(&cut(&step.message))
             ))?;
+        }
+        if let Some(more) = result.timeline.len().checked_sub(STEPS).filter(|more| *more > 0) {
+            self.say(format_args!("  - and {more} more changes\n"))?;
         }
         self.say(format_args!("\n"))
     }
@@ -164,16 +186,15 @@ struct Entities<'a>(&'a str);
 
 impl std::fmt::Display for Entities<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        use std::fmt::Write as _;
-        for c in harmless(self.0).chars() {
-            match c {
-                // A blank line would end an HTML block of another sort than `<pre>`; a tab is an indent.
-                '\n' => f.write_str("&#10;")?,
-                ' ' | ',' | '(' | ')' | '✓' | '✗' | '…' | '→' => f.write_char(c)?,
-                c if c.is_alphanumeric() => f.write_char(c)?,
-                c => write!(f, "&#{};", u32::from(c))?,
-            }
+        // A line break, too: a blank line would end an HTML block of another sort than `<pre>`.
+        let plain =
+            |c: char| c.is_alphanumeric() || matches!(c, ' ' | ',' | '(' | ')' | '✓' | '✗' | '…' | '→');
+        let text = harmless(self.0);
+        let mut rest = &*text;
+        while let Some((at, c)) = rest.char_indices().find(|(_, c)| !plain(*c)) {
+            write!(f, "{}&#{};", &rest[..at], u32::from(c))?;
+            rest = &rest[at + c.len_utf8()..];
         }
-        Ok(())
+        f.write_str(rest)
     }
 }

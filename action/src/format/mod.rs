@@ -2,33 +2,41 @@
 //! messages quote the outside.
 
 mod github;
+mod github_output;
 mod html;
 mod json;
 mod junit;
 mod markdown;
+mod nothing_ran;
 mod prometheus;
 mod sarif;
 mod tap;
 mod text;
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
+    fs,
     io::{self, IsTerminal, Write},
-    path::Path,
+    path::{Path, PathBuf},
+    thread,
 };
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clockwork_core::{
-    CheckResult, Graph, Palette, Place, Project, Report, TextOptions, duration::show, text::harmless,
+    CheckResult, Graph, Palette, Place, Project, Report, Secrets, TextOptions, duration::show, text::harmless,
 };
 
 use crate::{
-    cli::{AssertArgs, Color, Target},
+    cli::{AssertArgs, Color, FailOn, Target},
+    exit::Exit,
     output::{ReportFile, to_stdout},
+    runner,
     source::STANDARD_INPUT,
 };
 
 pub(crate) use junit::Xml;
+pub(crate) use nothing_ran::tell as tell_nothing_ran;
 
 /// How a result is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +51,8 @@ pub(crate) enum Format {
     Tap,
     /// For the log of a GitHub Actions job, with annotations.
     Github,
+    /// For the outputs of a GitHub Actions step.
+    GithubOutput,
     /// For a job's summary.
     Markdown,
     /// One page with everything.
@@ -59,15 +69,22 @@ pub(crate) struct Seen<'a> {
     pub(crate) project: &'a Project,
     pub(crate) graph: &'a Graph,
     pub(crate) report: &'a Report,
+    /// What makes the command fail.
+    pub(crate) fail_on: FailOn,
+    /// Whether failures are shown where they are declared.
+    pub(crate) annotated: bool,
+    /// The files that it is written to.
+    pub(crate) files: &'a [(Format, PathBuf)],
 }
 
 impl Format {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Text,
         Self::Json,
         Self::Junit,
         Self::Tap,
         Self::Github,
+        Self::GithubOutput,
         Self::Markdown,
         Self::Html,
         Self::Sarif,
@@ -81,6 +98,7 @@ impl Format {
             Self::Junit => "junit",
             Self::Tap => "tap",
             Self::Github => "github",
+            Self::GithubOutput => "github-output",
             Self::Markdown => "markdown",
             Self::Html => "html",
             Self::Sarif => "sarif",
@@ -100,7 +118,8 @@ impl Format {
             Self::Json => json::write(out, report),
             Self::Junit => junit::write(out, report),
             Self::Tap => tap::write(out, report),
-            Self::Github => github::write(out, report, options),
+            Self::Github => github::write(out, seen, options),
+            Self::GithubOutput => github_output::write(out, seen),
             Self::Markdown => markdown::write(out, seen),
             Self::Html => html::write(out, seen),
             Self::Sarif => sarif::write(out, report),
@@ -115,13 +134,33 @@ pub(crate) struct Outputs {
     stdout: Option<Format>,
     files: Vec<(Format, ReportFile)>,
     options: TextOptions,
+    fail_on: FailOn,
+    annotated: bool,
 }
+
+/// From here on it pays to write the files at the same time.
+const MANY: usize = 1000;
+
+/// What is in a report's directory.
+const REPORTS: [(Format, &str); 4] = [
+    (Format::Json, "report.json"),
+    (Format::Junit, "report.junit.xml"),
+    (Format::Sarif, "report.sarif"),
+    (Format::Html, "report.html"),
+];
 
 impl Outputs {
     /// Finds out before the run what goes where, and whether it can.
     pub(crate) fn prepare(args: &AssertArgs) -> anyhow::Result<Self> {
         let mut stdout = None;
         let mut files: Vec<(Format, ReportFile)> = Vec::new();
+        if let Some(directory) = &args.report_dir {
+            fs::create_dir_all(directory)
+                .with_context(|| format!("cannot make the directory {}", directory.display()))?;
+            for (format, name) in REPORTS {
+                files.push((format, prepare(format, &directory.join(name), &files)?));
+            }
+        }
         for Target { format, file } in &args.format {
             match file {
                 Some(file) => files.push((*format, prepare(*format, file, &files)?)),
@@ -132,25 +171,69 @@ impl Outputs {
                 None => stdout = Some(*format),
             }
         }
+        let github = args.format.iter().any(|target| target.format == Format::Github);
+        if args.no_annotations && !github {
+            bail!("--no-annotations has no meaning without --format github");
+        }
         let options = TextOptions {
             quiet: args.quiet,
             verbose: args.verbose,
             palette: palette(args.color, Stream::Stdout),
         };
-        Ok(Self { stdout: Some(stdout.unwrap_or(Format::Text)), files, options })
+        let (fail_on, annotated) = (args.fail_on, !args.no_annotations);
+        Ok(Self { stdout: Some(stdout.unwrap_or(Format::Text)), files, options, fail_on, annotated })
     }
 
     /// Writes them all, the files first: whoever reads standard output may stop doing so. Returns what went wrong.
-    pub(crate) fn write(&self, seen: &Seen<'_>) -> Vec<anyhow::Error> {
+    pub(crate) fn write(
+        &self,
+        project: &Project,
+        graph: &Graph,
+        report: &Report,
+        secrets: &Secrets,
+    ) -> Vec<anyhow::Error> {
+        let files: Vec<_> =
+            self.files.iter().map(|(format, file)| (*format, file.path().to_owned())).collect();
+        let (fail_on, annotated) = (self.fail_on, self.annotated);
+        let seen = Seen { project, graph, report, fail_on, annotated, files: &files };
         let plain = TextOptions { palette: Palette::default(), ..self.options };
-        let files = self.files.iter().map(|(format, file)| file.write(|out| format.write(out, seen, &plain)));
-        let stdout = self.stdout.iter().map(|format| to_stdout(|out| format.write(out, seen, &self.options)));
-        files.chain(stdout).filter_map(Result::err).collect()
+        let file = |(format, file): &(Format, ReportFile)| file.write(|out| format.write(out, &seen, &plain));
+        let files: Vec<_> = match report.results.len() {
+            ..MANY => self.files.iter().map(file).collect(),
+            _ => thread::scope(|scope| {
+                let writing: Vec<_> =
+                    self.files.iter().map(|target| scope.spawn(move || file(target))).collect();
+                let broken =
+                    || Err(anyhow::Error::msg("a format could not be written: a defect of Clockwork"));
+                writing.into_iter().map(|one| one.join().unwrap_or_else(|_| broken())).collect()
+            }),
+        };
+        let stdout = self.stdout.iter().map(|format| {
+            to_stdout(|out| match format {
+                Format::Github => {
+                    if runner::reads_our_log() {
+                        github::masks(out, &secrets.read_so_far())?;
+                    }
+                    format.write(out, &seen, &self.options)
+                }
+                // Whoever runs a plain `clockwork assert` as a step is no less safe.
+                Format::Text if runner::reads_our_log() => {
+                    let mut text = Vec::new();
+                    format.write(&mut text, &seen, &self.options)?;
+                    out.write_all(runner::for_the_log(&String::from_utf8_lossy(&text)).as_bytes())
+                }
+                _ => format.write(out, &seen, &self.options),
+            })
+        });
+        files.into_iter().chain(stdout).filter_map(Result::err).collect()
     }
 }
 
 fn prepare(format: Format, path: &Path, others: &[(Format, ReportFile)]) -> anyhow::Result<ReportFile> {
-    let file = ReportFile::prepare(path)?;
+    // The outputs of a step are added to those that are there, and so is what goes to the job's summary.
+    let names_it = |name| std::env::var_os(name).is_some_and(|file| file == path.as_os_str());
+    let adds = format == Format::GithubOutput || names_it("GITHUB_STEP_SUMMARY");
+    let file = ReportFile::prepare(path, adds)?;
     if others.iter().any(|(_, other)| other.path() == file.path()) {
         bail!(
             "two formats cannot both be written to {}; give {} a file of its own",
@@ -254,6 +337,17 @@ pub(crate) fn failed_as_a_whole(report: &Report) -> Option<&'static str> {
     }
     let told = report.results.iter().any(|result| result.fails_the_run());
     (!report.passed() && !told).then_some("no assertion was judged, so nothing was proven")
+}
+
+/// Why the command fails though no result fails it.
+fn why_it_fails(seen: &Seen<'_>) -> Option<Cow<'static, str>> {
+    let Seen { report, fail_on, .. } = *seen;
+    let warned = report.passed() && Exit::of(report, fail_on) != Exit::Held;
+    let warnings = || match report.summary.warnings {
+        1 => String::from("there is a warning, and warnings were to fail the run"),
+        more => format!("there are {more} warnings, and they were to fail the run"),
+    };
+    failed_as_a_whole(report).map(Cow::Borrowed).or_else(|| warned.then(|| warnings().into()))
 }
 
 /// The results by id.

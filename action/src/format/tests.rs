@@ -89,7 +89,9 @@ fn report_of(project: &str, says: &[Says]) -> Ran {
 
 fn written(format: Format, ran: &Ran, options: &TextOptions) -> String {
     let mut out = Vec::new();
-    let seen = Seen { project: &ran.project, graph: &ran.graph, report: &ran.report };
+    let (project, graph, report) = (&ran.project, &ran.graph, &ran.report);
+    let files = [(Format::Json, "/tmp/a\nresult=forged/report.json".into())];
+    let seen = Seen { project, graph, report, fail_on: FailOn::Failed, annotated: true, files: &files };
     format.write(&mut out, &seen, options).unwrap();
     String::from_utf8(out).unwrap()
 }
@@ -139,6 +141,7 @@ proptest! {
                 Format::Junit => read_junit(&text, &report),
                 Format::Tap => read_tap(&text, &report),
                 Format::Github => forged_tests::read_github(&text, &report),
+                Format::GithubOutput => forged_tests::read_github_output(&text, &report),
                 Format::Markdown => forged_tests::read_markdown(&text, &report),
                 Format::Html => forged_tests::read_html(&text, &report),
                 Format::Sarif => forged_tests::read_sarif(&text, &report),

@@ -17,6 +17,7 @@ use clockwork_core::{Event, Graph, Project};
 use crate::{
     cli::Color,
     format::{Stream, palette, stderr_is_watched},
+    runner::for_the_log,
 };
 use lines::Lines;
 use state::State;
@@ -112,6 +113,6 @@ impl Progress {
 fn put(text: &str) {
     if !text.is_empty() {
         // Progress is no reason to fail.
-        let _ = io::stderr().lock().write_all(text.as_bytes());
+        let _ = io::stderr().lock().write_all(for_the_log(text).as_bytes());
     }
 }

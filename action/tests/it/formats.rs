@@ -138,3 +138,51 @@ fn quiet_and_verbose_say_less_and_more() {
         plain.replace("holds)", "holds) [time]").replace("quick)", "quick) [time]")
     );
 }
+
+#[test]
+fn warnings_fail_where_they_are_to_and_the_verdict_stays() {
+    for (fail_on, code) in [("failed", 0), ("warning", 1)] {
+        let ended = Ended::of(scripted("warns").args(["assert", "--format", "json", "--fail-on", fail_on]));
+        assert_eq!(ended.code, Some(code), "{ended:?}");
+        let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!((&report["verdict"], &report["summary"]["warnings"]), (&"passed".into(), &1.into()));
+        assert_eq!(ended.stderr.contains("--fail-on warning"), code == 1, "{ended:?}");
+    }
+}
+
+#[test]
+fn a_directory_of_reports_is_made() {
+    let here = tempfile::tempdir().unwrap();
+    let mut command = scripted("fails");
+    command.current_dir(&here).args(["assert", "--report-dir", "a/b", "--format", "tap=a/b/report.tap"]);
+    assert_eq!(Ended::of(&mut command).code, Some(1));
+    let names = names(&here.path().join("a/b"));
+    assert_eq!(names, ["report.html", "report.json", "report.junit.xml", "report.sarif", "report.tap"]);
+}
+
+#[test]
+fn what_is_for_a_step_is_added_to_what_is_there() {
+    let here = tempfile::tempdir().unwrap();
+    for (name, before) in [("output", "first=1\n"), ("summary", "# First\n")] {
+        fs::write(here.path().join(name), before).unwrap();
+    }
+    let mut command = scripted("fails");
+    let summary = here.path().join("summary");
+    command.env("GITHUB_STEP_SUMMARY", &summary).current_dir(&here);
+    command.args(["assert", "--format", "github-output=output"]);
+    command.arg(format!("--format=markdown={}", summary.display()));
+    assert_eq!(Ended::of(&mut command).code, Some(1));
+    let read = |name: &str| fs::read_to_string(here.path().join(name)).unwrap();
+    assert!(read("output").starts_with("first=1\nresult<<clockwork_"), "{}", read("output"));
+    assert!(read("summary").starts_with("# First\n## ✗ 1 of 2"), "{}", read("summary"));
+}
+
+#[test]
+fn a_plain_text_in_a_step_holds_no_command_either() {
+    let ended = Ended::of(scripted("commands").env("GITHUB_ACTIONS", "true").arg("assert"));
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let begins = |line: &str| line.trim_start().starts_with("::");
+    assert!(!ended.stdout.contains("##[") && !ended.stdout.lines().any(begins), "{}", ended.stdout);
+    let ended = Ended::of(scripted("commands").arg("assert"));
+    assert!(ended.stdout.contains("##[error]"), "elsewhere it is as it was said: {}", ended.stdout);
+}

@@ -99,3 +99,32 @@ fn who_reuses_nothing_leaves_nothing_and_what_is_damaged_is_not_believed() {
         assert!(stderr.contains("what passed before is not used") && stderr.contains(complaint), "{stderr}");
     }
 }
+
+/// What a program or a function in Python is made of, and what it is granted, are looked at before a pass is used again.
+#[test]
+fn a_check_that_was_changed_is_run_again() {
+    let scene = Scene::new("fresh_for: 1h");
+    let project = scene.here().join("project");
+    let (script, python) = (project.join("check.sh"), project.join("check.py"));
+    let manifest = "project: shop\nassertions:\n  - CommandAssert: { command: [sh, ./check.sh], sandbox: { env: [STAGE] } }\n    \
+                    fresh_for: 1h\n  - PythonAssert: { file: check.py, function: check }\n    fresh_for: 1h\n";
+    fs::write(project.join("clockwork.yaml"), manifest).unwrap();
+    fs::write(&script, "exit 0\n").unwrap();
+    fs::write(&python, "import other\ndef check(resource):\n    return other.holds\n").unwrap();
+    fs::write(project.join("other.py"), "holds = True\n").unwrap();
+    let reused = |stage: &str| {
+        let mut command = clockwork(&project);
+        command.args(["assert", "--format", "json"]).env("STAGE", stage);
+        let ended = Ended::of(command.env("XDG_CACHE_HOME", scene.here().join("cache")));
+        let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+        assert_eq!(ended.code, Some(0), "{report:#}");
+        [0, 1].map(|index| report["results"][index]["reused"].is_string())
+    };
+    assert_eq!(reused("test"), [false, false]);
+    assert_eq!(reused("test"), [true, true]);
+    assert_eq!(reused("production"), [false, true], "another environment");
+    fs::write(&script, "exit 0 # changed\n").unwrap();
+    assert_eq!(reused("production"), [false, true], "another script");
+    fs::write(project.join("other.py"), "holds = 1 == 1\n").unwrap();
+    assert_eq!(reused("production"), [true, false], "what the script imports");
+}

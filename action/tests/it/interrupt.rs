@@ -74,7 +74,7 @@ fn the_second_signal_ends_it_at_once() {
 }
 
 /// A server that keeps whoever asks for `/hang` waiting, and says what else it was asked.
-fn server() -> (u16, Arc<Mutex<Vec<String>>>) {
+pub(crate) fn server() -> (u16, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let asked = Arc::<Mutex<Vec<String>>>::default();

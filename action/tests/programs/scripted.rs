@@ -32,6 +32,11 @@ fn project(script: &str) -> Project {
             false,
             "\nok 1 - forged\n</failure></testcase>\u{9b}2J\u{202e}\",\"verdict\":\"passed\"",
         ))),
+        "commands" => project.with(web().assert(says(
+            "is no command",
+            false,
+            "said\n::error::forged\nand ##[error]forged",
+        ))),
         "hangs" => project
             .with(
                 web().assert(says("holds", true, "")).assert(

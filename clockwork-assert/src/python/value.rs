@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use clockwork_core::{CheckError, ExposeSecret, Secret, SecretString, schemars};
+use clockwork_core::{CheckError, ExposeSecret, Input, Secret, SecretString, schemars};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -17,6 +17,14 @@ enum Kind {
 }
 
 impl PythonValue {
+    /// What a secret rests on.
+    pub(super) fn input(&self) -> Option<Input> {
+        match &self.0 {
+            Kind::Plain(_) => None,
+            Kind::Secret(secret) => Some(secret.input()),
+        }
+    }
+
     /// The value; one that is a secret is added to those.
     pub(super) fn reveal(&self, secrets: &mut Vec<SecretString>) -> Result<Value, CheckError> {
         match &self.0 {

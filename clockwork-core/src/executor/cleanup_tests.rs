@@ -101,6 +101,25 @@ async fn it_is_undone_before_an_interrupted_run_ends() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_interrupted_run_waits_for_it_no_longer_than_told() {
+    for (grace, told, waited) in [(None, "its cleanup ran", 1), (Some(500), "it did not finish", 0)] {
+        let undone = Arc::new(AtomicUsize::new(0));
+        let hangs = leaving("hangs", &undone, never).timeout(Duration::from_secs(60));
+        let project = Project::new("test").assert(hangs);
+        let stop = Stop::default();
+        let grace = grace.map(Duration::from_millis);
+        let options = RunOptions { stop: stop.clone(), grace, ..RunOptions::default() };
+        tokio::spawn(async move {
+            sleep(Duration::from_millis(500)).await;
+            stop.stop();
+        });
+        let report = run_with(&project, options).await;
+        assert!(report.results[0].message.contains(told), "{report}");
+        assert_eq!(undone.load(SeqCst), waited);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_is_dropped_is_left_to_the_runtime() {
     let undone = Arc::new(AtomicUsize::new(0));
     let project = Project::new("test").assert(leaving("hangs", &undone, never));

@@ -520,7 +520,7 @@ impl Dispatcher {
         if run.left.open() == 0 {
             return cleaned;
         }
-        let deadline = Instant::now() + CLEANING;
+        let deadline = Instant::now() + self.options.grace.unwrap_or(CLEANING);
         // An attempt leaves it behind when it has really ended, which one that blocks its thread may never do.
         while run.left.waiting() < run.left.open()
             && let Ok(Some(_)) = tokio::time::timeout_at(deadline, self.tasks.join_next()).await

@@ -17,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::watch;
 
-use crate::Passes;
+use crate::{Passes, mask::Secrets};
 
 /// How to run, beside what the project says.
 #[derive(Debug, Clone, Default)]
@@ -43,6 +43,10 @@ pub struct RunOptions {
     pub concurrency: Option<usize>,
     /// Stops the run from outside; it still yields a whole report.
     pub stop: Stop,
+    /// How long a run that is ended from outside waits for what its checks left to be undone; 15 seconds, if not said.
+    pub grace: Option<Duration>,
+    /// Where the run puts the secrets that it reads.
+    pub secrets: Secrets,
 }
 
 /// Stops a run from outside (Ctrl-C), with a whole report.

@@ -144,7 +144,7 @@ impl WorkerProbe {
 
     async fn start(&self, cx: &Context) -> Result<Worker, CheckError> {
         // So that no result shows them. One that is not set is not there, and the user's code says so.
-        let granted = self.key.sandbox.variables().iter();
+        let granted = self.key.sandbox.granted_variables().iter();
         let secrets: Vec<_> = granted.filter_map(|name| Secret::env(name).reveal().ok()).collect();
         let (mut requests, theirs) = Channel::pair().map_err(no_socket)?;
         let mut readable = places(&self.key.python);

@@ -261,8 +261,7 @@ impl Sandbox {
     }
 
     /// The variables of Clockwork's environment that are granted by name.
-    #[cfg(feature = "python")]
-    pub(crate) fn variables(&self) -> &[String] {
+    pub fn granted_variables(&self) -> &[String] {
         &self.grants.env
     }
 
