@@ -80,7 +80,7 @@ async fn whatever_wakes_it_wakes_it() {
                 tokio::task::yield_now().await;
             }
             // A task of the run's own runtime.
-            let there = tokio::spawn(async move { receiver.await });
+            let there = tokio::spawn(receiver);
             (there.await.unwrap() == Ok(number), "another number")
         });
         project = project.assert(waits);

@@ -127,7 +127,8 @@ async fn whatever_it_rests_on_makes_it_ask_again() {
     let mut scene = Scene::new(directory.path());
     assert!(scene.looks().await);
     assert!(!scene.looks().await);
-    let changes: [(&str, fn(&mut Scene)); 5] = [
+    type Change = (&'static str, fn(&mut Scene));
+    let changes: [Change; 5] = [
         ("fields", |scene| scene.kind.fields = "{ other }"),
         ("a file", |scene| fs::write(&scene.kind.file, "two").unwrap()),
         ("a file that is gone", |scene| fs::remove_file(&scene.kind.file).unwrap()),

@@ -20,13 +20,13 @@ pub(crate) struct Finding {
     /// Whether another attempt can change it.
     pub(crate) retry: bool,
     pub(crate) message: String,
-    pub(super) expected: Option<String>,
-    pub(super) actual: Option<String>,
+    pub(crate) expected: Option<String>,
+    pub(crate) actual: Option<String>,
     /// The relationships that it comes down to, where they are fewer than the check is about.
     pub(super) blames: Option<Box<str>>,
-    pub(super) details: Details,
+    pub(crate) details: Details,
     /// When it passed, where that is used again.
-    pub(super) reused: Option<SystemTime>,
+    pub(crate) reused: Option<SystemTime>,
 }
 
 impl Finding {
@@ -69,13 +69,6 @@ impl Finding {
             details,
             reused: None,
         }
-    }
-
-    /// What is worth keeping of one that passed just now.
-    pub(crate) fn passed(&self) -> Option<(String, Option<String>, Option<String>, Map<String, Value>)> {
-        let fresh = self.outcome == Outcome::Passed && self.reused.is_none();
-        let (expected, actual) = (self.expected.clone(), self.actual.clone());
-        fresh.then(|| (self.message.clone(), expected, actual, self.details.to_map()))
     }
 
     /// One that passed then, used again.

@@ -13,7 +13,6 @@
 //! MySQL `KILL`, `GET_LOCK`, `SELECT … INTO OUTFILE`, `SET GLOBAL` and `FLUSH`. Rolled back but not refused are temporary
 //! tables and `NOTIFY`. Connect as a user who may only read.
 
-#[cfg(any(feature = "postgres", feature = "mysql", feature = "sqlite"))]
 mod both;
 mod catalog;
 mod compare;
