@@ -93,7 +93,7 @@ where
 /// ```
 /// use std::sync::Arc;
 ///
-/// use clockwork_core::prelude::*;
+/// use clockwork_core::{Resource, prelude::*};
 ///
 /// let named = assertion_on("has a short name", async |blank: Arc<BlankResource>, _: Context| {
 ///     blank.common().name().as_str().len() < 20
@@ -130,7 +130,7 @@ where
 /// four. It waits for them all, and is skipped when what it is about did not hold.
 ///
 /// ```
-/// use clockwork_core::prelude::*;
+/// use clockwork_core::{Resource, prelude::*};
 ///
 /// let (api, database) = (BlankResource::new("api"), BlankResource::new("database"));
 /// let apart = across("have names of their own", (&api, &database), async |(api, database), _| {
