@@ -262,6 +262,14 @@ impl CommandAssert {
             let message = format!("nothing follows from how it ended (code {code}): {}", denied.what);
             return Err(CheckError::unobservable(message).hint(&denied.hint));
         }
+        // One that says so itself is understood below.
+        if let Some(denied) = &run.cut_off
+            && !(merely_ran && compared.is_ok())
+            && (compared.is_ok() || run.suspicion.is_none())
+        {
+            let message = format!("nothing follows from how it ended (code {code}): {}", denied.what);
+            return Err(CheckError::unobservable(message).hint(&denied.hint));
+        }
         let failed = |message: String, judged: bool| {
             let hint = run.suspicion.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
             let message = format!("{message}{}{hint}", behind(run));

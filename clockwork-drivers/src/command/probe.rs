@@ -57,6 +57,8 @@ pub struct CommandRun {
     pub exceeded: Exceeded,
     /// What it is about and could not see in its sandbox: nothing follows from how it ended.
     pub blind: Option<Denied>,
+    /// That it needs a network and was granted none: it may end badly without a word about that.
+    pub cut_off: Option<Denied>,
     /// If it failed: what of its sandbox that seems to come from, and which grant helps.
     pub suspicion: Option<String>,
 }
@@ -92,6 +94,7 @@ impl Probe for CommandProbe {
         }
         let said = [&run.stderr, &run.stdout].map(|output| output.end(SAID));
         run.blind = running.blind(&self.command);
+        run.cut_off = running.cut_off(&self.command);
         run.suspicion = running.suspicion(&said.join("\n"));
         let remains = running.end();
         run.left_behind |= remains.left_behind;
@@ -156,6 +159,7 @@ async fn ended(
         enforcement: running.enforcement.clone(),
         exceeded: Exceeded::default(),
         blind: None,
+        cut_off: None,
         suspicion: None,
     })
 }

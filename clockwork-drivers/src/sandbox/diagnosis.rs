@@ -19,6 +19,32 @@ const TELL_OF_PROCESSES: &[&str] =
 const TELL_OF_SOCKETS: &[&str] = &["ip", "netstat", "ss"];
 const TELL_OF_SERVICES: &[&str] = &["journalctl", "loginctl", "service", "systemctl"];
 const TELL_OF_MOUNTS: &[&str] = &["df", "findmnt", "lsblk", "mount", "mountpoint"];
+/// Programs that are about what they reach over a network, and some say nothing when they do not.
+const REACH_OUT: &[&str] = &[
+    "curl",
+    "dig",
+    "ftp",
+    "getent",
+    "host",
+    "http",
+    "mariadb",
+    "mysql",
+    "mysqladmin",
+    "nc",
+    "ncat",
+    "nslookup",
+    "pg_isready",
+    "ping",
+    "psql",
+    "redis-cli",
+    "rsync",
+    "scp",
+    "ssh",
+    "telnet",
+    "traceroute",
+    "wget",
+    "xh",
+];
 /// Programs to which paths among their arguments are mere text, or part of a program.
 const INTERPRETERS: &[&str] = &[
     "ash", "awk", "bash", "busybox", "dash", "echo", "env", "ksh", "node", "perl", "printf", "python",
@@ -53,6 +79,27 @@ pub(super) fn blind(command: &[String], seen: &Seen) -> Option<Denied> {
     }
     let paths = command.iter().skip(1).flat_map(|word| paths(word));
     paths.filter_map(|path| unseen(&path, seen)).next()
+}
+
+/// A program, or one in a script that stands among the arguments, that needs a network and is granted none.
+pub(super) fn cut_off(command: &[String], grants: &Grants) -> Option<Denied> {
+    let name = Path::new(command.first()?).file_name()?.to_str()?;
+    if grants.network != NetworkAccess::None {
+        return None;
+    }
+    let in_script = || {
+        let scripts = command.iter().skip(1).filter(|_| INTERPRETERS.contains(&name));
+        let mut words =
+            scripts.flat_map(|text| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-' && c != '_'));
+        words.find(|word| REACH_OUT.contains(word))
+    };
+    let name = if REACH_OUT.contains(&name) { name } else { in_script()? };
+    Some(Denied {
+        what: format!("{} reaches no network from its sandbox", quote(name)),
+        hint: String::from(
+            "`sandbox: { network: loopback }` grants what listens on this machine, `all` the rest",
+        ),
+    })
 }
 
 /// What of this path is there, and not in the sandbox.

@@ -134,6 +134,11 @@ impl Running {
         diagnosis::blind(command, &self.confined.as_ref()?.seen)
     }
 
+    /// That a command like this needs a network and is granted none.
+    pub fn cut_off(&self, command: &[String]) -> Option<Denied> {
+        diagnosis::cut_off(command, &self.confined.as_ref()?.grants)
+    }
+
     /// This path, if it is there and not shown.
     #[cfg(feature = "python")]
     pub(crate) fn conceals(&self, path: &Path) -> Option<Denied> {

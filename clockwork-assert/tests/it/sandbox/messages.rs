@@ -69,6 +69,18 @@ async fn nothing_follows_from_what_cannot_be_seen() {
             command(&["df", "/"]).stdout(Matcher::contains("tmpfs")),
             String::from(r#""df" sees only its own file systems"#),
         ),
+        (
+            command(&["curl", "-s", "http://127.0.0.1:9/"]),
+            String::from("\"curl\" reaches no network from its sandbox; `sandbox: { network: loopback }`"),
+        ),
+        (
+            command(&["curl", "-s", "http://127.0.0.1:9/"]).exit_code(Matcher::equals(7)),
+            String::from("\"curl\" reaches no network from its sandbox"),
+        ),
+        (
+            command(&["sh", "-c", "curl -fs http://127.0.0.1:9/ && echo there"]),
+            String::from("\"curl\" reaches no network from its sandbox"),
+        ),
         (command(&["df", "/"]), String::new()),
         (command(&["test", "-e", "/no/such"]).exit_code(Matcher::equals(1)), String::new()),
         (command(&["test", "-e", path]).sandbox(Sandbox::new().read(path)), String::new()),
