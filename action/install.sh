@@ -9,15 +9,23 @@
 # Where releases are, unless CLOCKWORK_RELEASES names a mirror. A mirror needs no trust: the checksums are here.
 releases=https://github.com/clockwork-rs/clockwork/releases/download
 
+# What runs, and is ended when the job is cancelled.
+process=
+
+# The job is cancelled. The command that takes this shell's place has a way of its own.
+interrupted() {
+  [[ -z $process ]] || kill "$process" 2>/dev/null || true
+  ended interrupted
+  exit 130
+}
+
 # Runs a command such that a cancelled job ends it, too: a shell hears of that only when nothing runs in its foreground.
 child() {
-  local process status=0
+  local status=0
   "$@" </dev/null &
   process=$!
-  # shellcheck disable=SC2064 # this very process
-  trap "kill $process 2>/dev/null; ended interrupted; exit 130" INT TERM
   wait "$process" || status=$?
-  trap - INT TERM
+  process=
   return "$status"
 }
 

@@ -10,6 +10,7 @@ here=${BASH_SOURCE[0]%/*}
 source "$here/log.sh"
 # shellcheck source=action/install.sh
 source "$here/install.sh"
+trap interrupted INT TERM
 
 manifest=${CLOCKWORK_ACTION_MANIFEST:-}
 vars=${CLOCKWORK_ACTION_VARS:-}
