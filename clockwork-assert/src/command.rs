@@ -264,7 +264,7 @@ impl CommandAssert {
         }
         // One that says so itself is understood below.
         if let Some(denied) = &run.cut_off
-            && !(merely_ran && compared.is_ok())
+            && code != 0
             && (compared.is_ok() || run.suspicion.is_none())
         {
             let message = format!("nothing follows from how it ended (code {code}): {}", denied.what);

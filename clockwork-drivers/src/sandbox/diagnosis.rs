@@ -24,7 +24,6 @@ const REACH_OUT: &[&str] = &[
     "curl",
     "dig",
     "ftp",
-    "getent",
     "host",
     "http",
     "mariadb",
