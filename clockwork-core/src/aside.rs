@@ -191,7 +191,10 @@ impl Shop {
                 self.start(Begins::Working).inspect_err(|_| {
                     let mut queue = self.lock();
                     queue.active -= 1;
-                    queue.jobs.clear();
+                    let jobs = std::mem::take(&mut queue.jobs);
+                    // To drop what is the user's may wake others, who come here.
+                    drop(queue);
+                    drop(jobs);
                 })
             }
             (0, _) => {

@@ -1,7 +1,7 @@
 //! Ctrl-C and SIGTERM: a whole report, exit 130, within a second. The second one ends it where it stands.
 
 use std::{
-    io::{BufRead, BufReader, Write},
+    io::Write,
     net::TcpListener,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
@@ -11,7 +11,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::{clockwork, scripted, scripted_program};
+use crate::{clockwork, head_of, scripted, scripted_program};
 
 fn started(script: &str) -> Child {
     scripted_program();
@@ -82,9 +82,7 @@ pub(crate) fn server() -> (u16, Arc<Mutex<Vec<String>>>) {
     thread::spawn(move || {
         let mut kept = Vec::new();
         for mut stream in listener.incoming().map_while(Result::ok) {
-            // The whole head: what is left unread when a connection is closed resets it.
-            let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
-            let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+            let head = head_of(&stream);
             let line = head.first().cloned().unwrap_or_default();
             seen.lock().unwrap().push(line.clone());
             if line.contains("/hang") {

@@ -26,6 +26,8 @@ mod vantage;
 mod witnesses;
 
 use std::{
+    io::{BufRead, BufReader},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::OnceLock,
@@ -45,6 +47,12 @@ impl Ended {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Self { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
+}
+
+/// The head of a request, line by line: the whole of it, as what is left unread when a connection is closed resets it.
+fn head_of(stream: &TcpStream) -> Vec<String> {
+    let lines = BufReader::new(stream).lines().map_while(Result::ok);
+    lines.take_while(|line| !line.is_empty()).collect()
 }
 
 /// A command in an environment that does not depend on where the tests run. What cargo says of the package under test is

@@ -11,7 +11,10 @@ use clockwork_core::{AssertionExt, Engine, Matcher, Outcome, Project, Secret};
 use clockwork_drivers::sandbox::Sandbox;
 use serde_json::json;
 
-use crate::run::{check, directory, output, run, told};
+use crate::run::{check, directory, gone, run, running, told};
+
+/// How long killing may take.
+const GONE: Duration = Duration::from_secs(5);
 
 fn sh(script: &str) -> CommandAssert {
     CommandAssert::new(["sh", "-c", script])
@@ -19,24 +22,6 @@ fn sh(script: &str) -> CommandAssert {
 
 fn matcher(value: serde_json::Value) -> Matcher {
     serde_json::from_value(value).unwrap()
-}
-
-/// How many processes have this among their arguments, zombies left out.
-fn running(argument: &str) -> usize {
-    let all = output("ps", &["-eo", "stat=,args="]);
-    all.lines().filter(|line| !line.starts_with('Z') && line.contains(argument)).count()
-}
-
-/// Killing takes a moment.
-async fn gone(argument: &str) -> bool {
-    let began = Instant::now();
-    while running(argument) > 0 {
-        if began.elapsed() > Duration::from_secs(5) {
-            return false;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await; // what was cancelled is dropped meanwhile
-    }
-    true
 }
 
 /// A duration that no other test sleeps for.
@@ -177,14 +162,14 @@ async fn a_grandchild_that_holds_the_pipe_does_not_hold_us() {
     let note = "(something that it had started was still there, and was ended)";
     assert_eq!(told(&result, Outcome::Passed), note);
     assert_eq!(result.details()["left_behind"], true);
-    assert!(gone(&nap).await);
+    assert!(gone(&nap, GONE).await);
     // Also where it left the process group and writes without end.
     let result = check(sh(&format!("setsid sh -c 'while :; do echo {nap}; done' & echo done; exit 2"))).await;
     assert!(told(&result, Outcome::Failed).ends_with(note), "{}", result.message);
-    assert!(gone(&nap).await);
+    assert!(gone(&nap, GONE).await);
     // One that holds nothing goes with its group.
     told(&check(sh(&format!("sleep {nap} >/dev/null 2>&1 & true"))).await, Outcome::Passed);
-    assert!(gone(&nap).await);
+    assert!(gone(&nap, GONE).await);
 }
 
 /// Children, grandchildren, those that left the group, and daemons whose parents are gone.
@@ -204,7 +189,7 @@ async fn nothing_is_left_after_a_timeout() {
         "{message}"
     );
     assert!(message.ends_with("raise `timeout` if it needs longer"), "{message}");
-    assert!(gone(&nap).await);
+    assert!(gone(&nap, GONE).await);
     let result = check(sh("yes").timeout(Duration::from_millis(500))).await;
     told(&result, Outcome::Failed);
 }
@@ -224,7 +209,7 @@ async fn nothing_is_left_after_a_cancellation() {
             let _ = tokio::time::timeout(Duration::from_millis(50), &mut asserting).await;
         }
     }
-    assert!(gone(&nap).await);
+    assert!(gone(&nap, GONE).await);
 }
 
 #[tokio::test]

@@ -2,24 +2,19 @@
 
 use std::sync::Arc;
 
-use clockwork_core::{Engine, ManifestInput, Outcome, Report, TextOptions, write_text};
+use clockwork_core::{Outcome, Report, TextOptions, write_text};
 use tokio::io::AsyncWriteExt;
 
-use crate::server::{Server, answer, read_head};
+use crate::{
+    run::judged,
+    server::{Server, answer, read_head},
+};
 
 const CANARY: &str = "kanarie\"n-3f9a+&";
 
 /// What the canary looks like in a header of Basic authentication (`me:…`), and in a form.
 const BASE64: &str = "bWU6a2FuYXJpZSJuLTNmOWErJg==";
 const FORM: &str = "kanarie%22n-3f9a%2B%26";
-
-async fn judged(manifest: &str) -> Report {
-    let engine = Engine::builder().register(clockwork_drivers::register).register(clockwork_assert::register);
-    let engine = engine.build().unwrap();
-    let input = ManifestInput::new("clockwork.yaml", manifest.to_owned());
-    let project = engine.read_manifest(&input, &|_| None).unwrap_or_else(|error| panic!("{error}"));
-    engine.assert(&project).await.unwrap()
-}
 
 fn shows_no_secret(report: &Report, what: &str) {
     let mut text = String::new();

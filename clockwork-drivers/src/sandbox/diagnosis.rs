@@ -50,6 +50,9 @@ const INTERPRETERS: &[&str] = &[
     "python3", "ruby", "sh", "zsh",
 ];
 
+const GRANTS_A_NETWORK: &str =
+    "`sandbox: { network: loopback }` grants what listens on this machine, `all` the rest";
+
 /// Something that the sandbox kept from a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denied {
@@ -95,9 +98,7 @@ pub(super) fn cut_off(command: &[String], grants: &Grants) -> Option<Denied> {
     let name = if REACH_OUT.contains(&name) { name } else { in_script()? };
     Some(Denied {
         what: format!("{} reaches no network from its sandbox", quote(name)),
-        hint: String::from(
-            "`sandbox: { network: loopback }` grants what listens on this machine, `all` the rest",
-        ),
+        hint: String::from(GRANTS_A_NETWORK),
     })
 }
 
@@ -126,10 +127,7 @@ pub(super) fn unreached(host: &str, grants: &Grants) -> Option<Denied> {
             .parse()
             .is_ok_and(|address: std::net::IpAddr| address.is_loopback() || address.is_unspecified());
     let (what, hint) = match grants.network {
-        NetworkAccess::None => (
-            String::from("the sandbox lets it reach no network"),
-            "`sandbox: { network: loopback }` grants what listens on this machine, `all` the rest",
-        ),
+        NetworkAccess::None => (String::from("the sandbox lets it reach no network"), GRANTS_A_NETWORK),
         NetworkAccess::Loopback if !here => (
             format!("the sandbox lets it reach only this machine, and not {}", quote(host)),
             "`sandbox: { network: all }` grants the rest",

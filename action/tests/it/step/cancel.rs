@@ -12,9 +12,14 @@ use crate::{
     scripted_program,
 };
 
-fn ended_in_time(step: &Step) {
+/// A step that is cancelled while it waits for something, and ends in time.
+fn cancelled(runner: &mut Runner, input: (&str, &str)) -> Step {
+    let mut running = runner.start(action(), &[input]);
+    running.wait_for("waiting for");
+    let step = running.cancel();
     assert_eq!(step.conclusion, "cancelled", "{}", step.text());
     assert_eq!(step.signals, [Signal::SIGINT], "one signal is enough: {}", step.text());
+    step
 }
 
 fn verdicts(step: &Step) -> Vec<String> {
@@ -36,10 +41,7 @@ assertions:
 "
     );
     let mut runner = runner(&manifest);
-    let mut running = runner.start(action(), &[("binary", BINARY)]);
-    running.wait_for("waiting for");
-    let step = running.cancel();
-    ended_in_time(&step);
+    let step = cancelled(&mut runner, ("binary", BINARY));
     assert_eq!(step.exit_code, Some(130));
     assert_eq!(step.output("result"), "interrupted");
     assert_eq!(verdicts(&step), ["passed", "skipped"]);
@@ -66,10 +68,7 @@ assertions:
 "
     );
     let mut runner = runner(&manifest);
-    let mut running = runner.start(action(), &[("binary", BINARY)]);
-    running.wait_for("waiting for");
-    let step = running.cancel();
-    ended_in_time(&step);
+    let step = cancelled(&mut runner, ("binary", BINARY));
     assert_eq!(verdicts(&step), ["skipped"]);
     assert!(step.summary.unwrap().contains("did not finish"), "{:#?}", step.log);
 }
@@ -78,9 +77,6 @@ assertions:
 fn a_program_hears_of_it_too() {
     let mut runner = Runner::new();
     runner.env.insert("SCRIPT".to_owned(), "hangs".to_owned());
-    let mut running = runner.start(action(), &[("command", scripted_program().to_str().unwrap())]);
-    running.wait_for("waiting for");
-    let step = running.cancel();
-    ended_in_time(&step);
+    let step = cancelled(&mut runner, ("command", scripted_program().to_str().unwrap()));
     assert_eq!(verdicts(&step), ["passed", "skipped", "skipped"]);
 }

@@ -1,16 +1,10 @@
 //! Services that speak the runner's language: nothing that they say is a command, an output or a heading, and no secret
 //! gets anywhere.
 
-use std::{
-    fs,
-    io::{BufRead, BufReader, Write},
-    net::TcpListener,
-    path::Path,
-    thread,
-};
+use std::{fs, io::Write, net::TcpListener, path::Path, thread};
 
 use super::{run, runner};
-use crate::runner::Step;
+use crate::{head_of, runner::Step};
 
 /// What would act if the runner read it.
 const SPELLS: [&str; 12] = [
@@ -35,8 +29,7 @@ fn server(spell: &str) -> u16 {
     let spell = spell.to_owned();
     thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
-            let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
-            let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+            let head = head_of(&stream);
             let inline = spell.replace(['\n', '\r', '\0'], " ");
             let body = format!("{spell}\nyou sent {}", head.join(" | "));
             let answer = format!(

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::{BufRead, BufReader, Write},
+    io::Write,
     net::{Shutdown, TcpListener},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
@@ -15,7 +15,10 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use super::{BINARY, TWO, runner};
-use crate::runner::{Runner, Step};
+use crate::{
+    head_of,
+    runner::{Runner, Step},
+};
 
 /// What a server has under a path.
 #[derive(Debug, Clone)]
@@ -42,8 +45,7 @@ impl Server {
         thread::spawn(move || {
             let mut kept = Vec::new();
             for mut stream in listener.incoming().map_while(Result::ok) {
-                let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
-                let head: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+                let head = head_of(&stream);
                 let path =
                     head.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default().to_owned();
                 seen.lock().unwrap().push(path.clone());

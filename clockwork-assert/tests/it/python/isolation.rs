@@ -6,23 +6,10 @@ use clockwork_core::{AssertionExt, Outcome, Project};
 use serde_json::json;
 
 use super::Checks;
-use crate::run::{check, output, run, told};
+use crate::run::{check, gone, run, told};
 
-/// How many processes have this among their arguments, zombies left out.
-fn running(argument: &str) -> usize {
-    let all = output("ps", &["-eo", "stat=,args="]);
-    all.lines().filter(|line| !line.starts_with('Z') && line.contains(argument)).count()
-}
-
-async fn gone(argument: &str) -> bool {
-    for _ in 0..500 {
-        if running(argument) == 0 {
-            return true;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    false
-}
+/// How long killing may take.
+const GONE: Duration = Duration::from_secs(10);
 
 /// A duration that no other test sleeps for.
 fn nap(number: u32) -> String {
@@ -178,9 +165,9 @@ def leaves():
     ));
     let result = check(checks.free("hangs").timeout(Duration::from_secs(3))).await;
     told(&result, Outcome::Errored);
-    assert!(gone(&child).await && gone(&daemon).await);
+    assert!(gone(&child, GONE).await && gone(&daemon, GONE).await);
     told(&check(checks.free("leaves")).await, Outcome::Passed);
-    assert!(gone(&left).await);
+    assert!(gone(&left, GONE).await);
 }
 
 #[tokio::test]

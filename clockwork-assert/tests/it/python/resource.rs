@@ -2,12 +2,12 @@
 
 use std::{fs, time::Duration};
 
-use clockwork_core::{AssertionExt, Engine, ManifestInput, Outcome, Project, Report, ResourceExt, Secret};
+use clockwork_core::{AssertionExt, Engine, ManifestInput, Outcome, Project, ResourceExt, Secret};
 use clockwork_drivers::FileResource;
 use serde_json::json;
 
 use super::Checks;
-use crate::run::{check, run, told};
+use crate::run::{check, judged, run, told};
 
 #[tokio::test]
 async fn a_resource_is_an_object_and_a_map() {
@@ -115,14 +115,6 @@ async fn each_round_imports_anew() {
     });
     told(&result, Outcome::Passed);
     assert!(result.attempts > 1);
-}
-
-async fn judged(manifest: &str) -> Report {
-    let engine = Engine::builder().register(clockwork_drivers::register).register(clockwork_assert::register);
-    let engine = engine.build().unwrap();
-    let input = ManifestInput::new("clockwork.yaml", manifest.to_owned());
-    let project = engine.read_manifest(&input, &|_| None).unwrap_or_else(|error| panic!("{error}"));
-    engine.assert(&project).await.unwrap()
 }
 
 #[tokio::test]

@@ -12,8 +12,11 @@ use clockwork_drivers::sandbox::Sandbox;
 
 use crate::{
     nobody::as_nobody,
-    run::{check, directory, output, told},
+    run::{check, directory, gone, output, running, told},
 };
+
+/// How long killing may take.
+const GONE: Duration = Duration::from_secs(10);
 
 fn sh(script: &str) -> CommandAssert {
     CommandAssert::new(["sh", "-c", script])
@@ -30,23 +33,6 @@ fn small() -> Sandbox {
         .processes(16)
         .open_files(64)
         .file_size(ByteSize(8 << 20))
-}
-
-/// How many processes of the machine have this among their arguments, zombies left out.
-fn running(argument: &str) -> usize {
-    let all = output("ps", &["-eo", "stat=,args="]);
-    all.lines().filter(|line| !line.starts_with('Z') && line.contains(argument)).count()
-}
-
-async fn gone(argument: &str) -> bool {
-    let began = Instant::now();
-    while running(argument) > 0 {
-        if began.elapsed() > Duration::from_secs(10) {
-            return false;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    true
 }
 
 /// What has no end of its own, and how it ends.
@@ -158,11 +144,11 @@ async fn nothing_stays() {
     {
         let nap = format!("8{number}7.{}", std::process::id());
         check(sh(&daemon.replace("NAP", &nap)).timeout(Duration::from_secs(60))).await;
-        assert!(gone(&nap).await, "{daemon}");
+        assert!(gone(&nap, GONE).await, "{daemon}");
         let endless = format!("{}; sleep {nap}", daemon.replace("NAP", &nap).replace("exit 0", "true"));
         let result = check(sh(&endless).timeout(Duration::from_secs(1))).await;
         assert_ne!(result.verdict, Outcome::Passed, "{daemon}");
-        assert!(gone(&nap).await, "{daemon}, after a timeout");
+        assert!(gone(&nap, GONE).await, "{daemon}, after a timeout");
     }
 }
 
@@ -189,7 +175,7 @@ async fn nothing_stays_after_kill_9() {
     }
     own.kill().unwrap();
     own.wait().unwrap();
-    assert!(gone(&nap).await);
+    assert!(gone(&nap, GONE).await);
 }
 
 #[tokio::test]
