@@ -19,13 +19,11 @@ const TELL_OF_PROCESSES: &[&str] =
 const TELL_OF_SOCKETS: &[&str] = &["ip", "netstat", "ss"];
 const TELL_OF_SERVICES: &[&str] = &["journalctl", "loginctl", "service", "systemctl"];
 const TELL_OF_MOUNTS: &[&str] = &["df", "findmnt", "lsblk", "mount", "mountpoint"];
-/// Programs that are about what they reach over a network, and some say nothing when they do not.
+/// Programs that are about what they reach over a network, and some say nothing when they do not. Not among them are words that
+/// scripts have for something else (`host`, and the `http` of an address).
 const REACH_OUT: &[&str] = &[
     "curl",
     "dig",
-    "ftp",
-    "host",
-    "http",
     "mariadb",
     "mysql",
     "mysqladmin",
@@ -42,7 +40,6 @@ const REACH_OUT: &[&str] = &[
     "telnet",
     "traceroute",
     "wget",
-    "xh",
 ];
 /// Programs to which paths among their arguments are mere text, or part of a program.
 const INTERPRETERS: &[&str] = &[

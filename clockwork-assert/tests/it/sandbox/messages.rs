@@ -81,6 +81,7 @@ async fn nothing_follows_from_what_cannot_be_seen() {
             command(&["sh", "-c", "curl -fs http://127.0.0.1:9/ && echo there"]),
             String::from("\"curl\" reaches no network from its sandbox"),
         ),
+        (command(&["sh", "-c", "host=http://shop; exit 1"]).exit_code(Matcher::equals(1)), String::new()),
         (command(&["df", "/"]), String::new()),
         (command(&["test", "-e", "/no/such"]).exit_code(Matcher::equals(1)), String::new()),
         (command(&["test", "-e", path]).sandbox(Sandbox::new().read(path)), String::new()),
