@@ -63,6 +63,12 @@ pub trait Assertion: fmt::Debug + Send + Sync + 'static {
         false
     }
 
+    /// Whether a look may block its thread, as code may that is not ours. Then it runs on a thread where that holds up nobody,
+    /// and is told.
+    fn may_block(&self) -> bool {
+        false
+    }
+
     /// What its verdict rests on beside the world and its fields (all that [`fmt::Debug`] shows): under `fresh_for`, a pass
     /// is used again only while these are the same.
     fn inputs(&self) -> Vec<Input> {

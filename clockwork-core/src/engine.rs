@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    Clock, Driver, Event, EventStream, ManifestError, Passes, Problem, Project, ProjectError, Registry,
+    Clock, Driver, EventStream, ManifestError, Passes, Problem, Project, ProjectError, Registry,
     RegistryError, Report, RunOptions, SystemClock, context::Run, event::Events, executor, graph::Graph,
     probe::Provided,
 };
@@ -134,18 +134,8 @@ impl Engine {
     /// # Errors
     /// When the project is not valid. Nothing ran.
     pub async fn assert(&self, project: &Project) -> Result<Report, ProjectError> {
-        let mut events = self.stream(project)?;
-        let mut report = None;
-        while let Some(event) = events.next().await {
-            if let Event::Finished(finished) = event {
-                report = Some(finished);
-            }
-        }
-        drop(events);
-        match report.and_then(Arc::into_inner) {
-            Some(report) => Ok(report),
-            None => unreachable!("a stream of events ends with its report"),
-        }
+        let graph = Arc::new(Graph::new(project)?);
+        Ok(self.prepare(graph, RunOptions::default(), Events::unheard())?.await)
     }
 
     /// As [`Engine::assert`], yielding events while it runs.
@@ -160,7 +150,18 @@ impl Engine {
     ///
     /// # Errors
     /// When an option names a resource that is not there. Nothing ran.
-    pub fn run(&self, graph: Arc<Graph>, mut options: RunOptions) -> Result<EventStream, ProjectError> {
+    pub fn run(&self, graph: Arc<Graph>, options: RunOptions) -> Result<EventStream, ProjectError> {
+        let events = Events::default();
+        let run = self.prepare(graph, options, events.clone())?;
+        Ok(EventStream::new(Box::pin(run), events))
+    }
+
+    fn prepare(
+        &self,
+        graph: Arc<Graph>,
+        mut options: RunOptions,
+        events: Events,
+    ) -> Result<impl Future<Output = Report> + Send + use<>, ProjectError> {
         let unknown = options.only.iter().filter(|name| graph.resource(name).is_none());
         let problems: Vec<_> =
             unknown.map(|name| Problem::new("unknown-resource", &["--only"], graph.unknown(name))).collect();
@@ -171,17 +172,12 @@ impl Engine {
         let concurrency = options.concurrency.unwrap_or(graph.defaults.concurrency).max(1);
         let target_concurrency = graph.defaults.target_concurrency.filter(|limit| *limit < concurrency);
         let (clock, drivers) = (Arc::clone(&self.0.clock), Arc::clone(&self.0.drivers));
-        let events = Events::default();
         let shelf = self.0.provided.shelf();
         let passes = options.passes.clone().unwrap_or_else(|| self.0.passes.clone());
         let mask = Arc::clone(&options.secrets.0);
-        let run = {
-            let events = events.clone();
-            async move {
-                let run = Run::new(graph, clock, drivers, shelf, target_concurrency, mask);
-                executor::run(run, passes, options, events).await
-            }
-        };
-        Ok(EventStream::new(Box::pin(run), events))
+        Ok(async move {
+            let run = Run::new(graph, clock, drivers, shelf, target_concurrency, mask);
+            executor::run(run, passes, options, events).await
+        })
     }
 }

@@ -40,17 +40,30 @@ pub enum Event {
     Finished(Arc<Report>),
 }
 
-/// The dispatcher's end of the stream.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Events(Arc<Mutex<VecDeque<Event>>>);
+/// The dispatcher's end of the stream; none, where nobody listens.
+#[derive(Debug, Clone)]
+pub(crate) struct Events(Option<Arc<Mutex<VecDeque<Event>>>>);
+
+impl Default for Events {
+    fn default() -> Self {
+        Self(Some(Arc::default()))
+    }
+}
 
 impl Events {
-    pub(crate) fn emit(&self, event: Event) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(event);
+    /// For a run of which only the report is wanted.
+    pub(crate) fn unheard() -> Self {
+        Self(None)
+    }
+
+    pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
+        if let Some(events) = &self.0 {
+            events.lock().unwrap_or_else(PoisonError::into_inner).push_back(event());
+        }
     }
 
     fn next(&self) -> Option<Event> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 }
 
@@ -87,7 +100,7 @@ impl Stream for EventStream {
         let Some(run) = &mut self.run else { return Poll::Ready(None) };
         if let Poll::Ready(report) = run.as_mut().poll(cx) {
             self.run = None;
-            self.events.emit(Event::Finished(Arc::new(report)));
+            self.events.emit(|| Event::Finished(Arc::new(report)));
         }
         match self.events.next() {
             Some(event) => Poll::Ready(Some(event)),

@@ -9,7 +9,7 @@
 //!
 //! The first two also go into `.assert(…)` as they are; their name is then that of the function.
 //!
-//! They run on threads of their own (see `aside.rs`), so that one which blocks holds up nobody else. That is told: in its
+//! They run on threads of their own (see `executor/aside.rs`), so that one which blocks holds up nobody else. That is told: in its
 //! details (`blocked_ms`), and in its message.
 
 use std::{
@@ -19,16 +19,13 @@ use std::{
     hash::{BuildHasher, RandomState},
     marker::PhantomData,
     sync::Arc,
-    time::Duration,
 };
 
 use async_trait::async_trait;
 
 use crate::{
-    Assertion, CheckError, Context, Declared, Fault, Input, IntoAssertion, IntoVerdict, Invalid, Resource,
+    Assertion, CheckError, Context, Declared, Input, IntoAssertion, IntoVerdict, Invalid, Resource,
     ResourceName, Verdict,
-    aside::{Ended, Unfinished, aside},
-    duration::show,
 };
 
 /// Marks functions and closures.
@@ -231,7 +228,7 @@ where
     S: Send + 'static,
     Fut: Future<Output: IntoVerdict> + Send + 'static,
 {
-    let (label, function) = (name.into(), Arc::new(function));
+    let label = name.into();
     let itself = RandomState::new().hash_one(&label);
     let kind = FunctionAssertion { label: label.clone(), itself, related, given, problems, function };
     Declared::new(kind).name(label)
@@ -246,7 +243,7 @@ struct FunctionAssertion<F, S> {
     given: Given<S>,
     /// What is wrong with the resource that it is declared on.
     problems: Problems,
-    function: Arc<F>,
+    function: F,
 }
 
 impl<F, S> fmt::Debug for FunctionAssertion<F, S> {
@@ -283,49 +280,19 @@ where
         (self.problems)(owner)
     }
 
+    /// To call it, already: before its first `await`, or where a plain function makes the future.
+    fn may_block(&self) -> bool {
+        true
+    }
+
     fn inputs(&self) -> Vec<Input> {
         vec![Input::Text(self.itself.to_string())]
     }
 
     async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
         let given = (self.given)(cx, &self.related)?;
-        let (function, own) = (Arc::clone(&self.function), cx.clone());
-        // Also to call it may block: before its first `await`, or where a plain function makes the future.
-        match aside(cx, async move { function(given, own).await.into_verdict() }).await {
-            Ok(Ended { output, blocked: None }) => output,
-            Ok(Ended { output: Ok(verdict), blocked: Some(held) }) => Ok(told(verdict, held)),
-            Ok(Ended { output: Err(error), blocked: Some(held) }) => {
-                Err(error.detail("blocked_ms", ms(held)))
-            }
-            Err(Unfinished::TimedOut(Some(held))) => {
-                let message = format!("did not finish: it has blocked its thread for {}", show(held));
-                Err(CheckError::timed_out(Fault::Observer, message)
-                    .detail("blocked_ms", ms(held))
-                    .hint(format!("{WAY_OUT}; the thread is left to itself")))
-            }
-            // Whoever runs this attempt knows how long it took.
-            Err(Unfinished::TimedOut(None)) => std::future::pending().await,
-            Err(Unfinished::NoThread(error)) => {
-                Err(CheckError::unobservable("cannot start a thread for it").with_source(error).retryable())
-            }
-        }
+        (self.function)(given, cx.clone()).await.into_verdict()
     }
-}
-
-const WAY_OUT: &str = "await instead (`tokio::time::sleep`, an async client), or wrap what blocks in \
-                       `tokio::task::spawn_blocking`";
-
-fn told(verdict: Verdict, held: Duration) -> Verdict {
-    let note = format!("it blocked its thread for {}: {WAY_OUT}", show(held));
-    let message = match verdict.text() {
-        "" => note,
-        text => format!("{text}; {note}"),
-    };
-    verdict.message(message).detail("blocked_ms", ms(held))
-}
-
-fn ms(held: Duration) -> u64 {
-    u64::try_from(held.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -367,7 +367,8 @@ impl Graph {
     fn collect_checks(&mut self, cross: &[Declared], late: &HashSet<(usize, usize)>) {
         let own = self.nodes.iter().map(|node| node.resource.common().assertions.len());
         let count = cross.len() + own.sum::<usize>();
-        let mut ids = Ids { seen: HashMap::with_capacity(count), buffer: String::new() };
+        let mut ids =
+            Ids { seen: HashMap::with_capacity_and_hasher(count, Default::default()), buffer: String::new() };
         self.checks.reserve(count);
         for &index in &self.order {
             let start = self.checks.len();
@@ -527,7 +528,7 @@ impl Graph {
 
 /// Gives out ids, each once.
 struct Ids {
-    seen: HashMap<String, usize>,
+    seen: HashMap<Arc<str>, usize, foldhash::fast::RandomState>,
     buffer: String,
 }
 
@@ -538,13 +539,19 @@ impl Ids {
         [owner, "/", declared.assertion.kind()].iter().for_each(|part| buffer.push_str(part));
         if let Some(name) = &declared.options.name {
             buffer.push('/');
-            buffer.push_str(&crate::text::harmless(name).replace('\n', " "));
+            let name = crate::text::harmless(name);
+            let mut lines = name.split('\n');
+            buffer.push_str(lines.next().unwrap_or_default());
+            lines.for_each(|line| [" ", line].iter().for_each(|part| buffer.push_str(part)));
         }
-        let count = seen.entry(buffer.clone()).and_modify(|count| *count += 1).or_insert(1);
-        if *count > 1 {
+        if let Some(count) = seen.get_mut(buffer.as_str()) {
+            *count += 1;
             let _ = write!(buffer, "#{count}"); // a String takes everything
+            return buffer.as_str().into();
         }
-        buffer.as_str().into()
+        let id: Arc<str> = buffer.as_str().into();
+        seen.insert(Arc::clone(&id), 1);
+        id
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     any::Any,
+    fmt,
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
@@ -21,21 +22,19 @@ use crate::{
 };
 
 /// How long a check may overrun its deadline, so that a probe that runs out of time can say what it waited for.
-const GRACE: Duration = Duration::from_millis(50);
+pub(super) const GRACE: Duration = Duration::from_millis(50);
 
 /// What one attempt brought.
 pub(super) type Raw = Result<Verdict, CheckError>;
 
-pub(super) async fn attempt(run: Arc<Run>, index: usize, fresh_since: Instant, deadline: Instant) -> Raw {
-    let graph = Arc::clone(&run.graph);
+/// Looks, until the context's deadline.
+pub(super) async fn attempt(index: usize, cx: Context) -> Raw {
+    let graph = Arc::clone(&cx.run().graph);
     let check = &graph.checks[index];
-    let resource = check.node.map(|node| Arc::clone(&graph.nodes[node].resource));
-    let vantage = check.declared.options.at.clone().map_or(Vantage::Host, Vantage::Inside);
-    let mask = Arc::clone(&run.mask);
-    let cx = Context::new(run, resource, vantage, fresh_since, Some(deadline));
+    let mask = Arc::clone(cx.mask());
     let mut todo = Todo::new(index, cx);
     let masked = async {
-        let raw = look(check, todo.context(), deadline).await;
+        let raw = look(check, todo.context()).await;
         // Only now: what the check held is free.
         if todo.is_empty() {
             return raw;
@@ -47,8 +46,18 @@ pub(super) async fn attempt(run: Arc<Run>, index: usize, fresh_since: Instant, d
     mask.over(masked).await
 }
 
-async fn look(check: &Check, cx: &Context, deadline: Instant) -> Raw {
+/// What it has in hand.
+pub(super) fn context(run: &Arc<Run>, index: usize, fresh_since: Instant, deadline: Instant) -> Context {
+    let graph = &run.graph;
+    let check = &graph.checks[index];
+    let resource = check.node.map(|node| Arc::clone(&graph.nodes[node].resource));
+    let vantage = check.declared.options.at.clone().map_or(Vantage::Host, Vantage::Inside);
+    Context::new(Arc::clone(run), resource, vantage, fresh_since, Some(deadline))
+}
+
+async fn look(check: &Check, cx: &Context) -> Raw {
     let began = Instant::now();
+    let deadline = cx.deadline().unwrap_or(began);
     let mut look = pin!(async { check.declared.assertion.check(cx).await });
     let look = poll_fn(|task| match catch_unwind(AssertUnwindSafe(|| look.as_mut().poll(task))) {
         Ok(poll) => poll.map(Ok),
@@ -61,12 +70,17 @@ async fn look(check: &Check, cx: &Context, deadline: Instant) -> Raw {
             Err(CheckError::unobservable(format!("the assertion panicked: {}", crate::text::quote(what)))
                 .hint("this is a bug in the assertion"))
         }
-        Err(_) => {
-            let message = format!("did not finish within {}", show(began.elapsed()));
-            Err(CheckError::timed_out(Fault::Observer, message)
-                .hint("raise `timeout`, or bound what the assertion does itself"))
-        }
+        Err(_) => Err(overdue(began.elapsed())),
     }
+}
+
+pub(super) fn overdue(after: Duration) -> CheckError {
+    CheckError::timed_out(Fault::Observer, format!("did not finish within {}", show(after)))
+        .hint("raise `timeout`, or bound what the assertion does itself")
+}
+
+pub(super) fn lost(why: impl fmt::Display) -> CheckError {
+    CheckError::unobservable(format!("the attempt was lost: {why}"))
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> &str {

@@ -1,6 +1,7 @@
 //! The dispatcher: one loop that holds all state of a run. It starts attempts, hears how they ended, schedules retries,
 //! and releases what waited. Attempts live in one task set; when the loop ends or is dropped, so do they.
 
+mod ending;
 mod waiting;
 
 use std::{
@@ -18,17 +19,18 @@ use tokio::{
 use self::waiting::Step;
 use super::{
     RunOptions, Stop,
-    attempt::{Raw, attempt},
+    aside::{Aside, Ended, Job, clock_is_paused, stuck},
+    attempt::{GRACE, Raw, attempt, context, lost, overdue},
     finding::Finding,
-    result::{Story, because, blank, ran_out, tell_the_story},
+    result::{Story, because, blank, tell_the_story},
     schedule::{Next, Times, next},
     timeline::Timeline,
 };
 use crate::{
-    CheckError, Cleaned, Event, Outcome, Passes, Report, cleanup,
+    CheckError, Event, Outcome, Passes, Report,
+    cleanup::{self, Todo},
     clock::rfc3339,
     context::Run,
-    duration::show,
     event::Events,
     fresh::Fingerprint,
     graph::{Check, Graph, Node},
@@ -62,9 +64,25 @@ struct Active {
     /// The end of `within` leaves the attempt that runs less time than it would have.
     cut_short: bool,
     /// The attempt that runs.
-    task: Option<Id>,
+    runs: Runs,
     /// What its verdict rests on, under `fresh_for`.
     rests_on: Option<Fingerprint>,
+}
+
+/// Where an attempt runs.
+enum Runs {
+    Nowhere,
+    Task(Id),
+    Aside(Asked),
+}
+
+/// An attempt that may block its thread. When this is dropped, nobody waits for it any more.
+struct Asked(Arc<Job>);
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.0.give_up();
+    }
 }
 
 impl Active {
@@ -76,7 +94,7 @@ impl Active {
             timeline: Timeline::default(),
             last: None,
             cut_short: false,
-            task: None,
+            runs: Runs::Nowhere,
             rests_on: None,
         }
     }
@@ -96,9 +114,18 @@ struct Dispatcher {
     concurrency: usize,
 
     tasks: JoinSet<(usize, Raw)>,
+    aside: Aside,
+    /// Whether those that may block their thread run on others.
+    has_threads: bool,
+    /// How many of them run, and until when each of those may that were begun.
+    aside_now: usize,
+    overdue: BinaryHeap<Reverse<(Instant, usize)>>,
     ready: VecDeque<(usize, Instant)>,
     sleeping: BinaryHeap<Reverse<(Instant, usize)>>,
     active: Vec<Option<Box<Active>>>,
+    /// The memory of those that have their verdicts.
+    #[expect(clippy::vec_box, reason = "the boxes are what is used again")]
+    spare: Vec<Box<Active>>,
     results: Vec<Option<Arc<CheckResult>>>,
     open: usize,
 
@@ -111,8 +138,8 @@ struct Dispatcher {
     inherited: Vec<usize>,
     /// Observations older than this do not show what the verdicts of a resource's dependencies rest on.
     fresh: Vec<Instant>,
-    /// How many resources each check still waits for that is about several, or looks from another one.
-    waits: HashMap<usize, usize>,
+    /// How many resources each check still waits for that is about several, or looks from another one; none for others.
+    waits: Vec<Option<u32>>,
     /// The failures in spite of which a check is looked at.
     despite: HashMap<usize, Vec<Arc<str>>>,
     /// Why nothing more is looked at.
@@ -124,10 +151,11 @@ impl Dispatcher {
         let graph = Arc::clone(&run.graph);
         let defaults = &graph.defaults;
         let began = run.began;
-        let waiting = graph.checks.iter().enumerate();
-        let waiting = waiting.filter(|(_, check)| check.node.is_none() || !check.waits.is_empty());
         // One that is declared on a resource also waits for that one's turn, or, where it comes late, for its verdicts.
-        let waits = waiting.map(|(index, check)| (index, check.waits.len() + check.node.map_or(0, |_| 1)));
+        let waits = graph.checks.iter().map(|check| {
+            let waits = check.node.is_none() || !check.waits.is_empty();
+            waits.then(|| check.waits.len() as u32 + check.node.map_or(0, |_| 1))
+        });
         let waits = waits.collect();
         let open_checks =
             |node: &Node| graph.checks[node.checks.clone()].iter().filter(|c| c.counts()).count();
@@ -139,9 +167,14 @@ impl Dispatcher {
             host: "host".into(),
             concurrency: options.concurrency.unwrap_or(defaults.concurrency).max(1),
             tasks: JoinSet::new(),
+            aside: Aside::new(),
+            has_threads: !clock_is_paused(),
+            aside_now: 0,
+            overdue: BinaryHeap::new(),
             ready: VecDeque::new(),
             sleeping: BinaryHeap::new(),
             active: std::iter::repeat_with(|| None).take(graph.checks.len()).collect(),
+            spare: Vec::new(),
             results: vec![None; graph.checks.len()],
             open: graph.checks.len(),
             needs: graph.nodes.iter().map(|node| node.needs.len()).collect(),
@@ -163,7 +196,7 @@ impl Dispatcher {
     async fn run(mut self) -> Report {
         // First those that wait for nothing: others come to that below, and are offered then.
         for check in 0..self.graph.checks.len() {
-            if self.waits.get(&check) == Some(&0) {
+            if self.waits[check] == Some(0) {
                 self.offer_waiting(check);
             }
         }
@@ -180,6 +213,7 @@ impl Dispatcher {
                 break; // what passed before took no attempt
             }
             let wake = self.sleeping.peek().map(|Reverse((at, _))| *at);
+            let late = self.overdue.peek().map(|Reverse((at, _))| *at);
             tokio::select! {
                 biased;
                 () = &mut stopped => {
@@ -192,8 +226,17 @@ impl Dispatcher {
                         self.ended(ended);
                     }
                 }
+                () = self.aside.wait(), if self.aside_now > 0 => {
+                    let now = Instant::now();
+                    for ended in self.aside.ended() {
+                        if self.enough.is_none() {
+                            self.ended_aside(ended, now);
+                        }
+                    }
+                }
                 () = at(self.deadline) => self.out_of_time().await,
                 () = at(wake) => self.wake(),
+                () = at(late) => self.look_after_overdue(),
             }
             if let Some(reason) = self.enough.take() {
                 self.skip_the_rest(&reason).await;
@@ -242,21 +285,31 @@ impl Dispatcher {
     }
 
     fn start_ready(&mut self) {
-        while self.tasks.len() < self.concurrency
+        if self.ready.is_empty() {
+            return;
+        }
+        let (now, graph) = (Instant::now(), Arc::clone(&self.graph));
+        let mut aside = Vec::new();
+        while self.tasks.len() + self.aside_now < self.concurrency
             && let Some((check, fresh_since)) = self.ready.pop_front()
         {
-            let now = Instant::now();
-            let graph = Arc::clone(&self.graph);
             let options = &graph.checks[check].declared.options;
             let mut active = self.active[check].take().unwrap_or_else(|| {
-                self.events.emit(Event::Started { id: Arc::clone(&graph.checks[check].id) });
-                Box::new(Active::new(now))
+                self.events.emit(|| Event::Started { id: Arc::clone(&graph.checks[check].id) });
+                let new = Active::new(now);
+                match self.spare.pop() {
+                    Some(mut used) => {
+                        *used = new;
+                        used
+                    }
+                    None => Box::new(new),
+                }
             });
             active.rests_on = options.fresh_for.map(|_| Fingerprint::of(&graph, check));
             if active.attempts == 0
                 && let Some(passed) = self.passed_before(check, active.rests_on)
             {
-                self.judged(check, passed, *active, now);
+                self.judged(check, passed, active, now);
                 continue;
             }
             active.attempts += 1;
@@ -272,11 +325,21 @@ impl Dispatcher {
             if let Some(node) = self.graph.checks[check].node {
                 self.fresh[node] = self.fresh[node].max(fresh_since);
             }
-            // In a box, as a task moves what it runs several times.
-            let attempt = Box::pin(attempt(Arc::clone(&self.run), check, fresh_since, deadline));
-            active.task = Some(self.tasks.spawn(async move { (check, attempt.await) }).id());
+            let cx = context(&self.run, check, fresh_since, deadline);
+            active.runs = if self.has_threads && graph.checks[check].declared.assertion.may_block() {
+                let job = self.aside.job(check, cx);
+                aside.push(Arc::clone(&job));
+                self.aside_now += 1;
+                self.overdue.push(Reverse((deadline + 2 * GRACE, check)));
+                Runs::Aside(Asked(job))
+            } else {
+                // In a box, as a task moves what it runs several times.
+                let attempt = Box::pin(attempt(check, cx));
+                Runs::Task(self.tasks.spawn(async move { (check, attempt.await) }).id())
+            };
             self.active[check] = Some(active);
         }
+        self.aside.run(aside);
     }
 
     /// That it passed not long ago, where that may be used again.
@@ -305,20 +368,68 @@ impl Dispatcher {
             // Panics end inside the attempt, so this is a task that was aborted with its check's verdict in place, or
             // a runtime that shuts down.
             Err(error) => {
-                let lost = |active: &Option<Box<Active>>| {
-                    active.as_ref().is_some_and(|active| active.task == Some(error.id()))
+                let is_lost = |active: &Option<Box<Active>>| {
+                    let runs = active.as_ref().map(|active| &active.runs);
+                    runs.is_some_and(|runs| matches!(runs, Runs::Task(id) if *id == error.id()))
                 };
-                let Some(check) = self.active.iter().position(lost) else { return };
-                (check, Err(CheckError::unobservable(format!("the attempt was lost: {error}"))))
+                let Some(check) = self.active.iter().position(is_lost) else { return };
+                (check, Err(lost(error)))
             }
         };
+        self.brought(check, raw, Instant::now());
+    }
+
+    /// An attempt that may have blocked its thread ended.
+    fn ended_aside(&mut self, Ended { job, raw }: Ended, now: Instant) {
+        let runs = self.active[job.check].as_ref().map(|active| &active.runs);
+        if runs.is_some_and(|runs| matches!(runs, Runs::Aside(Asked(asked)) if Arc::ptr_eq(asked, &job))) {
+            self.aside_now -= 1;
+            self.brought(job.check, raw, now);
+        }
+    }
+
+    /// One that holds its thread, or never got one, is given up when its time is over. Others end by themselves.
+    fn look_after_overdue(&mut self) {
+        let now = Instant::now();
+        while let Some(&Reverse((at, check))) = self.overdue.peek()
+            && at <= now
+        {
+            self.overdue.pop();
+            let Some(active) = &self.active[check] else { continue };
+            let Runs::Aside(Asked(job)) = &active.runs else { continue };
+            if job.cx.deadline().is_none_or(|deadline| deadline + 2 * GRACE > now) {
+                continue; // that was an earlier attempt's
+            }
+            let raw = match job.blocks() {
+                Some(held) => Err(stuck(held)),
+                None if job.has_begun() => {
+                    self.overdue.push(Reverse((now + GRACE, check)));
+                    continue;
+                }
+                None => Err(overdue(now - active.began)),
+            };
+            let mut todo = Todo::new(check, job.cx.clone());
+            job.give_up();
+            self.aside_now -= 1;
+            if todo.is_empty() {
+                self.brought(check, raw, now);
+            } else if let Some(active) = &mut self.active[check] {
+                let mask = Arc::clone(&self.run.mask);
+                let clean = async move { (check, cleanup::told(raw, &todo.run().await)) };
+                active.runs = Runs::Task(self.tasks.spawn(mask.over(clean)).id());
+            }
+        }
+    }
+
+    /// What an attempt brought.
+    fn brought(&mut self, check: usize, raw: Raw, now: Instant) {
         if self.results[check].is_some() {
             return;
         }
         let Some(mut active) = self.active[check].take() else { return };
+        active.runs = Runs::Nowhere;
         let graph = Arc::clone(&self.graph);
         let options = &graph.checks[check].declared.options;
-        let now = Instant::now();
         let starved = active.cut_short && raw.as_ref().is_err_and(CheckError::is_timeout);
         let mut fresh = false;
         let finding = match active.last.take() {
@@ -346,7 +457,7 @@ impl Dispatcher {
         }
         match next {
             Next::At(at) => {
-                self.events.emit(Event::Attempt {
+                self.events.emit(|| Event::Attempt {
                     id: Arc::clone(&self.graph.checks[check].id),
                     number: active.attempts,
                     outcome: finding.outcome,
@@ -361,39 +472,32 @@ impl Dispatcher {
                 let story =
                     Story { began: active.began, attempts: active.attempts, holds_since: active.holds_since };
                 let finding = tell_the_story(finding, options, &story, now);
-                self.judged(check, finding, *active, now);
+                self.judged(check, finding, active, now);
             }
         }
     }
 
-    fn judged(&mut self, check: usize, mut finding: Finding, active: Active, now: Instant) {
+    fn judged(&mut self, check: usize, mut finding: Finding, mut active: Box<Active>, now: Instant) {
         self.tell_the_way(check, &mut finding);
         let fresh_for = self.graph.checks[check].declared.options.fresh_for;
         if let (Some(key), Some(fresh_for), None) = (active.rests_on, fresh_for, finding.reused) {
             self.passes.note(key, &finding, fresh_for, self.run.clock.now());
         }
-        let despite = self.despite.remove(&check);
-        let result = if let (Some(causes), false, false) =
+        let despite = if self.despite.is_empty() { None } else { self.despite.remove(&check) };
+        let mut result = if let (Some(causes), false, false) =
             (despite, finding.judged, finding.outcome == Outcome::Passed)
         {
             // It could not be judged, and what it stands on had failed before: no failure of its own.
-            CheckResult {
-                message: format!("{}: {}", because(&causes), finding.message),
-                caused_by: causes,
-                attempts: active.attempts,
-                began: active.began - self.run.began,
-                duration: now - active.began,
-                ..blank(&self.graph, &self.host, check)
-            }
+            let message = format!("{}: {}", because(&causes), finding.message);
+            CheckResult { message, caused_by: causes, ..blank(&self.graph, &self.host, check) }
         } else {
-            CheckResult {
-                attempts: active.attempts,
-                timeline: active.timeline.into_transitions(),
-                began: active.began - self.run.began,
-                duration: now - active.began,
-                ..self.found(check, finding)
-            }
+            let timeline = std::mem::take(&mut active.timeline).into_transitions();
+            CheckResult { timeline, ..self.found(check, finding) }
         };
+        result.attempts = active.attempts;
+        result.began = active.began - self.run.began;
+        result.duration = now - active.began;
+        self.spare.push(active);
         let fails = result.fails_the_run();
         self.conclude(check, result);
         if fails && self.options.fail_fast {
@@ -451,116 +555,9 @@ impl Dispatcher {
         {
             self.causes[node].push(Arc::clone(&result.id));
         }
-        self.events.emit(Event::Judged(Arc::clone(&result)));
+        self.events.emit(|| Event::Judged(Arc::clone(&result)));
         self.results[check] = Some(result);
         self.open -= 1;
-    }
-
-    async fn skip_the_rest(&mut self, reason: &str) {
-        let cleaned = self.clean_up().await;
-        self.abandon(&cleaned, |dispatcher, check| {
-            let attempts = dispatcher.active[check].as_ref().map_or(0, |active| active.attempts);
-            CheckResult {
-                message: reason.to_owned(),
-                attempts,
-                ..blank(&dispatcher.graph, &dispatcher.host, check)
-            }
-        });
-    }
-
-    /// The run's deadline passed: what is open could not be judged, or keeps what it last saw.
-    async fn out_of_time(&mut self) {
-        let after = show(self.run.began.elapsed());
-        let cleaned = self.clean_up().await;
-        self.abandon(&cleaned, |dispatcher, check| {
-            let finding = match dispatcher.active[check].as_ref().and_then(|active| active.last.clone()) {
-                Some(last) if last.outcome != Outcome::Passed => Finding {
-                    message: format!("{} (the run's deadline passed after {after})", last.message),
-                    ..last
-                },
-                Some(_) => ran_out(&after, "it held so far, and had to hold longer"),
-                None if dispatcher.active[check].is_some() => ran_out(&after, "while it was being looked at"),
-                None => ran_out(&after, &dispatcher.waits_for(check)),
-            };
-            let active = dispatcher.active[check].take();
-            CheckResult {
-                attempts: active.as_ref().map_or(0, |active| active.attempts),
-                began: active.as_ref().map_or(Duration::ZERO, |active| active.began - dispatcher.run.began),
-                duration: active.as_ref().map_or(Duration::ZERO, |active| active.began.elapsed()),
-                timeline: active.map_or_else(Vec::new, |active| active.timeline.into_transitions()),
-                ..dispatcher.found(check, finding)
-            }
-        });
-    }
-
-    fn waits_for(&self, check: usize) -> String {
-        let check = &self.graph.checks[check];
-        let needs = check.node.map_or(&[][..], |node| &self.graph.nodes[node].needs);
-        let late = check.node.filter(|_| check.late);
-        let open = |&node: &usize| self.open_checks[node] > 0 || self.needs[node] > 0;
-        let names: Vec<_> = needs
-            .iter()
-            .chain(&check.waits)
-            .copied()
-            .chain(late)
-            .filter(open)
-            .map(|node| self.graph.name(node))
-            .collect();
-        match names.as_slice() {
-            [] => String::from("before its turn came; raise `concurrency` or the deadline"),
-            names => format!("while it waited for {}", names.join(", ")),
-        }
-    }
-
-    /// Ends all attempts, and does what they leave to be undone. Where none does, nobody waits.
-    async fn clean_up(&mut self) -> HashMap<usize, Vec<Cleaned>> {
-        self.tasks.abort_all();
-        let mut cleaned = HashMap::new();
-        let run = Arc::clone(&self.run);
-        if run.left.open() == 0 {
-            return cleaned;
-        }
-        let deadline = Instant::now() + self.options.grace.unwrap_or(CLEANING);
-        // An attempt leaves it behind when it has really ended, which one that blocks its thread may never do.
-        while run.left.waiting() < run.left.open()
-            && let Ok(Some(_)) = tokio::time::timeout_at(deadline, self.tasks.join_next()).await
-        {}
-        let mut cleaning = JoinSet::new();
-        for mut todo in run.left.take() {
-            cleaned.insert(todo.check, vec![Cleaned::failed("it did not finish", serde_json::Value::Null)]);
-            let mask = Arc::clone(&run.mask);
-            cleaning.spawn(mask.over(async move { (todo.check, todo.run().await) }));
-        }
-        while let Ok(Some(ended)) = tokio::time::timeout_at(deadline, cleaning.join_next()).await {
-            if let Ok((check, done)) = ended {
-                cleaned.insert(check, done);
-            }
-        }
-        cleaned
-    }
-
-    /// Ends the run for every open check in this way.
-    fn abandon(
-        &mut self,
-        cleaned: &HashMap<usize, Vec<Cleaned>>,
-        end: impl Fn(&mut Self, usize) -> CheckResult,
-    ) {
-        self.tasks.abort_all();
-        self.ready.clear();
-        self.sleeping.clear();
-        for check in 0..self.results.len() {
-            if self.results[check].is_none() {
-                let mut result = end(self, check);
-                if let Some(cleaned) = cleaned.get(&check) {
-                    let told = cleanup::failures(cleaned).unwrap_or_else(|| String::from("its cleanup ran"));
-                    result.message = self.run.mask.text(format!("{}; {told}", result.message));
-                    if let Some(details) = cleanup::details(cleaned) {
-                        result.details.add("cleanup", &self.run.mask.value(details));
-                    }
-                }
-                self.conclude(check, result);
-            }
-        }
     }
 }
 
@@ -571,6 +568,3 @@ async fn at(time: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
-
-/// How long a run that is ended from outside waits for what its checks left to be undone.
-const CLEANING: Duration = Duration::from_secs(15);

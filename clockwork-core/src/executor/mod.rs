@@ -4,6 +4,7 @@
 //! for them. An attempt ([`attempt`]) is a task of its own and knows nothing of retries. When to try again is a pure
 //! function ([`schedule`]), and so is what an attempt means under the check's options ([`finding`]).
 
+mod aside;
 mod attempt;
 mod dispatcher;
 pub(crate) mod finding;

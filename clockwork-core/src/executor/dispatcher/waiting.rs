@@ -32,7 +32,7 @@ impl Dispatcher {
         self.causes[node] = self.causes_of(needs);
         self.inherited[node] = self.causes[node].len();
         for check in graph.nodes[node].checks.clone() {
-            let offered = match (graph.checks[check].late, self.waits.contains_key(&check)) {
+            let offered = match (graph.checks[check].late, self.waits[check].is_some()) {
                 (true, _) => continue,
                 (false, true) if !self.no_longer_waits(check) => continue,
                 (false, true) => self.offer_waiting(check),
@@ -75,7 +75,7 @@ impl Dispatcher {
 
     /// A check waits for one resource less; whether that was the last.
     fn no_longer_waits(&mut self, check: usize) -> bool {
-        let Some(waits) = self.waits.get_mut(&check) else { return false };
+        let Some(waits) = &mut self.waits[check] else { return false };
         *waits = waits.saturating_sub(1);
         *waits == 0
     }

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use crate::{Outcome, Report, prelude::*};
+use crate::{CheckError, Cleaned, Event, Graph, Outcome, Report, RunOptions, Stop, prelude::*};
 
 use super::*;
 
@@ -73,7 +73,7 @@ async fn whatever_wakes_it_wakes_it() {
     let mut project = Project::new("p");
     for number in 0..50_u32 {
         let waits = assertion(format!("waits {number}"), move |_: Context| async move {
-            let (sender, receiver) = oneshot::channel();
+            let (sender, receiver) = tokio::sync::oneshot::channel();
             thread::spawn(move || sender.send(number));
             tokio::time::sleep(Duration::from_millis(u64::from(number % 5))).await;
             for _ in 0..200 {
@@ -125,4 +125,77 @@ async fn nobody_goes_on_after_the_deadline() {
     let report = run(Project::new("p").assert(waits.timeout(Duration::from_millis(50)))).await;
     assert!(report.results[0].message.starts_with("did not finish within "), "{report}");
     assert!(gone.load(Relaxed), "it is still there");
+}
+
+/// Also what one that is stuck would have to undo is undone: when its time is over, and when the run is interrupted.
+#[tokio::test]
+async fn what_is_stuck_leaves_nothing_behind() {
+    for interrupted in [false, true] {
+        let over = Arc::new(AtomicBool::new(false));
+        let undone = Arc::new(AtomicBool::new(false));
+        let (until, sets) = (Arc::clone(&over), Arc::clone(&undone));
+        let stuck = assertion("stuck", move |cx: Context| {
+            let (until, sets) = (Arc::clone(&until), Arc::clone(&sets));
+            async move {
+                cx.finally(Duration::from_secs(20), async move |_: Context| {
+                    sets.store(true, Relaxed);
+                    Cleaned::done("undone")
+                });
+                while !until.load(Relaxed) {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                true
+            }
+        });
+        let stop = Stop::default();
+        let seconds = if interrupted { 60 } else { 1 };
+        let project = Project::new("p").assert(stuck.timeout(Duration::from_secs(seconds)));
+        let options = RunOptions { stop: stop.clone(), ..RunOptions::default() };
+        let mut events = Engine::standard().run(Arc::new(Graph::new(&project).unwrap()), options).unwrap();
+        let stops = tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            if interrupted {
+                stop.stop();
+            }
+        });
+        let report = loop {
+            if let Some(Event::Finished(report)) = events.next().await {
+                break report;
+            }
+        };
+        over.store(true, Relaxed);
+        stops.await.unwrap();
+        let result = &report.results[0];
+        assert!(undone.load(Relaxed), "interrupted: {interrupted}");
+        assert_eq!(result.details()["cleanup"], "undone", "{result:?}");
+        let told = if interrupted { "interrupted" } else { "it has blocked its thread for" };
+        assert!(result.message.contains(told), "{}", result.message);
+    }
+}
+
+/// A kind of the user's own that says so is treated alike.
+#[tokio::test]
+async fn any_kind_may_block() {
+    #[derive(Debug)]
+    struct Sleeps;
+    #[async_trait::async_trait]
+    impl crate::Assertion for Sleeps {
+        fn kind(&self) -> &'static str {
+            "SleepsAssert"
+        }
+
+        fn may_block(&self) -> bool {
+            true
+        }
+
+        async fn check(&self, _: &Context) -> Result<Verdict, CheckError> {
+            thread::sleep(Duration::from_millis(150));
+            Ok(Verdict::passed())
+        }
+    }
+    let report = run(Project::new("p").assert(Sleeps)).await;
+    assert!(
+        report.passed() && report.results[0].details()["blocked_ms"].as_u64().unwrap() >= 150,
+        "{report}"
+    );
 }
