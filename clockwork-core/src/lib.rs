@@ -21,6 +21,7 @@
 
 mod aside;
 mod assertion;
+mod borrowed;
 mod circles;
 mod cleanup;
 mod clock;

@@ -5,12 +5,15 @@
 //! taken from a message but text: foreign text is escaped, and the page's own policy allows the one script whose digest it
 //! names, so that even an escape that was forgotten would run nothing.
 
-use std::io::{self, Write};
+use std::{
+    fmt::Display,
+    io::{self, Write},
+};
 
 use clockwork_core::{CheckResult, Outcome, Palette, text::bounded};
 
-use super::{Seen, Xml, failed_as_a_whole, headline, json, show, title};
-use crate::graph::{Drawing, GraphFormat, State};
+use super::{Seen, Title, Xml, failed_as_a_whole, headline, json, show};
+use crate::graph::{GraphFormat, State};
 
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/filter.js");
@@ -51,8 +54,7 @@ pub(super) fn write(out: &mut impl Write, seen: &Seen<'_>) -> io::Result<()> {
     }
     if seen.graph.resources().count() <= DRAWN {
         out.write_all(b"<h2>What depends on what</h2>\n<div class=\"graph\">\n")?;
-        let drawing = Drawing::new(seen.project, seen.graph, Some(report));
-        drawing.write(out, GraphFormat::Svg, &Palette::default())?;
+        seen.drawing().write(out, GraphFormat::Svg, &Palette::default())?;
         out.write_all(b"</div>\n")?;
     }
     writeln!(out, "<script>{SCRIPT}</script>\n</html>")
@@ -87,7 +89,7 @@ fn one(out: &mut impl Write, result: &CheckResult, whole: f64) -> io::Result<()>
         out,
         "<div class=\"result {class}\">\n<div class=\"row {class}\"><span class=\"mark\">{mark}</span>"
     )?;
-    write!(out, "<span class=\"title\">{}</span>", Xml(&title(result)))?;
+    write!(out, "<span class=\"title\">{}</span>", Xml(Title(result)))?;
     if result.attempts == 0 {
         out.write_all(b"</div>\n")?;
     } else {
@@ -109,9 +111,9 @@ fn one(out: &mut impl Write, result: &CheckResult, whole: f64) -> io::Result<()>
     if result.verdict != Outcome::Passed {
         facts(out, result)?;
     }
-    let details = result.details();
-    if details.as_object().is_some_and(|details| !details.is_empty()) {
-        let details = bounded(json::line(&details)?, DETAILS);
+    let details = result.evidence().map(|evidence| json::line(&evidence)).transpose()?;
+    if let Some(details) = details.filter(|details| details != "{}") {
+        let details = bounded(details, DETAILS);
         writeln!(
             out,
             "<details><summary class=\"dim\">details</summary><pre>{}</pre></details>",
@@ -124,7 +126,8 @@ fn one(out: &mut impl Write, result: &CheckResult, whole: f64) -> io::Result<()>
 /// What else is known of one that did not pass.
 fn facts(out: &mut impl Write, result: &CheckResult) -> io::Result<()> {
     out.write_all(b"<dl>")?;
-    let mut fact = |what: &str, text: &str| write!(out, "<dt>{what}</dt><dd><code>{}</code></dd>", Xml(text));
+    let mut fact =
+        |what: &str, text: &dyn Display| write!(out, "<dt>{what}</dt><dd><code>{}</code></dd>", Xml(text));
     for (what, text) in [("expected", &result.expected), ("actual", &result.actual)] {
         if let Some(text) = text {
             fact(what, text)?;
@@ -134,17 +137,17 @@ fn facts(out: &mut impl Write, result: &CheckResult) -> io::Result<()> {
         fact("caused by", cause)?;
     }
     if let Some(place) = &result.place {
-        fact("declared at", &place.to_string())?;
+        fact("declared at", place)?;
     }
     if &*result.at != "host" {
         fact("looked at from", &result.at)?;
     }
     if result.attempts > 1 {
-        fact("attempts", &result.attempts.to_string())?;
+        fact("attempts", &result.attempts)?;
     }
     for step in &result.timeline {
         let (at, verdict, count) = (step.at_ms, step.verdict.as_str(), step.count);
-        fact(&format!("after {at} ms"), &format!("{verdict}, {count} times: {}", step.message))?;
+        fact(&format!("after {at} ms"), &format_args!("{verdict}, {count} times: {}", step.message))?;
     }
     out.write_all(b"</dl>\n")
 }

@@ -3,71 +3,85 @@
 //! JSON lets a string hold characters that act on a terminal (the C1 controls) or reorder what is shown (bidirectional
 //! controls). They are written as `\u` escapes, which every reader turns back.
 
-use std::{borrow::Cow, io};
+use std::{
+    borrow::Cow,
+    fmt::Write as _,
+    io::{self, Write},
+};
 
-use clockwork_core::{Report, text::harmless};
+use clockwork_core::{Report, text::harmful};
 use serde::Serialize;
-use serde_json::ser::{CharEscape, Formatter, PrettyFormatter, Serializer};
 
-pub(super) fn write(out: &mut impl io::Write, report: &Report) -> io::Result<()> {
+pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     pretty(out, report)
 }
 
 /// A value, indented.
-pub(super) fn pretty(out: &mut impl io::Write, value: &impl Serialize) -> io::Result<()> {
-    value.serialize(&mut Serializer::with_formatter(&mut *out, Harmless(PrettyFormatter::new())))?;
-    out.write_all(b"\n")
+pub(super) fn pretty(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    let mut out = Harmless { out, gathered: Vec::with_capacity(2 * GATHERED) };
+    serde_json::to_writer_pretty(&mut out, value)?;
+    out.write_all(b"\n")?;
+    out.pass_on()
 }
 
 /// A value on one line, in which nothing acts on a terminal.
 pub(super) fn line(value: &impl Serialize) -> io::Result<String> {
-    let mut bytes = Vec::new();
-    value.serialize(&mut Serializer::with_formatter(
-        &mut bytes,
-        Harmless(serde_json::ser::CompactFormatter),
-    ))?;
-    String::from_utf8(bytes).map_err(io::Error::other)
+    let json = serde_json::to_string(value)?;
+    match escaped(&json) {
+        Cow::Borrowed(_) => Ok(json),
+        Cow::Owned(escaped) => Ok(escaped),
+    }
 }
 
-/// Writes what the formatter inside it writes, with escapes for what is not harmless.
-struct Harmless<F>(F);
-
-/// Passes these on to the formatter inside.
-macro_rules! pass_on {
-    ($($method:ident $(($argument:ident: $type:ty))?),* $(,)?) => {$(
-        fn $method<W: ?Sized + io::Write>(&mut self, writer: &mut W $(, $argument: $type)?) -> io::Result<()> {
-            self.0.$method(writer $(, $argument)?)
+/// JSON in which nothing acts on a terminal: what would, stands in a string.
+fn escaped(json: &str) -> Cow<'_, str> {
+    let Some(mut next) = harmful(json) else { return Cow::Borrowed(json) };
+    let (mut escaped, mut rest) = (String::with_capacity(json.len() + 16), json);
+    loop {
+        let (at, c) = next;
+        escaped.push_str(&rest[..at]);
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            let _ = write!(escaped, "\\u{unit:04x}");
         }
-    )*};
+        rest = &rest[at + c.len_utf8()..];
+        match harmful(rest) {
+            Some(more) => next = more,
+            None => break,
+        }
+    }
+    escaped.push_str(rest);
+    Cow::Owned(escaped)
 }
 
-impl<F: Formatter> Formatter for Harmless<F> {
-    fn write_string_fragment<W: ?Sized + io::Write>(
-        &mut self,
-        out: &mut W,
-        fragment: &str,
-    ) -> io::Result<()> {
-        // Borrowed means that there was nothing to escape.
-        if matches!(harmless(fragment), Cow::Borrowed(_)) {
-            return out.write_all(fragment.as_bytes());
-        }
-        let mut utf8 = [0; 4];
-        for c in fragment.chars() {
-            let text = &*c.encode_utf8(&mut utf8);
-            if matches!(harmless(text), Cow::Borrowed(_)) {
-                out.write_all(text.as_bytes())?;
-            } else {
-                let mut utf16 = [0; 2];
-                for unit in c.encode_utf16(&mut utf16) {
-                    write!(out, "\\u{unit:04x}")?;
-                }
-            }
-        }
+/// So many bytes are looked at at a time.
+const GATHERED: usize = 8 << 10;
+
+/// Passes JSON on with escapes for what is not harmless. It is told whole characters, as the serializer writes strings.
+struct Harmless<'a, W> {
+    out: &'a mut W,
+    gathered: Vec<u8>,
+}
+
+impl<W: Write> Harmless<'_, W> {
+    fn pass_on(&mut self) -> io::Result<()> {
+        let json = str::from_utf8(&self.gathered).map_err(io::Error::other)?;
+        self.out.write_all(escaped(json).as_bytes())?;
+        self.gathered.clear();
         Ok(())
     }
+}
 
-    pass_on! {
-        begin_array, end_array, end_array_value, begin_object, end_object, end_object_value, begin_object_value,
-        begin_array_value(first: bool), begin_object_key(first: bool), write_char_escape(escape: CharEscape),
+impl<W: Write> Write for Harmless<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.gathered.extend_from_slice(bytes);
+        if self.gathered.len() >= GATHERED {
+            self.pass_on()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.pass_on()?;
+        self.out.flush()
     }
 }

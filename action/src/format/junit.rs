@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use clockwork_core::{CheckResult, Outcome, Report, text::harmless};
 
-use super::{failed_as_a_whole, name, story};
+use super::{Name, Story, Xml, failed_as_a_whole};
 
 pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     let whole = failed_as_a_whole(report);
@@ -43,8 +43,11 @@ pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
 }
 
 fn case(out: &mut impl Write, result: &CheckResult, suite: &str) -> io::Result<()> {
-    let (name, time) = (name(result), result.duration.as_secs_f64());
-    write!(out, "    <testcase name=\"{}\" classname=\"{}\" time=\"{time:.6}\"", Xml(&name), Xml(suite))?;
+    let (name, suite, time) = (Xml(Name(result)), Xml(suite), result.duration.as_secs_f64());
+    write!(out, "    <testcase name=\"{name}\" classname=\"{suite}\" time=\"{time:.6}\"")?;
+    if result.verdict == Outcome::Passed {
+        return out.write_all(b"/>\n");
+    }
     let message = harmless(&result.message);
     let first = message.lines().find(|line| !line.is_empty()).unwrap_or_default();
     let tag = match result.verdict {
@@ -55,7 +58,7 @@ fn case(out: &mut impl Write, result: &CheckResult, suite: &str) -> io::Result<(
         }
         _ if result.is_warning() => {
             let verdict = result.verdict.as_str();
-            writeln!(out, ">\n      <system-out>warning, {verdict}: {}</system-out>", Xml(&story(result)))?;
+            writeln!(out, ">\n      <system-out>warning, {verdict}: {}</system-out>", Xml(Story(result)))?;
             return out.write_all(b"    </testcase>\n");
         }
         Outcome::Failed => "failure",
@@ -66,7 +69,7 @@ fn case(out: &mut impl Write, result: &CheckResult, suite: &str) -> io::Result<(
         out,
         ">\n      <{tag} message=\"{}\" type=\"{kind}\">{}</{tag}>",
         Xml(first),
-        Xml(&story(result))
+        Xml(Story(result))
     )?;
     out.write_all(b"    </testcase>\n")
 }
@@ -99,31 +102,5 @@ impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { tests, failures, errors, skipped } = self;
         write!(f, "tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\"")
-    }
-}
-
-/// Text as it may stand in an element or an attribute: nothing that XML forbids or that acts on a terminal.
-pub(crate) struct Xml<'a>(pub(crate) &'a str);
-
-impl std::fmt::Display for Xml<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let text = harmless(self.0);
-        let mut rest = &*text;
-        while let Some(at) = rest.find(['&', '<', '>', '"', '\'', '\n', '\u{fffe}', '\u{ffff}']) {
-            f.write_str(&rest[..at])?;
-            let Some(c) = rest[at..].chars().next() else { break };
-            match c {
-                '&' => f.write_str("&amp;")?,
-                '<' => f.write_str("&lt;")?,
-                '>' => f.write_str("&gt;")?,
-                '"' => f.write_str("&quot;")?,
-                '\'' => f.write_str("&apos;")?,
-                // As a reference it survives in an attribute, too.
-                '\n' => f.write_str("&#10;")?,
-                other => write!(f, "{}", other.escape_unicode())?,
-            }
-            rest = &rest[at + c.len_utf8()..];
-        }
-        f.write_str(rest)
     }
 }

@@ -7,13 +7,14 @@
 
 use std::{
     collections::HashMap,
+    fmt::{self, Display, Formatter},
     io::{self, Write},
 };
 
 use clockwork_core::{CheckResult, Outcome, Report, text::harmless};
 
-use super::{Seen, headline, show, title, why_it_fails};
-use crate::graph::{Drawing, GraphFormat, State};
+use super::{OneLine, Seen, Title, escape::escape, headline, show, why_it_fails};
+use crate::graph::{GraphFormat, State};
 
 /// How many bytes are written at most, but for the last result.
 const LIMIT: usize = 800 << 10;
@@ -30,7 +31,7 @@ pub(super) fn write(out: &mut impl Write, seen: &Seen<'_>) -> io::Result<()> {
     let explained =
         blamed.flat_map(|blamed| blamed.explains.iter().map(|id| (&**id, &*blamed.what))).collect();
     let mut page = Page { out, written: 0, left_out: 0, explained };
-    page.say(format_args!("## {}\n\n", Text(&headline(report))))?;
+    page.say(format_args!("## {}\n\n", Text(headline(report))))?;
     page.say(format_args!("**{}**, {}\n\n", Text(&report.project), Text(&report.started_at)))?;
     if let Some(why) = why_it_fails(seen) {
         page.say(format_args!("**{}**\n\n", Text(&why)))?;
@@ -49,9 +50,8 @@ pub(super) fn write(out: &mut impl Write, seen: &Seen<'_>) -> io::Result<()> {
         ))?;
     }
     if report.results.len() > 1 && seen.graph.resources().count() <= DRAWN {
-        let drawing = Drawing::new(seen.project, seen.graph, Some(report));
         page.say(format_args!("```mermaid\n"))?;
-        drawing.write(&mut page, GraphFormat::Mermaid, &clockwork_core::Palette::default())?;
+        seen.drawing().write(&mut page, GraphFormat::Mermaid, &clockwork_core::Palette::default())?;
         page.say(format_args!("```\n\n"))?;
     }
     // A `-` would begin a list within the list.
@@ -96,19 +96,19 @@ impl<W: Write> Page<'_, W> {
             self.left_out += 1;
             return Ok(());
         }
-        self.say(format_args!("### {} {}\n\n", State::of(result).mark(), Code(&title(result))))?;
+        self.say(format_args!("### {} {}\n\n", State::of(result).mark(), Code(Title(result))))?;
         let message: String = harmless(&result.message).chars().take(MESSAGE).collect();
         self.say(format_args!("<pre>{}{}</pre>\n\n", result.lead(), Entities(&message)))?;
         for (what, text) in [("expected", &result.expected), ("actual", &result.actual)] {
             if let Some(text) = text {
-                self.say(format_args!("- {what}: {}\n", Code(&cut(text))))?;
+                self.say(format_args!("- {what}: {}\n", Code(cut(text))))?;
             }
         }
         if let Some(relationship) = self.explained.get(&*result.id).copied() {
             self.say(format_args!("- because of {}\n", Code(relationship)))?;
         }
         if let Some(place) = &result.place {
-            self.say(format_args!("- declared at {}\n", Code(&place.to_string())))?;
+            self.say(format_args!("- declared at {}\n", Code(place)))?;
         }
         if &*result.at != "host" {
             self.say(format_args!("- looked at from inside {}\n", Code(&result.at)))?;
@@ -121,7 +121,7 @@ impl<W: Write> Page<'_, W> {
             self.say(format_args!(
                 "  - at {at} ms {verdict}, {} times: {}\n",
                 step.count,
-                Code(&cut(&step.message))
+                Code(cut(&step.message))
             ))?;
         }
         if let Some(more) = result.timeline.len().checked_sub(STEPS).filter(|more| *more > 0) {
@@ -144,9 +144,9 @@ impl<W: Write> Page<'_, W> {
                 left_out += 1;
                 continue;
             }
-            self.say(format_args!("- {mark} {}", Code(&title(result))))?;
+            self.say(format_args!("- {mark} {}", Code(Title(result))))?;
             if verdict == Outcome::Skipped && !result.message.is_empty() {
-                self.say(format_args!(": {}", Code(&cut(&result.message))))?;
+                self.say(format_args!(": {}", Code(cut(&result.message))))?;
             }
             self.say(format_args!("\n"))?;
         }
@@ -163,38 +163,32 @@ fn cut(text: &str) -> String {
 }
 
 /// Text on one line that is nothing but text.
-struct Text<'a>(&'a str);
+struct Text<T>(T);
 
-impl std::fmt::Display for Text<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", Entities(&super::one_line(self.0)))
+impl<T: Display> Display for Text<T> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        Entities(OneLine(&self.0)).fmt(f)
     }
 }
 
 /// The same in a font of fixed width.
-struct Code<'a>(&'a str);
+struct Code<T>(T);
 
-impl std::fmt::Display for Code<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "<code>{}</code>", Text(self.0))
+impl<T: Display> Display for Code<T> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "<code>{}</code>", Text(&self.0))
     }
 }
 
 /// Every mark as an entity, which neither Markdown nor HTML takes for more than the mark. Letters, digits, spaces and line
 /// breaks mean nothing by themselves.
-struct Entities<'a>(&'a str);
+struct Entities<T>(T);
 
-impl std::fmt::Display for Entities<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl<T: Display> Display for Entities<T> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         // A line break, too: a blank line would end an HTML block of another sort than `<pre>`.
         let plain =
             |c: char| c.is_alphanumeric() || matches!(c, ' ' | ',' | '(' | ')' | '✓' | '✗' | '…' | '→');
-        let text = harmless(self.0);
-        let mut rest = &*text;
-        while let Some((at, c)) = rest.char_indices().find(|(_, c)| !plain(*c)) {
-            write!(f, "{}&#{};", &rest[..at], u32::from(c))?;
-            rest = &rest[at + c.len_utf8()..];
-        }
-        f.write_str(rest)
+        escape(f, &self.0, |c| !plain(c), |f, c| write!(f, "&#{};", u32::from(c)))
     }
 }

@@ -1,6 +1,7 @@
 //! The formats of a result, one file each. All are folds over a finished [`Report`], and none trusts what is in it:
 //! messages quote the outside.
 
+mod escape;
 mod github;
 mod github_output;
 mod html;
@@ -16,26 +17,30 @@ mod text;
 use std::{
     borrow::Cow,
     collections::HashMap,
+    fmt::{self, Display, Formatter},
     fs,
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
+    sync::OnceLock,
     thread,
 };
 
 use anyhow::{Context as _, bail};
 use clockwork_core::{
-    CheckResult, Graph, Palette, Place, Project, Report, Secrets, TextOptions, duration::show, text::harmless,
+    CheckResult, Graph, Palette, Place, Project, Report, Secrets, TextOptions, duration::show,
 };
 
 use crate::{
     cli::{AssertArgs, Color, FailOn, Target},
     exit::Exit,
+    graph::Drawing,
     output::{ReportFile, to_stdout},
     runner,
     source::STANDARD_INPUT,
 };
 
-pub(crate) use junit::Xml;
+use escape::Harmless;
+pub(crate) use escape::{OneLine, Xml};
 pub(crate) use nothing_ran::tell as tell_nothing_ran;
 
 /// How a result is written.
@@ -75,6 +80,14 @@ pub(crate) struct Seen<'a> {
     pub(crate) annotated: bool,
     /// The files that it is written to.
     pub(crate) files: &'a [(Format, PathBuf)],
+    /// The graph with its verdicts, once a format has asked for it.
+    pub(crate) drawn: &'a OnceLock<Drawing>,
+}
+
+impl Seen<'_> {
+    fn drawing(&self) -> &Drawing {
+        self.drawn.get_or_init(|| Drawing::new(self.project, self.graph, Some(self.report)))
+    }
 }
 
 impl Format {
@@ -194,8 +207,8 @@ impl Outputs {
     ) -> Vec<anyhow::Error> {
         let files: Vec<_> =
             self.files.iter().map(|(format, file)| (*format, file.path().to_owned())).collect();
-        let (fail_on, annotated) = (self.fail_on, self.annotated);
-        let seen = Seen { project, graph, report, fail_on, annotated, files: &files };
+        let (fail_on, annotated, drawn) = (self.fail_on, self.annotated, &OnceLock::new());
+        let seen = Seen { project, graph, report, fail_on, annotated, files: &files, drawn };
         let plain = TextOptions { palette: Palette::default(), ..self.options };
         let file = |(format, file): &(Format, ReportFile)| file.write(|out| format.write(out, &seen, &plain));
         let files: Vec<_> = match report.results.len() {
@@ -274,24 +287,33 @@ pub(crate) fn stderr_is_watched() -> bool {
 
 /// Foreign text on one line.
 pub(crate) fn one_line(text: &str) -> String {
-    harmless(text).replace('\n', "\\n")
+    OneLine(text).to_string()
 }
 
 /// A result's name among those of its resource: its id without the resource, and its label where that says more.
-pub(crate) fn name(result: &CheckResult) -> String {
-    let id = match &result.resource {
-        Some(resource) => result.id.strip_prefix(&**resource).unwrap_or(&result.id),
-        None => result.id.strip_prefix("cross").unwrap_or(&result.id),
-    };
-    let id = id.strip_prefix('/').unwrap_or(id);
-    let known = result.label.is_empty() || id.ends_with(&format!("/{}", result.label));
-    one_line(&if known { id.to_owned() } else { format!("{id} ({})", result.label) })
+pub(crate) struct Name<'a>(pub(crate) &'a CheckResult);
+
+impl Display for Name<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self(result) = self;
+        let (id, label) = (&*result.id, &*result.label);
+        let id = id.strip_prefix(result.resource.as_deref().unwrap_or("cross")).unwrap_or(id);
+        let id = id.strip_prefix('/').unwrap_or(id);
+        let known = label.is_empty() || id.strip_suffix(label).is_some_and(|before| before.ends_with('/'));
+        OneLine(id).fmt(f)?;
+        if known { Ok(()) } else { write!(f, " ({})", OneLine(label)) }
+    }
 }
 
 /// A result's name with whom it is about: `web: HealthcheckAssert (/health)`, `api → db: ServiceConnectivityAssert (tcp)`.
-fn title(result: &CheckResult) -> String {
-    let about = result.relationship.as_deref().or(result.resource.as_deref()).unwrap_or("cross");
-    format!("{}: {}", one_line(about), name(result))
+struct Title<'a>(&'a CheckResult);
+
+impl Display for Title<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self(result) = self;
+        let about = result.relationship.as_deref().or(result.resource.as_deref()).unwrap_or("cross");
+        write!(f, "{}: {}", OneLine(about), Name(result))
+    }
 }
 
 /// Where it is declared, if that is in a file.
@@ -300,18 +322,23 @@ fn place(result: &CheckResult) -> Option<&Place> {
 }
 
 /// All that was found.
-fn story(result: &CheckResult) -> String {
-    let mut story = result.message.clone();
-    for (what, text) in [
-        ("relationship", result.relationship.as_deref()),
-        ("expected", result.expected.as_deref()),
-        ("actual", result.actual.as_deref()),
-    ] {
-        if let Some(text) = text {
-            story.push_str(&format!("\n{what}: {text}"));
+struct Story<'a>(&'a CheckResult);
+
+impl Display for Story<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self(result) = self;
+        f.write_str(&result.message)?;
+        for (what, text) in [
+            ("relationship", result.relationship.as_deref()),
+            ("expected", result.expected.as_deref()),
+            ("actual", result.actual.as_deref()),
+        ] {
+            if let Some(text) = text {
+                write!(f, "\n{what}: {text}")?;
+            }
         }
+        Ok(())
     }
-    story
 }
 
 /// The text's first line, which says it all.

@@ -4,9 +4,14 @@
 //! One sample a result says how it ended; the counts are there beside them, so that an alert needs no query language. A
 //! skipped one has no `clockwork_assertion_passed`: nothing is known of it, and 0 would say that it failed.
 
-use std::io::{self, Write};
+use std::{
+    fmt,
+    io::{self, Write},
+};
 
-use clockwork_core::{CheckResult, Outcome, Report, Severity, text::harmless};
+use clockwork_core::{CheckResult, Outcome, Report, Severity};
+
+use super::escape::escape;
 
 pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     let project = Label(&report.project);
@@ -78,19 +83,16 @@ fn labels(out: &mut impl Write, name: &str, project: &Label<'_>, result: &CheckR
 /// A label's value between its quotes.
 struct Label<'a>(&'a str);
 
-impl std::fmt::Display for Label<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let text = harmless(self.0);
-        let mut rest = &*text;
-        while let Some(at) = rest.find(['\\', '"', '\n']) {
-            f.write_str(&rest[..at])?;
-            f.write_str(match rest.as_bytes()[at] {
-                b'\\' => "\\\\",
-                b'"' => "\\\"",
-                _ => "\\n",
-            })?;
-            rest = &rest[at + 1..];
-        }
-        f.write_str(rest)
+impl fmt::Display for Label<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        escape(
+            f,
+            &self.0,
+            |c| matches!(c, '\\' | '"' | '\n'),
+            |f, c| match c {
+                '\n' => f.write_str("\\n"),
+                c => write!(f, "\\{c}"),
+            },
+        )
     }
 }

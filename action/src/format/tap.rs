@@ -3,11 +3,14 @@
 //! A warning is `not ok … # TODO`: TAP's word for a failure that is reported and does not fail the suite. A run that fails
 //! as a whole (interrupted, nothing judged) ends with `Bail out!`, as its results alone would look like a pass.
 
-use std::io::{self, Write};
+use std::{
+    fmt::{self, Display, Formatter},
+    io::{self, Write},
+};
 
 use clockwork_core::{CheckResult, Outcome, Report};
 
-use super::{failed_as_a_whole, json, name, one_line};
+use super::{Name, escape::escape, failed_as_a_whole, json};
 
 pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     writeln!(out, "TAP version 14\n1..{}", report.results.len())?;
@@ -26,9 +29,9 @@ fn point(out: &mut impl Write, number: usize, result: &CheckResult) -> io::Resul
         Outcome::Failed | Outcome::Errored => "not ok",
     };
     let owner = result.resource.as_deref().unwrap_or("cross");
-    write!(out, "{ok} {number} - {}", escaped(&format!("{owner}/{}", name(result))))?;
+    write!(out, "{ok} {number} - {}/{}", Escaped(owner), Escaped(Name(result)))?;
     match result.verdict {
-        Outcome::Skipped => write!(out, " # SKIP {}", escaped(&result.message))?,
+        Outcome::Skipped => write!(out, " # SKIP {}", Escaped(&result.message))?,
         _ if result.is_warning() => write!(out, " # TODO warning")?,
         _ => {}
     }
@@ -61,6 +64,18 @@ fn diagnostics(out: &mut impl Write, result: &CheckResult) -> io::Result<()> {
 }
 
 /// On one line, and no `#` that could begin a directive.
-fn escaped(text: &str) -> String {
-    one_line(text).replace('\\', "\\\\").replace('#', "\\#")
+struct Escaped<T>(T);
+
+impl<T: Display> Display for Escaped<T> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        escape(
+            f,
+            &self.0,
+            |c| matches!(c, '\\' | '#' | '\n'),
+            |f, c| match c {
+                '\n' => f.write_str("\\\\n"),
+                c => write!(f, "\\{c}"),
+            },
+        )
+    }
 }

@@ -12,7 +12,7 @@ use clap::ValueEnum;
 use clockwork_core::{CheckResult, Graph, Outcome, Palette, Project, Report};
 
 use crate::{
-    format::{by_id, one_line},
+    format::{Name, by_id, one_line},
     outline::Outline,
 };
 
@@ -239,7 +239,7 @@ impl Finding {
             }
             _ => result.message.lines().next().unwrap_or_default().to_owned(),
         };
-        Some(Self { state, check: crate::format::name(result), message: one_line(&message) })
+        Some(Self { state, check: Name(result).to_string(), message: one_line(&message) })
     }
 }
 
