@@ -1,63 +1,50 @@
-//! How text gets into a format: piece by piece, as it is displayed, with what means something there in other words.
+//! How foreign text gets into a format: made harmless, and with what means something there in other words. It is written by
+//! the runs between those.
 
-use std::fmt::{self, Display, Formatter, Write};
+use std::{
+    borrow::Cow,
+    fmt::{self, Display, Formatter},
+};
 
 use clockwork_core::text::harmless;
 
-/// Writes what is displayed, made harmless: for each character that is `special`, what `word` writes.
+/// Writes the text, made harmless. Where a byte is `special`, `word` writes the character that begins there.
 pub(super) fn escape(
     f: &mut Formatter<'_>,
-    shown: &impl Display,
-    special: impl Fn(char) -> bool,
+    text: &str,
+    special: impl Fn(u8) -> bool,
     word: impl Fn(&mut Formatter<'_>, char) -> fmt::Result,
 ) -> fmt::Result {
-    write!(Escaping { f, special, word }, "{shown}")
-}
-
-struct Escaping<'a, 'b, S, W> {
-    f: &'a mut Formatter<'b>,
-    special: S,
-    word: W,
-}
-
-impl<S: Fn(char) -> bool, W: Fn(&mut Formatter<'_>, char) -> fmt::Result> Write for Escaping<'_, '_, S, W> {
-    fn write_str(&mut self, piece: &str) -> fmt::Result {
-        let piece = harmless(piece);
-        let mut rest = &*piece;
-        while let Some((at, c)) = rest.char_indices().find(|(_, c)| (self.special)(*c)) {
-            self.f.write_str(&rest[..at])?;
-            (self.word)(self.f, c)?;
-            rest = &rest[at + c.len_utf8()..];
+    let text = harmless(text);
+    let mut rest = &*text;
+    while let Some(at) = rest.bytes().position(&special) {
+        let (run, behind) = rest.split_at(at);
+        let Some(c) = behind.chars().next() else { break };
+        if at > 0 {
+            f.write_str(run)?;
         }
-        self.f.write_str(rest)
+        word(f, c)?;
+        rest = &behind[c.len_utf8()..];
+    }
+    f.write_str(rest)
+}
+
+/// Foreign text on one line.
+pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
+    match harmless(text) {
+        text if text.contains('\n') => text.replace('\n', "\\n").into(),
+        text => text,
     }
 }
 
-/// With its line breaks.
-pub(super) struct Harmless<T>(pub(super) T);
+/// Text as it may stand in an element or an attribute: nothing that XML forbids or that acts on a terminal.
+pub(crate) struct Xml<'a>(pub(crate) &'a str);
 
-impl<T: Display> Display for Harmless<T> {
+impl Display for Xml<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        escape(f, &self.0, |_| false, |_, _| Ok(()))
-    }
-}
-
-/// On one line.
-pub(crate) struct OneLine<T>(pub(crate) T);
-
-impl<T: Display> Display for OneLine<T> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        escape(f, &self.0, |c| c == '\n', |f, _| f.write_str("\\n"))
-    }
-}
-
-/// As it may stand in an element or an attribute: nothing that XML forbids or that acts on a terminal.
-pub(crate) struct Xml<T>(pub(crate) T);
-
-impl<T: Display> Display for Xml<T> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let special = |c| matches!(c, '&' | '<' | '>' | '"' | '\'' | '\n' | '\u{fffe}' | '\u{ffff}');
-        escape(f, &self.0, special, |f, c| match c {
+        // U+FFFE and U+FFFF begin so, as many others do.
+        let special = |byte| matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\'' | b'\n' | 0xef);
+        escape(f, self.0, special, |f, c| match c {
             '&' => f.write_str("&amp;"),
             '<' => f.write_str("&lt;"),
             '>' => f.write_str("&gt;"),
@@ -65,7 +52,8 @@ impl<T: Display> Display for Xml<T> {
             '\'' => f.write_str("&apos;"),
             // As a reference it survives in an attribute, too.
             '\n' => f.write_str("&#10;"),
-            other => write!(f, "{}", other.escape_unicode()),
+            '\u{fffe}' | '\u{ffff}' => write!(f, "{}", c.escape_unicode()),
+            other => write!(f, "{other}"),
         })
     }
 }

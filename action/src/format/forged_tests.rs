@@ -2,7 +2,7 @@
 
 use clockwork_core::{CheckResult, Outcome, Report, text::harmless};
 
-use super::{Story, Title, failed_as_a_whole, one_line};
+use super::{Told, failed_as_a_whole, story};
 
 fn bad(report: &Report) -> impl Iterator<Item = &CheckResult> {
     report
@@ -43,10 +43,8 @@ pub(super) fn read_github(text: &str, report: &Report) {
     assert_eq!(groups, [all.as_str(), "::endgroup::"][..if passed { 2 } else { 0 }], "{text}");
     let expected = |of: fn(&CheckResult) -> bool| {
         let told = report.results.iter().filter(move |result| of(result));
-        told.map(|result| {
-            (one_line(&Title(result).to_string()), harmless(&Story(result).to_string()).into_owned())
-        })
-        .collect::<Vec<_>>()
+        told.map(|result| (Told::of(result).title().to_owned(), harmless(&story(result)).into_owned()))
+            .collect::<Vec<_>>()
     };
     let whole = failed_as_a_whole(report).map(|why| ("Clockwork".to_owned(), why.to_owned()));
     let told: Vec<_> = whole.into_iter().chain(expected(CheckResult::fails_the_run)).collect();
@@ -135,7 +133,7 @@ pub(super) fn read_html(text: &str, report: &Report) {
         let titles: Vec<_> = node.descendants().filter(|node| class(*node) == "title").collect();
         assert_eq!(titles.len(), 1);
         let said = titles[0].text().unwrap_or_default();
-        assert_eq!(said, super::harmless_xml(&Title(result).to_string()));
+        assert_eq!(said, super::harmless_xml(Told::of(result).title()));
     }
     let scripts: Vec<_> = elements("script").collect();
     assert_eq!(scripts.len(), 1, "{text}");
@@ -173,7 +171,7 @@ pub(super) fn read_sarif(text: &str, report: &Report) {
         assert_eq!((&rule["id"], &found["ruleId"]), (&result.assertion.into(), &result.assertion.into()));
         assert_eq!(found["partialFingerprints"]["clockworkId/v1"], *result.id);
         let message = found["message"]["text"].as_str().unwrap();
-        assert!(message.ends_with(&*harmless(&Story(result).to_string())), "{text}");
+        assert!(message.ends_with(&*harmless(&story(result))), "{text}");
     }
     assert_eq!(run["invocations"][0]["executionSuccessful"], failed_as_a_whole(report).is_none());
 }

@@ -12,9 +12,9 @@ use std::{
     path::Path,
 };
 
-use clockwork_core::{CheckResult, ExposeSecret, Outcome, Place, SecretString, TextOptions};
+use clockwork_core::{CheckResult, ExposeSecret, Outcome, Place, SecretString, TextOptions, text::harmless};
 
-use super::{Harmless, Seen, Story, Title, place, text, why_it_fails};
+use super::{Seen, Told, place, story, text, why_it_fails};
 use crate::runner::{Data, Property, no_command};
 
 /// How many annotations of one sort there are, beside the one that counts the rest.
@@ -106,7 +106,7 @@ pub(super) fn annotations<'a>(
         }
         let (title, message): (Cow<'_, str>, _) = match about {
             About::Result(result) => {
-                (Title(result).to_string().into(), Harmless(Story(result)).to_string().into())
+                (Told::of(result).title.into(), harmless(&story(result)).into_owned().into())
             }
             About::Run(message) => ("Clockwork".into(), message),
         };

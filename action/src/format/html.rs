@@ -5,14 +5,11 @@
 //! taken from a message but text: foreign text is escaped, and the page's own policy allows the one script whose digest it
 //! names, so that even an escape that was forgotten would run nothing.
 
-use std::{
-    fmt::Display,
-    io::{self, Write},
-};
+use std::io::{self, Write};
 
 use clockwork_core::{CheckResult, Outcome, Palette, text::bounded};
 
-use super::{Seen, Title, Xml, failed_as_a_whole, headline, json, show};
+use super::{Seen, Told, Xml, failed_as_a_whole, headline, json, show};
 use crate::graph::{GraphFormat, State};
 
 const STYLE: &str = include_str!("page/style.css");
@@ -46,7 +43,7 @@ pub(super) fn write(out: &mut impl Write, seen: &Seen<'_>) -> io::Result<()> {
     out.write_all(b"</header>\n")?;
     filters(out, seen)?;
     let whole = report.duration.as_secs_f64().max(f64::MIN_POSITIVE);
-    for group in report.results.chunk_by(|a, b| a.resource == b.resource) {
+    for group in seen.told().chunk_by(|a, b| a.resource == b.resource) {
         let name = group[0].resource.as_deref().unwrap_or("across resources");
         writeln!(out, "<section class=\"resource\">\n<h2>{}</h2>", Xml(name))?;
         group.iter().try_for_each(|result| one(out, result, whole))?;
@@ -82,14 +79,14 @@ fn filters(out: &mut impl Write, seen: &Seen<'_>) -> io::Result<()> {
 }
 
 /// One result: a line, and below it the whole story where there is one.
-fn one(out: &mut impl Write, result: &CheckResult, whole: f64) -> io::Result<()> {
+fn one(out: &mut impl Write, result: &Told<'_>, whole: f64) -> io::Result<()> {
     let state = State::of(result);
     let (class, mark) = (state.word(), state.mark());
     writeln!(
         out,
         "<div class=\"result {class}\">\n<div class=\"row {class}\"><span class=\"mark\">{mark}</span>"
     )?;
-    write!(out, "<span class=\"title\">{}</span>", Xml(Title(result)))?;
+    write!(out, "<span class=\"title\">{}</span>", Xml(result.title()))?;
     if result.attempts == 0 {
         out.write_all(b"</div>\n")?;
     } else {
@@ -126,8 +123,7 @@ fn one(out: &mut impl Write, result: &CheckResult, whole: f64) -> io::Result<()>
 /// What else is known of one that did not pass.
 fn facts(out: &mut impl Write, result: &CheckResult) -> io::Result<()> {
     out.write_all(b"<dl>")?;
-    let mut fact =
-        |what: &str, text: &dyn Display| write!(out, "<dt>{what}</dt><dd><code>{}</code></dd>", Xml(text));
+    let mut fact = |what: &str, text: &str| write!(out, "<dt>{what}</dt><dd><code>{}</code></dd>", Xml(text));
     for (what, text) in [("expected", &result.expected), ("actual", &result.actual)] {
         if let Some(text) = text {
             fact(what, text)?;
@@ -137,17 +133,17 @@ fn facts(out: &mut impl Write, result: &CheckResult) -> io::Result<()> {
         fact("caused by", cause)?;
     }
     if let Some(place) = &result.place {
-        fact("declared at", place)?;
+        fact("declared at", &place.to_string())?;
     }
     if &*result.at != "host" {
         fact("looked at from", &result.at)?;
     }
     if result.attempts > 1 {
-        fact("attempts", &result.attempts)?;
+        fact("attempts", &result.attempts.to_string())?;
     }
     for step in &result.timeline {
         let (at, verdict, count) = (step.at_ms, step.verdict.as_str(), step.count);
-        fact(&format!("after {at} ms"), &format_args!("{verdict}, {count} times: {}", step.message))?;
+        fact(&format!("after {at} ms"), &format!("{verdict}, {count} times: {}", step.message))?;
     }
     out.write_all(b"</dl>\n")
 }

@@ -6,11 +6,12 @@
 
 use std::io::{self, Write};
 
-use clockwork_core::{CheckResult, Outcome, Report, text::harmless};
+use clockwork_core::{CheckResult, Outcome, text::harmless};
 
-use super::{Name, Story, Xml, failed_as_a_whole};
+use super::{Seen, Told, Xml, failed_as_a_whole, story};
 
-pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
+pub(super) fn write(out: &mut impl Write, seen: &Seen<'_>) -> io::Result<()> {
+    let report = seen.report;
     let whole = failed_as_a_whole(report);
     let mut all = Counts::of(report.results.iter().map(|result| &**result));
     let mut run = Counts::default();
@@ -25,9 +26,9 @@ pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
         "<testsuites name=\"{}\" {all} time=\"{time:.6}\" timestamp=\"{at}\">",
         Xml(&report.project)
     )?;
-    for suite in report.results.chunk_by(|a, b| a.resource == b.resource) {
+    for suite in seen.told().chunk_by(|a, b| a.resource == b.resource) {
         let name = suite[0].resource.as_deref().unwrap_or("cross");
-        let counts = Counts::of(suite.iter().map(|result| &**result));
+        let counts = Counts::of(suite.iter().map(|told| &**told));
         let time: f64 = suite.iter().map(|result| result.duration.as_secs_f64()).sum();
         writeln!(out, "  <testsuite name=\"{}\" {counts} time=\"{time:.6}\" timestamp=\"{at}\">", Xml(name))?;
         suite.iter().try_for_each(|result| case(out, result, name))?;
@@ -42,8 +43,8 @@ pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     out.write_all(b"</testsuites>\n")
 }
 
-fn case(out: &mut impl Write, result: &CheckResult, suite: &str) -> io::Result<()> {
-    let (name, suite, time) = (Xml(Name(result)), Xml(suite), result.duration.as_secs_f64());
+fn case(out: &mut impl Write, result: &Told<'_>, suite: &str) -> io::Result<()> {
+    let (name, suite, time) = (Xml(result.name()), Xml(suite), result.duration.as_secs_f64());
     write!(out, "    <testcase name=\"{name}\" classname=\"{suite}\" time=\"{time:.6}\"")?;
     if result.verdict == Outcome::Passed {
         return out.write_all(b"/>\n");
@@ -58,7 +59,7 @@ fn case(out: &mut impl Write, result: &CheckResult, suite: &str) -> io::Result<(
         }
         _ if result.is_warning() => {
             let verdict = result.verdict.as_str();
-            writeln!(out, ">\n      <system-out>warning, {verdict}: {}</system-out>", Xml(Story(result)))?;
+            writeln!(out, ">\n      <system-out>warning, {verdict}: {}</system-out>", Xml(&story(result)))?;
             return out.write_all(b"    </testcase>\n");
         }
         Outcome::Failed => "failure",
@@ -69,7 +70,7 @@ fn case(out: &mut impl Write, result: &CheckResult, suite: &str) -> io::Result<(
         out,
         ">\n      <{tag} message=\"{}\" type=\"{kind}\">{}</{tag}>",
         Xml(first),
-        Xml(Story(result))
+        Xml(&story(result))
     )?;
     out.write_all(b"    </testcase>\n")
 }

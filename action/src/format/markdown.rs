@@ -11,9 +11,9 @@ use std::{
     io::{self, Write},
 };
 
-use clockwork_core::{CheckResult, Outcome, Report, text::harmless};
+use clockwork_core::{Outcome, text::harmless};
 
-use super::{OneLine, Seen, Title, escape::escape, headline, show, why_it_fails};
+use super::{Seen, Told, escape::escape, headline, show, why_it_fails};
 use crate::graph::{GraphFormat, State};
 
 /// How many bytes are written at most, but for the last result.
@@ -31,12 +31,12 @@ pub(super) fn write(out: &mut impl Write, seen: &Seen<'_>) -> io::Result<()> {
     let explained =
         blamed.flat_map(|blamed| blamed.explains.iter().map(|id| (&**id, &*blamed.what))).collect();
     let mut page = Page { out, written: 0, left_out: 0, explained };
-    page.say(format_args!("## {}\n\n", Text(headline(report))))?;
+    page.say(format_args!("## {}\n\n", Text(&headline(report))))?;
     page.say(format_args!("**{}**, {}\n\n", Text(&report.project), Text(&report.started_at)))?;
     if let Some(why) = why_it_fails(seen) {
         page.say(format_args!("**{}**\n\n", Text(&why)))?;
     }
-    let results = || report.results.iter().map(|result| &**result);
+    let results = || seen.told().iter();
     for result in results().filter(|result| result.fails_the_run()) {
         page.story(result)?;
     }
@@ -55,8 +55,8 @@ pub(super) fn write(out: &mut impl Write, seen: &Seen<'_>) -> io::Result<()> {
         page.say(format_args!("```\n\n"))?;
     }
     // A `-` would begin a list within the list.
-    page.folded(Outcome::Skipped, '·', report)?;
-    page.folded(Outcome::Passed, State::Passed.mark(), report)
+    page.folded(Outcome::Skipped, '·', seen.told())?;
+    page.folded(Outcome::Passed, State::Passed.mark(), seen.told())
 }
 
 /// What is wrong with the command line or the manifest.
@@ -91,24 +91,24 @@ impl<W: Write> Page<'_, W> {
     }
 
     /// All about one that did not pass.
-    fn story(&mut self, result: &CheckResult) -> io::Result<()> {
+    fn story(&mut self, result: &Told<'_>) -> io::Result<()> {
         if self.written > LIMIT {
             self.left_out += 1;
             return Ok(());
         }
-        self.say(format_args!("### {} {}\n\n", State::of(result).mark(), Code(Title(result))))?;
+        self.say(format_args!("### {} {}\n\n", State::of(result).mark(), Code(result.title())))?;
         let message: String = harmless(&result.message).chars().take(MESSAGE).collect();
         self.say(format_args!("<pre>{}{}</pre>\n\n", result.lead(), Entities(&message)))?;
         for (what, text) in [("expected", &result.expected), ("actual", &result.actual)] {
             if let Some(text) = text {
-                self.say(format_args!("- {what}: {}\n", Code(cut(text))))?;
+                self.say(format_args!("- {what}: {}\n", Code(&cut(text))))?;
             }
         }
         if let Some(relationship) = self.explained.get(&*result.id).copied() {
             self.say(format_args!("- because of {}\n", Code(relationship)))?;
         }
         if let Some(place) = &result.place {
-            self.say(format_args!("- declared at {}\n", Code(place)))?;
+            self.say(format_args!("- declared at {}\n", Code(&place.to_string())))?;
         }
         if &*result.at != "host" {
             self.say(format_args!("- looked at from inside {}\n", Code(&result.at)))?;
@@ -121,7 +121,7 @@ impl<W: Write> Page<'_, W> {
             self.say(format_args!(
                 "  - at {at} ms {verdict}, {} times: {}\n",
                 step.count,
-                Code(cut(&step.message))
+                Code(&cut(&step.message))
             ))?;
         }
         if let Some(more) = result.timeline.len().checked_sub(STEPS).filter(|more| *more > 0) {
@@ -131,8 +131,8 @@ impl<W: Write> Page<'_, W> {
     }
 
     /// One line each, behind a fold.
-    fn folded(&mut self, verdict: Outcome, mark: char, report: &Report) -> io::Result<()> {
-        let results = report.results.iter().filter(|result| result.verdict == verdict);
+    fn folded(&mut self, verdict: Outcome, mark: char, results: &[Told<'_>]) -> io::Result<()> {
+        let results = results.iter().filter(|result| result.verdict == verdict);
         let (count, what) = (results.clone().count(), verdict.as_str());
         if count == 0 {
             return Ok(());
@@ -144,9 +144,9 @@ impl<W: Write> Page<'_, W> {
                 left_out += 1;
                 continue;
             }
-            self.say(format_args!("- {mark} {}", Code(Title(result))))?;
+            self.say(format_args!("- {mark} {}", Code(result.title())))?;
             if verdict == Outcome::Skipped && !result.message.is_empty() {
-                self.say(format_args!(": {}", Code(cut(&result.message))))?;
+                self.say(format_args!(": {}", Code(&cut(&result.message))))?;
             }
             self.say(format_args!("\n"))?;
         }
@@ -163,32 +163,35 @@ fn cut(text: &str) -> String {
 }
 
 /// Text on one line that is nothing but text.
-struct Text<T>(T);
+struct Text<'a>(&'a str);
 
-impl<T: Display> Display for Text<T> {
+impl Display for Text<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        Entities(OneLine(&self.0)).fmt(f)
+        Entities(&super::one_line(self.0)).fmt(f)
     }
 }
 
 /// The same in a font of fixed width.
-struct Code<T>(T);
+struct Code<'a>(&'a str);
 
-impl<T: Display> Display for Code<T> {
+impl Display for Code<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "<code>{}</code>", Text(&self.0))
+        write!(f, "<code>{}</code>", Text(self.0))
     }
 }
 
 /// Every mark as an entity, which neither Markdown nor HTML takes for more than the mark. Letters, digits, spaces and line
 /// breaks mean nothing by themselves.
-struct Entities<T>(T);
+struct Entities<'a>(&'a str);
 
-impl<T: Display> Display for Entities<T> {
+impl Display for Entities<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         // A line break, too: a blank line would end an HTML block of another sort than `<pre>`.
-        let plain =
-            |c: char| c.is_alphanumeric() || matches!(c, ' ' | ',' | '(' | ')' | '✓' | '✗' | '…' | '→');
-        escape(f, &self.0, |c| !plain(c), |f, c| write!(f, "&#{};", u32::from(c)))
+        let special = |byte: u8| !(byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b',' | b'(' | b')'));
+        escape(f, self.0, special, |f, c| match c {
+            '✓' | '✗' | '…' | '→' => write!(f, "{c}"),
+            c if c.is_alphanumeric() => write!(f, "{c}"),
+            c => write!(f, "&#{};", u32::from(c)),
+        })
     }
 }

@@ -17,9 +17,9 @@ mod text;
 use std::{
     borrow::Cow,
     collections::HashMap,
-    fmt::{self, Display, Formatter},
     fs,
     io::{self, IsTerminal, Write},
+    ops::Deref,
     path::{Path, PathBuf},
     sync::OnceLock,
     thread,
@@ -39,8 +39,7 @@ use crate::{
     source::STANDARD_INPUT,
 };
 
-use escape::Harmless;
-pub(crate) use escape::{OneLine, Xml};
+pub(crate) use escape::{Xml, one_line};
 pub(crate) use nothing_ran::tell as tell_nothing_ran;
 
 /// How a result is written.
@@ -80,13 +79,24 @@ pub(crate) struct Seen<'a> {
     pub(crate) annotated: bool,
     /// The files that it is written to.
     pub(crate) files: &'a [(Format, PathBuf)],
-    /// The graph with its verdicts, once a format has asked for it.
-    pub(crate) drawn: &'a OnceLock<Drawing>,
+    pub(crate) shared: &'a Shared<'a>,
 }
 
-impl Seen<'_> {
-    fn drawing(&self) -> &Drawing {
-        self.drawn.get_or_init(|| Drawing::new(self.project, self.graph, Some(self.report)))
+/// What several formats need, made for the first that asks.
+#[derive(Debug, Default)]
+pub(crate) struct Shared<'a> {
+    told: OnceLock<Vec<Told<'a>>>,
+    drawing: OnceLock<Drawing>,
+}
+
+impl<'a> Seen<'a> {
+    fn told(&self) -> &'a [Told<'a>] {
+        let report = self.report;
+        self.shared.told.get_or_init(|| report.results.iter().map(|result| Told::of(result)).collect())
+    }
+
+    fn drawing(&self) -> &'a Drawing {
+        self.shared.drawing.get_or_init(|| Drawing::new(self.project, self.graph, Some(self.report)))
     }
 }
 
@@ -129,13 +139,13 @@ impl Format {
         match self {
             Self::Text => text::write(out, report, options),
             Self::Json => json::write(out, report),
-            Self::Junit => junit::write(out, report),
-            Self::Tap => tap::write(out, report),
+            Self::Junit => junit::write(out, seen),
+            Self::Tap => tap::write(out, seen),
             Self::Github => github::write(out, seen, options),
             Self::GithubOutput => github_output::write(out, seen),
             Self::Markdown => markdown::write(out, seen),
             Self::Html => html::write(out, seen),
-            Self::Sarif => sarif::write(out, report),
+            Self::Sarif => sarif::write(out, seen),
             Self::Prometheus => prometheus::write(out, report),
         }
     }
@@ -207,8 +217,8 @@ impl Outputs {
     ) -> Vec<anyhow::Error> {
         let files: Vec<_> =
             self.files.iter().map(|(format, file)| (*format, file.path().to_owned())).collect();
-        let (fail_on, annotated, drawn) = (self.fail_on, self.annotated, &OnceLock::new());
-        let seen = Seen { project, graph, report, fail_on, annotated, files: &files, drawn };
+        let (fail_on, annotated, shared) = (self.fail_on, self.annotated, &Shared::default());
+        let seen = Seen { project, graph, report, fail_on, annotated, files: &files, shared };
         let plain = TextOptions { palette: Palette::default(), ..self.options };
         let file = |(format, file): &(Format, ReportFile)| file.write(|out| format.write(out, &seen, &plain));
         let files: Vec<_> = match report.results.len() {
@@ -285,34 +295,48 @@ pub(crate) fn stderr_is_watched() -> bool {
     io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Foreign text on one line.
-pub(crate) fn one_line(text: &str) -> String {
-    OneLine(text).to_string()
+/// A result, and what it is called.
+#[derive(Debug)]
+pub(crate) struct Told<'a> {
+    result: &'a CheckResult,
+    title: String,
+    name: usize,
 }
 
-/// A result's name among those of its resource: its id without the resource, and its label where that says more.
-pub(crate) struct Name<'a>(pub(crate) &'a CheckResult);
-
-impl Display for Name<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self(result) = self;
+impl<'a> Told<'a> {
+    pub(crate) fn of(result: &'a CheckResult) -> Self {
+        let about = result.relationship.as_deref().or(result.resource.as_deref()).unwrap_or("cross");
         let (id, label) = (&*result.id, &*result.label);
         let id = id.strip_prefix(result.resource.as_deref().unwrap_or("cross")).unwrap_or(id);
         let id = id.strip_prefix('/').unwrap_or(id);
         let known = label.is_empty() || id.strip_suffix(label).is_some_and(|before| before.ends_with('/'));
-        OneLine(id).fmt(f)?;
-        if known { Ok(()) } else { write!(f, " ({})", OneLine(label)) }
+        let mut title = String::with_capacity(about.len() + id.len() + label.len() + 5);
+        title.extend([&one_line(about), ": "]);
+        let name = title.len();
+        title.push_str(&one_line(id));
+        if !known {
+            title.extend([" (", &one_line(label), ")"]);
+        }
+        Self { result, title, name }
+    }
+
+    /// A result's name with whom it is about: `web: HealthcheckAssert (/health)`,
+    /// `api → db: ServiceConnectivityAssert (tcp)`.
+    fn title(&self) -> &str {
+        &self.title
+    }
+
+    /// Its name among those of its resource: its id without the resource, and its label where that says more.
+    pub(crate) fn name(&self) -> &str {
+        &self.title[self.name..]
     }
 }
 
-/// A result's name with whom it is about: `web: HealthcheckAssert (/health)`, `api → db: ServiceConnectivityAssert (tcp)`.
-struct Title<'a>(&'a CheckResult);
+impl Deref for Told<'_> {
+    type Target = CheckResult;
 
-impl Display for Title<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self(result) = self;
-        let about = result.relationship.as_deref().or(result.resource.as_deref()).unwrap_or("cross");
-        write!(f, "{}: {}", OneLine(about), Name(result))
+    fn deref(&self) -> &CheckResult {
+        self.result
     }
 }
 
@@ -322,23 +346,18 @@ fn place(result: &CheckResult) -> Option<&Place> {
 }
 
 /// All that was found.
-struct Story<'a>(&'a CheckResult);
-
-impl Display for Story<'_> {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let Self(result) = self;
-        f.write_str(&result.message)?;
-        for (what, text) in [
-            ("relationship", result.relationship.as_deref()),
-            ("expected", result.expected.as_deref()),
-            ("actual", result.actual.as_deref()),
-        ] {
-            if let Some(text) = text {
-                write!(f, "\n{what}: {text}")?;
-            }
+fn story(result: &CheckResult) -> String {
+    let mut story = result.message.clone();
+    for (what, text) in [
+        ("relationship", result.relationship.as_deref()),
+        ("expected", result.expected.as_deref()),
+        ("actual", result.actual.as_deref()),
+    ] {
+        if let Some(text) = text {
+            story.extend(["\n", what, ": ", text]);
         }
-        Ok(())
     }
+    story
 }
 
 /// The text's first line, which says it all.

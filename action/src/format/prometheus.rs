@@ -87,8 +87,8 @@ impl fmt::Display for Label<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         escape(
             f,
-            &self.0,
-            |c| matches!(c, '\\' | '"' | '\n'),
+            self.0,
+            |byte| matches!(byte, b'\\' | b'"' | b'\n'),
             |f, c| match c {
                 '\n' => f.write_str("\\n"),
                 c => write!(f, "\\{c}"),

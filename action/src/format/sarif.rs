@@ -7,17 +7,18 @@
 
 use std::io::{self, Write};
 
-use clockwork_core::{CheckResult, Place, Report, text::harmless};
+use clockwork_core::{Place, text::harmless};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::{Harmless, Story, Title, failed_as_a_whole, json, place};
+use super::{Seen, Told, failed_as_a_whole, json, place, story};
 
-pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
-    let bad = || report.results.iter().filter(|result| result.fails_the_run() || result.is_warning());
+pub(super) fn write(out: &mut impl Write, seen: &Seen<'_>) -> io::Result<()> {
+    let report = seen.report;
+    let bad = seen.told().iter().filter(|result| result.fails_the_run() || result.is_warning());
     let mut rules: Vec<&str> = Vec::new();
     let mut results = Vec::new();
-    for result in bad() {
+    for result in bad {
         let known = rules.iter().position(|rule| *rule == result.assertion);
         let rule = known.unwrap_or_else(|| {
             rules.push(result.assertion);
@@ -83,7 +84,7 @@ struct Finding<'a> {
 #[derive(Serialize)]
 struct Message<'a> {
     #[serde(serialize_with = "text")]
-    text: &'a CheckResult,
+    text: &'a Told<'a>,
 }
 
 #[derive(Serialize)]
@@ -100,7 +101,7 @@ struct Location<'a> {
 }
 
 impl<'a> Finding<'a> {
-    fn of(result: &'a CheckResult, rule_index: usize) -> Self {
+    fn of(result: &'a Told<'a>, rule_index: usize) -> Self {
         Self {
             rule_id: result.assertion,
             rule_index,
@@ -112,8 +113,8 @@ impl<'a> Finding<'a> {
     }
 }
 
-fn text<S: Serializer>(result: &CheckResult, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(&format_args!("{}: {}{}", Title(result), result.lead(), Harmless(Story(result))))
+fn text<S: Serializer>(result: &Told<'_>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&format!("{}: {}{}", result.title(), result.lead(), harmless(&story(result))))
 }
 
 fn physical<S: Serializer>(place: &Place, serializer: S) -> Result<S::Ok, S::Error> {
