@@ -42,38 +42,37 @@ pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
         writeln!(out, "clockwork_assertions{{project=\"{project}\",verdict=\"{verdict}\"}} {count}")?;
     }
     head(out, "clockwork_assertion_passed", "Whether an assertion that was looked at passed.")?;
-    for result in &report.results {
-        if result.verdict != Outcome::Skipped {
-            labels(out, "clockwork_assertion_passed", &project, result)?;
-            writeln!(out, " {}", u8::from(result.verdict == Outcome::Passed))?;
-        }
+    // A metric's samples stand together. Both have the same labels.
+    let (mut took, mut labels) = (Vec::new(), Vec::new());
+    for result in report.results.iter().filter(|result| result.verdict != Outcome::Skipped) {
+        labels.clear();
+        write_labels(&mut labels, &project, result)?;
+        let passed: &[u8] = if result.verdict == Outcome::Passed { b" 1\n" } else { b" 0\n" };
+        [b"clockwork_assertion_passed", &*labels, passed].iter().try_for_each(|part| out.write_all(part))?;
+        took.extend_from_slice(b"clockwork_assertion_duration_seconds");
+        took.extend_from_slice(&labels);
+        writeln!(took, " {}", result.duration.as_secs_f64())?;
     }
     head(
         out,
         "clockwork_assertion_duration_seconds",
         "How long an assertion took, all its attempts together.",
     )?;
-    for result in &report.results {
-        if result.verdict != Outcome::Skipped {
-            labels(out, "clockwork_assertion_duration_seconds", &project, result)?;
-            writeln!(out, " {}", result.duration.as_secs_f64())?;
-        }
-    }
-    Ok(())
+    out.write_all(&took)
 }
 
 fn head(out: &mut impl Write, name: &str, help: &str) -> io::Result<()> {
     writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge")
 }
 
-fn labels(out: &mut impl Write, name: &str, project: &Label<'_>, result: &CheckResult) -> io::Result<()> {
+fn write_labels(out: &mut impl Write, project: &Label<'_>, result: &CheckResult) -> io::Result<()> {
     let severity = match result.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
     };
     write!(
         out,
-        "{name}{{project=\"{project}\",id=\"{}\",resource=\"{}\",assertion=\"{}\",severity=\"{severity}\"}}",
+        "{{project=\"{project}\",id=\"{}\",resource=\"{}\",assertion=\"{}\",severity=\"{severity}\"}}",
         Label(&result.id),
         Label(result.resource.as_deref().unwrap_or("")),
         Label(result.assertion),
