@@ -106,7 +106,7 @@ pub(super) fn annotations<'a>(
         }
         let (title, message): (Cow<'_, str>, _) = match about {
             About::Result(result) => {
-                (Told::of(result).title.into(), harmless(&story(result)).into_owned().into())
+                (Told::of(result).title().to_owned().into(), harmless(&story(result)).into_owned().into())
             }
             About::Run(message) => ("Clockwork".into(), message),
         };

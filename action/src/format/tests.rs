@@ -218,6 +218,21 @@ fn read_junit(text: &str, report: &Report) {
     assert_eq!(attribute(root, "tests"), (own.len() + whole.len()).to_string());
 }
 
+#[test]
+fn json_is_indented_as_by_its_library() {
+    let mut value = serde_json::json!([[], {}, [[]], { "a": [{ "b": 1 }, "\n ü", null], "c": {} }, -0.5]);
+    for depth in 0..80 {
+        let mut written = Vec::new();
+        json::pretty(&mut written, &value).unwrap();
+        assert_eq!(String::from_utf8(written).unwrap(), serde_json::to_string_pretty(&value).unwrap() + "\n");
+        value = if depth % 2 == 0 {
+            serde_json::json!([value, depth])
+        } else {
+            serde_json::json!({ "v": value })
+        };
+    }
+}
+
 fn harmless_xml(text: &str) -> String {
     harmless(text).replace('\u{fffe}', "\\u{fffe}").replace('\u{ffff}', "\\u{ffff}")
 }
