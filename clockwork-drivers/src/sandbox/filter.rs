@@ -174,7 +174,7 @@ pub(super) fn compile(wanted: Wanted) -> Result<Vec<BpfProgram>, String> {
     let bits = NAMESPACES.iter().map(|bit| rule([masked(0, *bit, *bit)]));
     refused.insert(libc::SYS_clone, bits.collect::<Result<_, _>>().map_err(told)?);
     // What is typed into a terminal as if by its user.
-    let typed = [libc::TIOCSTI, libc::TIOCLINUX].map(|request| rule([equal(1, request)]));
+    let typed = [libc::TIOCSTI, libc::TIOCLINUX].map(|request| rule([masked(1, !0, request as libc::c_int)]));
     refused.insert(libc::SYS_ioctl, typed.into_iter().collect::<Result<_, _>>().map_err(told)?);
     // Programs that run as their owner: files that outlive the sandbox.
     for (call, mode) in MODES {
@@ -247,10 +247,6 @@ fn rule<const N: usize>(conditions: [Condition; N]) -> Result<SeccompRule, secco
 fn masked(argument: u8, mask: libc::c_int, value: libc::c_int) -> Condition {
     let compare = SeccompCmpOp::MaskedEq(u64::from(mask.cast_unsigned()));
     SeccompCondition::new(argument, SeccompCmpArgLen::Dword, compare, u64::from(value.cast_unsigned()))
-}
-
-fn equal(argument: u8, value: u64) -> Condition {
-    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value & u64::from(u32::MAX))
 }
 
 fn differs(argument: u8, value: libc::c_int) -> Condition {

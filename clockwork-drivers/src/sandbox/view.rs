@@ -292,17 +292,13 @@ fn file(path: &std::ffi::CStr) -> nix::Result<()> {
     }
 }
 
-/// The flags that a mount has are kept, as they have to be in a user namespace.
+/// The flags that a mount has are kept, as they have to be in a user namespace. Those of access times Linux keeps by itself
+/// where none is given.
 fn guard(path: &std::ffi::CStr, write: bool) -> nix::Result<()> {
     let has = nix::sys::statvfs::statvfs(path)?.flags();
     let mut flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    for (known, flag) in [
-        (FsFlags::ST_RDONLY, MsFlags::MS_RDONLY),
-        (FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC),
-        (FsFlags::ST_NOATIME, MsFlags::MS_NOATIME),
-        (FsFlags::ST_NODIRATIME, MsFlags::MS_NODIRATIME),
-        (FsFlags::ST_RELATIME, MsFlags::MS_RELATIME),
-    ] {
+    for (known, flag) in [(FsFlags::ST_RDONLY, MsFlags::MS_RDONLY), (FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC)]
+    {
         if has.contains(known) {
             flags |= flag;
         }
