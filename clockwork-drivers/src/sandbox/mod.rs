@@ -22,6 +22,7 @@ mod filter;
 mod fork;
 mod grants;
 mod lent;
+mod mould;
 mod network;
 mod refusal;
 mod report;

@@ -11,7 +11,9 @@ use std::{
         unix::ffi::OsStrExt,
     },
     path::{Path, PathBuf},
+    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
     sync::{Arc, Mutex, PoisonError, mpsc},
+    time::Duration,
 };
 
 use clockwork_core::{CheckError, text::quote};
@@ -23,7 +25,6 @@ use nix::{
     unistd::{Gid, Pid, Uid, pipe2},
 };
 use seccompiler::BpfProgram;
-use tokio::process::{Child, Command};
 
 use super::{
     child::{Plan, enter},
@@ -33,11 +34,14 @@ use super::{
     fork::before_exec,
     grants::{Host, Seen},
     lent::{Lent, lend},
+    mould::Views,
     report::{LENGTH, Record, Stage, Told},
     spec::{Grants, NetworkAccess},
     start::Launch,
-    view::View,
 };
+
+/// How long nothing is to be done until processes are waited for that are about to end: no other waits for that.
+const IDLE: Duration = Duration::from_millis(5);
 
 pub(super) type Job = Box<dyn FnOnce(&mut Workshop) + Send>;
 
@@ -53,9 +57,19 @@ impl Workers {
         }
         let (sender, receiver) = mpsc::channel::<Job>();
         std::thread::Builder::new().name(String::from("sandboxes")).spawn(move || {
-            let mut workshop = None;
-            for job in receiver {
-                job(workshop.get_or_insert_with(Workshop::open));
+            let mut workshop: Option<Workshop> = None;
+            loop {
+                // Without work, those are waited for that are about to end.
+                let idle = workshop.as_mut().filter(|workshop| !workshop.ending.is_empty());
+                match idle.map(|workshop| (receiver.recv_timeout(IDLE), workshop)) {
+                    Some((Ok(job), workshop)) => job(workshop),
+                    Some((Err(mpsc::RecvTimeoutError::Timeout), workshop)) => workshop.ending.clear(),
+                    Some((Err(mpsc::RecvTimeoutError::Disconnected), _)) => return,
+                    None => match receiver.recv() {
+                        Ok(job) => job(workshop.get_or_insert_with(Workshop::open)),
+                        Err(_) => return,
+                    },
+                }
             }
         })?;
         Ok(jobs.insert(sender).clone())
@@ -69,6 +83,9 @@ pub(super) struct Workshop {
     filters: HashMap<(NetworkAccess, bool), [Vec<BpfProgram>; 3]>,
     /// The network of this thread.
     network: Option<File>,
+    moulds: Views,
+    /// Processes that were about to end when they were last looked at.
+    pub(super) ending: Vec<Started>,
     /// Whether a program has had a view of its own. Then the next has one, too, and the rules for one without, for which
     /// whole directories are read, are left out: it could do nothing.
     views: bool,
@@ -87,7 +104,8 @@ pub(super) struct Order {
 
 /// A program in its sandbox.
 pub(super) struct Made {
-    pub(super) child: Child,
+    pub(super) child: Started,
+    pub(super) streams: (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>),
     pub(super) record: Record,
     pub(super) report: OwnedFd,
     pub(super) groups: Option<Groups>,
@@ -97,6 +115,23 @@ pub(super) struct Made {
     pub(super) scratch: Scratch,
     /// Whether the network was to be one of its own.
     pub(super) own_network: bool,
+}
+
+/// The process that was started for a program. When this is dropped, it is ended, with the program, and waited for.
+#[derive(Debug)]
+pub(super) struct Started(Child);
+
+impl Started {
+    pub(super) fn id(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.0.kill(); // most often it has ended
+        let _ = self.0.wait();
+    }
 }
 
 /// Where a program keeps its temporary files if it has no view of its own; otherwise it was never made. It is removed when
@@ -136,6 +171,8 @@ impl Workshop {
             hierarchy: Hierarchy::find(),
             filters: HashMap::new(),
             network,
+            moulds: Views::none(),
+            ending: Vec::new(),
             views: false,
         }
     }
@@ -166,11 +203,14 @@ impl Workshop {
         let path = |path: &Path| {
             CString::new(path.as_os_str().as_bytes()).map_err(|error| ours("a path")(error.into()))
         };
+        let known = self.moulds.of(&seen, also, grants.file_size.0).map_err(ours("a path"))?;
+        let in_new_pids = known.mould.is_some();
         let plan = Arc::new(Plan {
             parent: Pid::this(),
             root: Uid::effective().is_root(),
             ids: (Uid::effective().as_raw(), Gid::effective().as_raw()),
-            view: View::prepare(&seen, &also, grants.file_size.0).map_err(ours("a path"))?,
+            view: known.view,
+            mould: known.mould,
             rules: (rules_inside(&seen)?, if self.views { Rules::new() } else { rules_outside(&seen)? }),
             tcp: grants.network != NetworkAccess::None,
             lend,
@@ -192,15 +232,20 @@ impl Workshop {
         });
         let planned = Arc::clone(&plan);
         before_exec(&mut command, move || enter(&planned, told.as_fd()));
-        let started = self.in_network(network, || command.spawn());
+        let started = self.in_network(network, || match in_new_pids {
+            true => self.moulds.in_new_pids(|| command.spawn()),
+            false => command.spawn(),
+        });
+        self.ending.retain_mut(|ending| matches!(ending.0.try_wait(), Ok(None)));
         drop(command); // and with it our end of what the report is written to
-        match (started, read(&report)) {
-            (Ok(child), Some(Told::Ready(record))) => {
+        match (started.map(Started), read(&report)) {
+            (Ok(mut child), Some(Told::Ready(record))) => {
+                let streams = (child.0.stdin.take(), child.0.stdout.take(), child.0.stderr.take());
                 self.views = record.view;
                 if let Some(lent) = &mut lent {
                     lent.carry();
                 }
-                Ok(Made { scratch, child, record, report, groups, lent, seen, own_network })
+                Ok(Made { scratch, child, streams, record, report, groups, lent, seen, own_network })
             }
             (started, told) => {
                 let error = match (told, started) {
@@ -264,11 +309,6 @@ fn read(report: &OwnedFd) -> Option<Told> {
         }
     }
     Told::decode(&bytes)
-}
-
-/// Whether the program left something behind, once it has ended.
-pub(super) fn left(report: &OwnedFd) -> bool {
-    matches!(read(report), Some(Told::Ended { left: true }))
 }
 
 fn failure(plan: &Plan, record: Record, stage: Stage, errno: i32, own_network: bool) -> CheckError {
