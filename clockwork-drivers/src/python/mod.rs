@@ -15,6 +15,7 @@ mod file;
 mod interpreter;
 mod place;
 mod printed;
+mod seat;
 mod told;
 mod worker;
 
