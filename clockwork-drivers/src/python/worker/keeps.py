@@ -49,11 +49,19 @@ def is_users(module):
     return isinstance(path, str) and not path.startswith(libraries) and "-packages" + os.sep not in path
 
 
+def files():
+    """How many descriptors are open."""
+    if sys.platform != "linux":
+        return len(listdir("/dev/fd"))
+    return stat("/proc/self/fd").st_size or len(listdir("/proc/self/fd"))  # since Linux 6.2
+
+
 class Kept:
     """What the user's own modules hold; `simple` says whether it can be told that it is as it was."""
 
     def __init__(self):
         self.parts = []
+        self.others = []
         self.functions = []
         self.seen = {}
         self.assigns = {opcode.opmap["STORE_ATTR"], opcode.opmap["DELETE_ATTR"]}
@@ -68,11 +76,8 @@ class Kept:
         entries = vars(module)
         self.parts.append((entries, list(entries), list(entries.values())))
         for value in entries.values():
-            # Who assigns to what is in a module of others.
-            if type(value) is type(sys) and id(value) not in self.seen and not is_users(value):
-                self.seen[id(value)] = value
-                others = vars(value)
-                self.parts.append((others, list(others), list(others.values())))
+            if type(value) is type(sys) and not is_users(value):
+                self.others.append(vars(value))
         return self.all(value for name, value in entries.items() if name not in ITS_OWN)
 
     def all(self, values):
@@ -134,21 +139,21 @@ class Kept:
 
     def watch(self):
         """From now on, in this process."""
-        self.started, self.opened = [], []
+        self.started = []
+        # Who assigns to what is in a module of others.
+        self.imported = [(entries, tuple(entries.values())) for entries in self.others]
         self.modules = len(sys.modules)
         self.around = self.surroundings()
         self.statm = os.open("/proc/self/statm", os.O_RDONLY) if memory else None
         self.data = data_of(os.pread(self.statm, 200, 0)) if memory else 0
-        self.open = len(listdir(FILES))
+        self.open = files()
         self.path = list(sys.path)
         self.environ = dict(os.environ._data)
-        started, opened = self.started, self.opened
+        started = self.started
 
         def hook(event, args):
             if event in STARTS:
                 started.append(event)
-            elif event == "open" or event == "socket.__new__":
-                opened.append(event)
 
         sys.addaudithook(hook)
 
@@ -173,6 +178,9 @@ class Kept:
                         return False
                 elif not (all(map(is_, entries.values(), values)) and all(map(is_, entries, keys))):
                     return False
+            for entries, values in self.imported:
+                if tuple(entries.values()) != values:
+                    return False
             for function, holds in self.functions:
                 if not all(map(is_, self.held(function), holds)):
                     return False
@@ -182,11 +190,8 @@ class Kept:
                 if any(is_users(module) and name not in self.own for name, module in list(sys.modules.items())):
                     return False
                 self.modules = len(sys.modules)
-            if self.opened:
-                del self.opened[:]
-                if len(listdir(FILES)) != self.open:
-                    return False
-                del self.opened[:]
+            if files() != self.open:
+                return False
             try:
                 waitpid(-1, os.WNOHANG)
                 return False
@@ -194,6 +199,3 @@ class Kept:
                 return True
         except Exception:
             return False
-
-
-FILES = "/proc/self/fd" if sys.platform == "linux" else "/dev/fd"
