@@ -28,6 +28,7 @@ mod refusal;
 mod report;
 mod spec;
 mod start;
+mod step;
 mod tree;
 mod view;
 mod workshop;

@@ -62,6 +62,14 @@ impl Views {
         Self { known: Vec::new(), table: Vec::new(), pids }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.known.clear();
+    }
+
     /// The view in which this is seen; see [`View::prepare`].
     pub(super) fn of(&mut self, seen: &Seen, also: Vec<PathBuf>, room: u64) -> io::Result<Known> {
         let table = table();

@@ -8,7 +8,7 @@
 
 use std::{
     collections::BTreeSet,
-    ffi::{CStr, CString},
+    ffi::CString,
     fs::{self, File},
     io,
     os::{
@@ -25,12 +25,14 @@ use nix::{
     errno::Errno,
     mount::{MntFlags, MsFlags, mount, umount2},
     sched::{CloneFlags, setns, unshare},
-    sys::{stat::Mode, statvfs::FsFlags},
+    sys::stat::Mode,
     unistd::{chdir, mkdir, pivot_root},
 };
-use rustix::mount::{MoveMountFlags, OpenTreeFlags, move_mount, open_tree};
 
-use super::grants::Seen;
+use super::{
+    grants::Seen,
+    step::{At, NEW, OLD, Step, file, guard},
+};
 
 /// The steps to a view.
 #[derive(Debug)]
@@ -42,33 +44,6 @@ pub(super) struct View {
     own: Vec<Step>,
     /// How large `/tmp` may become.
     room: CString,
-}
-
-#[derive(Debug)]
-enum Step {
-    Directory(CString),
-    File(CString),
-    Link {
-        target: CString,
-        path: CString,
-    },
-    /// What is at `from` is shown at `to`.
-    Show {
-        from: CString,
-        to: CString,
-    },
-    /// It may not be written to, nor hold devices or programs that run as their owner.
-    Guard {
-        path: CString,
-        write: bool,
-    },
-    /// The same for what is mounted inside of what is shown. What cannot be reached needs no guard.
-    GuardInside {
-        path: CString,
-        write: bool,
-    },
-    /// An empty directory in memory.
-    Memory(CString),
 }
 
 /// Where it failed.
@@ -83,10 +58,6 @@ pub(super) enum Failed {
 /// A part of `/dev`.
 pub(super) const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom"];
 const BASES: &[&str] = &["/tmp", "/usr", "/etc", "/proc"];
-
-/// The old root, while the new one is being built.
-const OLD: &str = "/old";
-const NEW: &str = "/new";
 
 fn c_path(path: impl Into<PathBuf>) -> io::Result<CString> {
     Ok(CString::new(path.into().into_os_string().into_vec())?)
@@ -274,17 +245,17 @@ impl View {
         guard(c".", false).map_err(late)?;
         mount(Some("tmpfs"), NEW, Some("tmpfs"), careful, Some("mode=755")).map_err(late)?;
         for (number, step) in self.steps.iter().enumerate() {
-            self.take(step, At::New, None).map_err(|errno| Failed::Late(number as u32, errno))?;
+            step.take(At::New, None, &self.room).map_err(|errno| Failed::Late(number as u32, errno))?;
         }
         Ok(())
     }
 
     /// Makes what is one program's alone. `trees` is what [`Step::take_along`] has taken along.
     fn make_own(&self, at: At, trees: &[Option<OwnedFd>]) -> Result<bool, Failed> {
-        self.take(&Step::Memory(CString::from(c"/new/tmp")), at, None).map_err(late)?;
+        Step::Memory(CString::from(c"/new/tmp")).take(at, None, &self.room).map_err(late)?;
         for (number, step) in self.own.iter().enumerate() {
             let tree = trees.get(number).and_then(Option::as_ref);
-            self.take(step, at, tree).map_err(|errno| self.late_own(number, errno))?;
+            step.take(at, tree, &self.room).map_err(|errno| self.late_own(number, errno))?;
         }
         let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY;
         let none: Option<&str> = None;
@@ -293,84 +264,6 @@ impl View {
 
     fn late_own(&self, number: usize, errno: Errno) -> Failed {
         Failed::Late((self.steps.len() + number) as u32, errno)
-    }
-
-    fn take(&self, step: &Step, at: At, tree: Option<&OwnedFd>) -> nix::Result<()> {
-        let none: Option<&str> = None;
-        let there = |made: nix::Result<()>| match made {
-            Err(Errno::EEXIST) => Ok(()),
-            made => made,
-        };
-        let path = at.path(step.path());
-        match step {
-            Step::Directory(_) => there(mkdir(path, Mode::from_bits_truncate(0o755))),
-            Step::File(_) => file(path),
-            Step::Link { target, .. } => {
-                there(nix::unistd::symlinkat(target.as_c_str(), nix::fcntl::AT_FDCWD, path))
-            }
-            Step::Show { from, .. } => match tree {
-                None => mount(Some(from.as_c_str()), path, none, MsFlags::MS_BIND | MsFlags::MS_REC, none),
-                Some(tree) => {
-                    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-                    Ok(move_mount(tree, c"", rustix::fs::CWD, path, flags).map_err(errno)?)
-                }
-            },
-            Step::Guard { write, .. } => guard(path, *write),
-            Step::GuardInside { write, .. } => match guard(path, *write) {
-                Err(Errno::EACCES | Errno::ENOENT | Errno::ENOTDIR) => Ok(()),
-                guarded => guarded,
-            },
-            Step::Memory(_) => mount(
-                Some("tmpfs"),
-                path,
-                Some("tmpfs"),
-                MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
-                Some(self.room.as_c_str()),
-            ),
-        }
-    }
-}
-
-/// Where the new root is: still beneath [`NEW`], or entered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum At {
-    New,
-    Root,
-}
-
-impl At {
-    fn path(self, path: &CStr) -> &CStr {
-        match self {
-            Self::New => path,
-            Self::Root => {
-                let inside = path.to_bytes_with_nul().get(NEW.len()..).unwrap_or_default();
-                CStr::from_bytes_with_nul(inside).unwrap_or(path)
-            }
-        }
-    }
-}
-
-impl Step {
-    fn path(&self) -> &CStr {
-        match self {
-            Self::Directory(path) | Self::File(path) | Self::Memory(path) => path,
-            Self::Link { path, .. } | Self::Guard { path, .. } | Self::GuardInside { path, .. } => path,
-            Self::Show { to, .. } => to,
-        }
-    }
-
-    fn is_in_tmp(&self) -> bool {
-        self.path().to_bytes().starts_with(b"/new/tmp/")
-    }
-
-    /// What this shows, to be put into a view in which there is no way to it.
-    fn take_along(&self) -> nix::Result<Option<OwnedFd>> {
-        let Self::Show { from, .. } = self else { return Ok(None) };
-        let from = from.to_bytes_with_nul().get(OLD.len()..).unwrap_or_default();
-        let from = CStr::from_bytes_with_nul(from).map_err(|_| Errno::EINVAL)?;
-        let flags =
-            OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
-        open_tree(rustix::fs::CWD, from, flags).map(Some).map_err(errno)
     }
 }
 
@@ -386,41 +279,6 @@ fn finish() -> Result<(), Failed> {
 /// At none of the steps.
 fn late(errno: Errno) -> Failed {
     Failed::Late(u32::MAX, errno)
-}
-
-fn errno(error: rustix::io::Errno) -> Errno {
-    Errno::from_raw(error.raw_os_error())
-}
-
-fn file(path: &CStr) -> nix::Result<()> {
-    let flags = nix::fcntl::OFlag::O_CREAT | nix::fcntl::OFlag::O_WRONLY | nix::fcntl::OFlag::O_CLOEXEC;
-    match nix::fcntl::open(path, flags, Mode::from_bits_truncate(0o444)) {
-        // In what is shown already.
-        Err(Errno::EROFS | Errno::ETXTBSY | Errno::EACCES) => Ok(()),
-        made => made.map(drop),
-    }
-}
-
-/// The flags that a mount has are kept, as they have to be in a user namespace.
-fn guard(path: &CStr, write: bool) -> nix::Result<()> {
-    let has = nix::sys::statvfs::statvfs(path)?.flags();
-    let mut flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    for (known, flag) in [
-        (FsFlags::ST_RDONLY, MsFlags::MS_RDONLY),
-        (FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC),
-        (FsFlags::ST_NOATIME, MsFlags::MS_NOATIME),
-        (FsFlags::ST_NODIRATIME, MsFlags::MS_NODIRATIME),
-        (FsFlags::ST_RELATIME, MsFlags::MS_RELATIME),
-    ] {
-        if has.contains(known) {
-            flags |= flag;
-        }
-    }
-    if !write {
-        flags |= MsFlags::MS_RDONLY;
-    }
-    let none: Option<&str> = None;
-    mount(none, path, none, flags, none)
 }
 
 /// What is mounted on this machine, as the kernel tells it.

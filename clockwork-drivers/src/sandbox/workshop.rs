@@ -29,7 +29,7 @@ use seccompiler::BpfProgram;
 use super::{
     child::{Plan, enter},
     control::{Groups, Hierarchy},
-    files::{May, Rules},
+    files::{self, Rules},
     filter::{Wanted, compile},
     fork::before_exec,
     grants::{Host, Seen},
@@ -39,9 +39,6 @@ use super::{
     spec::{Grants, NetworkAccess},
     start::Launch,
 };
-
-/// How long nothing is to be done until processes are waited for that are about to end: no other waits for that.
-const IDLE: Duration = Duration::from_millis(5);
 
 pub(super) type Job = Box<dyn FnOnce(&mut Workshop) + Send>;
 
@@ -59,16 +56,14 @@ impl Workers {
         std::thread::Builder::new().name(String::from("sandboxes")).spawn(move || {
             let mut workshop: Option<Workshop> = None;
             loop {
-                // Without work, those are waited for that are about to end.
-                let idle = workshop.as_mut().filter(|workshop| !workshop.ending.is_empty());
-                match idle.map(|workshop| (receiver.recv_timeout(IDLE), workshop)) {
-                    Some((Ok(job), workshop)) => job(workshop),
-                    Some((Err(mpsc::RecvTimeoutError::Timeout), workshop)) => workshop.ending.clear(),
-                    Some((Err(mpsc::RecvTimeoutError::Disconnected), _)) => return,
-                    None => match receiver.recv() {
-                        Ok(job) => job(workshop.get_or_insert_with(Workshop::open)),
-                        Err(_) => return,
-                    },
+                let job = match workshop.as_ref().and_then(Workshop::idle) {
+                    None => receiver.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
+                    Some(idle) => receiver.recv_timeout(idle),
+                };
+                match (job, &mut workshop) {
+                    (Ok(job), workshop) => job(workshop.get_or_insert_with(Workshop::open)),
+                    (Err(mpsc::RecvTimeoutError::Timeout), Some(workshop)) => workshop.tidy(),
+                    (Err(_), _) => return,
                 }
             }
         })?;
@@ -177,6 +172,20 @@ impl Workshop {
         }
     }
 
+    /// For how long nothing is to be done until [`Workshop::tidy`] has something to do.
+    fn idle(&self) -> Option<Duration> {
+        match (self.ending.is_empty(), self.moulds.is_empty()) {
+            (false, _) => Some(Duration::from_millis(5)),
+            (true, false) => Some(Duration::from_secs(1)),
+            (true, true) => None,
+        }
+    }
+
+    /// Waits for processes that are about to end, or lets go of views: what they show cannot be unmounted.
+    fn tidy(&mut self) {
+        if self.ending.is_empty() { self.moulds.forget() } else { self.ending.clear() }
+    }
+
     /// Starts `command`, which says all but the sandbox.
     pub(super) fn start(&mut self, mut command: Command, order: Order) -> Result<Made, NotMade> {
         let Order { environment, mark, launch, grants, cwd, network } = order;
@@ -211,7 +220,7 @@ impl Workshop {
             ids: (Uid::effective().as_raw(), Gid::effective().as_raw()),
             view: known.view,
             mould: known.mould,
-            rules: (rules_inside(&seen)?, if self.views { Rules::new() } else { rules_outside(&seen)? }),
+            rules: (files::inside(&seen)?, if self.views { Rules::new() } else { files::outside(&seen)? }),
             tcp: grants.network != NetworkAccess::None,
             lend,
             filters: self.filters(grants.network, memory_counted)?,
@@ -342,49 +351,6 @@ fn failure(plan: &Plan, record: Record, stage: Stage, errno: i32, own_network: b
         Stage::Rights => String::from("its rights cannot be given up"),
     };
     CheckError::unobservable(format!("cannot make a sandbox: {what}")).with_source(error).retryable()
-}
-
-/// What it may do with what its view shows.
-fn rules_inside(seen: &Seen) -> Result<Rules, CheckError> {
-    let mut rules = vec![
-        (CString::from(c"/"), May::Read),
-        (CString::from(c"/tmp"), May::Write),
-        (CString::from(c"/dev/null"), May::Use),
-        (CString::from(c"/dev/full"), May::Use),
-        (CString::from(c"/dev/random"), May::Use),
-        (CString::from(c"/dev/urandom"), May::Use),
-    ];
-    granted(seen, true, &mut rules)?;
-    Ok(rules)
-}
-
-/// The same where it has no view of its own: all that it is granted, one by one.
-fn rules_outside(seen: &Seen) -> Result<Rules, CheckError> {
-    let mut rules = Vec::new();
-    for device in [c"/dev/null", c"/dev/full", c"/dev/random", c"/dev/urandom"] {
-        rules.push((device.into(), May::Use));
-    }
-    rules.push((c"/dev/zero".into(), May::Read)); // to write to it is to have memory that no limit counts
-    rules.push((CString::from(c"/proc"), May::Read));
-    granted(seen, false, &mut rules)?;
-    Ok(rules)
-}
-
-fn granted(seen: &Seen, only_writable: bool, rules: &mut Rules) -> Result<(), CheckError> {
-    let path = |path: &Path| {
-        CString::new(path.as_os_str().as_bytes())
-            .map_err(|_| CheckError::unobservable("a path holds a NUL character"))
-    };
-    for (shown, write) in &seen.shown {
-        if *write {
-            rules.push((path(shown)?, May::Write));
-        } else if !only_writable {
-            for part in seen.parts(shown) {
-                rules.push((path(&part)?, May::Read));
-            }
-        }
-    }
-    Ok(())
 }
 
 fn limits(grants: &Grants, memory_counted: bool) -> Vec<(Resource, u64, u64)> {
