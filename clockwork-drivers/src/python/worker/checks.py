@@ -66,7 +66,7 @@ def descriptors():
 
 
 def load(own, message):
-    """Imports a file, says what is in it, and forks a process for each check."""
+    """Imports a file, says what is in it, and forks processes for its checks."""
     channel = Channel(own[0])
     before = descriptors()
     module = None

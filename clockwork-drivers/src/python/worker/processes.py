@@ -1,4 +1,4 @@
-"""Runs the checks of a user, each in a process of its own.
+"""Runs the checks of a user, such that none sees what another did to its process.
 
 One interpreter is started for all of them. It forks a process for each file that is asked for, which imports it; and that
 one forks processes for its checks, which start with everything imported, and can spoil nothing but themselves. What a
