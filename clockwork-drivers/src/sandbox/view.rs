@@ -10,7 +10,7 @@ use std::{
     collections::BTreeSet,
     ffi::CString,
     fs::{self, File},
-    io,
+    io::{self, Read},
     os::{
         fd::OwnedFd,
         unix::{
@@ -283,7 +283,12 @@ fn late(errno: Errno) -> Failed {
 
 /// What is mounted on this machine, as the kernel tells it.
 pub(super) fn table() -> Vec<u8> {
-    fs::read("/proc/self/mountinfo").unwrap_or_default()
+    let mut table = Vec::with_capacity(16 << 10); // to be read at once: the kernel does not say how long it is
+    let read = File::open("/proc/self/mountinfo").and_then(|mut file| file.read_to_end(&mut table));
+    if read.is_err() {
+        table.clear();
+    }
+    table
 }
 
 /// Where something is mounted.

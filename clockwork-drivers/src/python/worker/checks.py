@@ -157,8 +157,8 @@ def run_checks(own, module, kept):
     if request is None:
         return
     channel.send({"token": request["token"]})
-    if kept is not None:
-        kept.watch()
+    if kept is not None and not kept.watch():
+        kept = None
     while request is not None and check(channel, request, module, kept):
         looked.clear()
         request = channel.receive()

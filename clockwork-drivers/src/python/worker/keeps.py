@@ -138,24 +138,27 @@ class Kept:
         return all(self.code(inner) for inner in code.co_consts if type(inner) is type(code))
 
     def watch(self):
-        """From now on, in this process."""
-        self.started = []
+        """From now on, in this process; says whether that can be done."""
+        self.started = started = []
         # Who assigns to what is in a module of others.
         self.imported = [(entries, tuple(entries.values())) for entries in self.others]
         self.modules = len(sys.modules)
-        self.around = self.surroundings()
-        self.statm = os.open("/proc/self/statm", os.O_RDONLY) if memory else None
-        self.data = data_of(os.pread(self.statm, 200, 0)) if memory else 0
-        self.open = files()
         self.path = list(sys.path)
-        self.environ = dict(os.environ._data)
-        started = self.started
+        try:
+            self.environ = dict(os.environ._data)
+            self.around = self.surroundings()
+            self.statm = os.open("/proc/self/statm", os.O_RDONLY) if memory else None
+            self.data = data_of(os.pread(self.statm, 200, 0)) if memory else 0
+            self.open = files()
+        except Exception:
+            return False
 
         def hook(event, args):
             if event in STARTS:
                 started.append(event)
 
         sys.addaudithook(hook)
+        return True
 
     def surroundings(self):
         threads = stat("/proc/self/task").st_nlink if sys.platform == "linux" else len(sys._current_frames())
