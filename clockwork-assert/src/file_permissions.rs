@@ -236,6 +236,7 @@ impl Assertion for FilePermissionsAssert {
             Ok(meta) => meta,
             Err(missing) => return Ok(file_path::missing(&path, missing).expected(self.expected())),
         };
+        meta.has_rights()?;
         let owner = belongs(self.owner.as_ref(), meta.uid, AccountProbe::User, AccountRef::user, cx).await?;
         let group =
             belongs(self.group.as_ref(), meta.gid, AccountProbe::Group, AccountRef::group, cx).await?;

@@ -284,7 +284,7 @@ enum Handle {
 
 impl Handle {
     /// Has it begin, with these ends; `None` where it is gone.
-    async fn begin(self, theirs: &[std::os::fd::OwnedFd; 3]) -> Option<Self> {
+    async fn begin(self, theirs: &[crate::sandbox::Descriptor; 3]) -> Option<Self> {
         let (live, here) = match &self {
             Self::Copy(live, _) => (live, false),
             Self::Itself(live) => (live, true),

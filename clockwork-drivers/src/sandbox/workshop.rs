@@ -32,10 +32,10 @@ use super::{
     filter::{Wanted, compile},
     fork::before_exec,
     grants::{Host, Seen},
+    launch::Launch,
     lent::{Lent, lend},
     report::{LENGTH, Record, Stage, Told},
     spec::{Grants, NetworkAccess},
-    start::Launch,
     view::View,
 };
 

@@ -5,13 +5,25 @@
 //! the listeners cost nothing, and unlike `/proc/net/tcp6` it tells a dual-stack listener from one of IPv6 alone. Who
 //! holds a listener ([`OwnerProbe`]) is looked for only for those that somebody asks about.
 
-#[cfg(all(feature = "container", feature = "http"))]
+#[cfg(all(target_os = "linux", feature = "container", feature = "http"))]
 pub(crate) mod connection;
+#[cfg(target_os = "linux")]
 mod diag;
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
+#[cfg(target_os = "linux")]
+mod holders;
+#[cfg(target_os = "linux")]
+mod kernel;
 mod listener;
 mod owner;
 mod port_range;
 mod scan;
+
+#[cfg(not(target_os = "linux"))]
+use elsewhere as system;
+#[cfg(target_os = "linux")]
+use kernel as system;
 
 pub use listener::{Listener, ListenerProbe, Listeners, Protocol};
 pub use owner::{Owner, OwnerProbe, Owners};
