@@ -47,20 +47,19 @@ impl Outline {
             outline.resources.push(Node { name, kind: resource.kind(), needs, checks });
         }
         for (number, (resource, _)) in graph.resources().enumerate() {
-            let ids = outline.resources[number].checks.clone();
-            for (declared, id) in resource.common().assertions().iter().zip(ids) {
-                let cross = outline.cross(declared, id, Some(number));
-                outline.cross.extend(Some(cross).filter(|cross| cross.about.len() > 1));
-            }
+            let all = resource.common().assertions().iter().zip(&outline.resources[number].checks);
+            let cross = all.map(|(declared, id)| outline.cross(declared, id, Some(number)));
+            let cross: Vec<_> = cross.filter(|cross| cross.about.len() > 1).collect();
+            outline.cross.extend(cross);
         }
         for (declared, id) in project.assertions().iter().zip(graph.check_ids(None)) {
-            let cross = outline.cross(declared, id.to_owned(), None);
+            let cross = outline.cross(declared, id, None);
             outline.cross.push(cross);
         }
         outline
     }
 
-    fn cross(&self, declared: &Declared, id: String, owner: Option<usize>) -> Cross {
+    fn cross(&self, declared: &Declared, id: &str, owner: Option<usize>) -> Cross {
         let related = declared.assertion().related();
         let related = self.numbers(related.iter().map(|name| name.as_str()));
         let mut about: Vec<_> = owner.into_iter().collect();
@@ -70,7 +69,7 @@ impl Outline {
             }
         }
         let kind = declared.assertion().kind();
-        Cross { id, kind, about, of_project: owner.is_none() }
+        Cross { id: id.to_owned(), kind, about, of_project: owner.is_none() }
     }
 
     fn numbers<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<usize> {

@@ -17,7 +17,7 @@ use serde_json::Value;
 /// them the request fields that all HTTP kinds share, with their setters.
 ///
 /// The parentheses name the fields for a body to send as text and as JSON: `(body, json)`, except in a kind in which
-/// these names mean the answer's body.
+/// these names mean the answer's body. What few checks set is boxed, since ten thousand of them may lie in memory.
 macro_rules! http_kind {
     (
         $(#[$about:meta])*
@@ -47,16 +47,16 @@ macro_rules! http_kind {
             $body: Option<String>,
             /// A body to send, as JSON.
             #[serde(default)]
-            $json: Option<serde_json::Value>,
+            $json: Option<Box<serde_json::Value>>,
             /// A body to send, as a form: name → text, or a secret.
             #[serde(default)]
             form: Option<std::collections::BTreeMap<String, clockwork_drivers::http::Text>>,
             /// The user and the password to send (Basic authentication).
             #[serde(default)]
-            basic_auth: Option<clockwork_drivers::http::BasicAuth>,
+            basic_auth: Option<Box<clockwork_drivers::http::BasicAuth>>,
             /// The token to send (Bearer authentication).
             #[serde(default)]
-            bearer: Option<clockwork_core::Secret>,
+            bearer: Option<Box<clockwork_core::Secret>>,
             /// Whether redirects are followed, at most 10 of them. Credentials are not sent along to another origin.
             #[serde(default = "crate::http_request::yes")]
             follow_redirects: bool,
@@ -77,7 +77,7 @@ macro_rules! http_kind {
             http_version: Option<clockwork_drivers::http::HttpVersion>,
             /// Connect to this address instead of the name's: `10.0.0.1`, or `10.0.0.1:8443`.
             #[serde(default)]
-            resolve_to: Option<clockwork_drivers::http::ResolveTo>,
+            resolve_to: Option<Box<clockwork_drivers::http::ResolveTo>>,
             /// How much of the answer's body is read.
             #[serde(default = "crate::http_request::max_body")]
             max_body: clockwork_core::ByteSize,
@@ -113,18 +113,18 @@ macro_rules! http_kind {
                     method: &self.method,
                     headers: &self.headers,
                     body: self.$body.as_deref(),
-                    json: self.$json.as_ref(),
+                    json: self.$json.as_deref(),
                     body_names: [stringify!($body), stringify!($json), "form"],
                     form: self.form.as_ref(),
-                    basic_auth: self.basic_auth.as_ref(),
-                    bearer: self.bearer.as_ref(),
+                    basic_auth: self.basic_auth.as_deref(),
+                    bearer: self.bearer.as_deref(),
                     follow_redirects: self.follow_redirects,
                     ca_file: self.ca_file.as_deref(),
                     client_cert: self.client_cert.as_deref(),
                     client_key: self.client_key.as_deref(),
                     insecure: self.insecure,
                     http_version: self.http_version,
-                    resolve_to: self.resolve_to,
+                    resolve_to: self.resolve_to.as_deref().copied(),
                     max_body: self.max_body,
                 }
             }
@@ -157,7 +157,7 @@ macro_rules! http_kind {
             /// Sends this as JSON.
             #[must_use]
             pub fn $json(mut self, value: impl Into<serde_json::Value>) -> Self {
-                self.$json = Some(value.into());
+                self.$json = Some(Box::new(value.into()));
                 self
             }
 
@@ -175,14 +175,14 @@ macro_rules! http_kind {
             /// Sends this user and password (Basic authentication).
             #[must_use]
             pub fn basic_auth(mut self, user: impl Into<String>, password: clockwork_core::Secret) -> Self {
-                self.basic_auth = Some(clockwork_drivers::http::BasicAuth::new(user, password));
+                self.basic_auth = Some(Box::new(clockwork_drivers::http::BasicAuth::new(user, password)));
                 self
             }
 
             /// Sends this token (Bearer authentication).
             #[must_use]
             pub fn bearer(mut self, token: clockwork_core::Secret) -> Self {
-                self.bearer = Some(token);
+                self.bearer = Some(Box::new(token));
                 self
             }
 
@@ -231,7 +231,7 @@ macro_rules! http_kind {
             /// Connects to this address instead of the name's.
             #[must_use]
             pub fn resolve_to(mut self, address: impl Into<clockwork_drivers::http::ResolveTo>) -> Self {
-                self.resolve_to = Some(address.into());
+                self.resolve_to = Some(Box::new(address.into()));
                 self
             }
 

@@ -4,7 +4,7 @@
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 
-use crate::mask::Mask;
+use crate::{borrowed::Borrowed, mask::Mask};
 
 /// The members of an object, without its braces. A key that comes again replaces the first one when they are read.
 #[derive(Clone, Default, PartialEq)]
@@ -66,10 +66,18 @@ impl Details {
     }
 
     pub(crate) fn to_map(&self) -> Map<String, Value> {
-        if self.0.is_empty() {
+        if self.is_empty() {
             return Map::new();
         }
-        serde_json::from_slice(&[b"{", &*self.0, b"}"].concat()).unwrap_or_default()
+        serde_json::from_slice(&self.object()).unwrap_or_default()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn object(&self) -> Vec<u8> {
+        [b"{", &*self.0, b"}"].concat()
     }
 }
 
@@ -83,7 +91,12 @@ impl From<&Map<String, Value>> for Details {
 
 impl Serialize for Details {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.to_map().serialize(serializer)
+        if self.is_empty() {
+            return serializer.collect_map::<(), (), _>([]);
+        }
+        let json = self.object();
+        let members = serde_json::from_slice(&json).unwrap_or(Borrowed::Object(Vec::new()));
+        members.serialize(serializer)
     }
 }
 

@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod assertion;
+mod borrowed;
 mod circles;
 mod cleanup;
 mod clock;

@@ -59,20 +59,44 @@ pub fn quote_bytes(bytes: &[u8]) -> String {
 /// Our own message with whatever foreign text got into it: line breaks stay, everything else that could act on a
 /// terminal or a log is escaped.
 pub fn harmless(text: &str) -> Cow<'_, str> {
-    // Without a way out, so that many bytes are looked at at a time.
-    let plain = text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~' | b'\n'));
-    if plain || !text.chars().any(|c| c != '\n' && is_harmful(c)) {
-        return Cow::Borrowed(text);
+    let Some(first) = harmful(text) else { return Cow::Borrowed(text) };
+    let mut safe = String::with_capacity(text.len() + 16);
+    let (mut rest, mut next) = (text, Some(first));
+    while let Some((at, c)) = next {
+        let _ = write!(safe, "{}{}", &rest[..at], c.escape_unicode());
+        rest = &rest[at + c.len_utf8()..];
+        next = harmful(rest);
     }
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c != '\n' && is_harmful(c) {
-            let _ = write!(safe, "{}", c.escape_unicode());
-        } else {
-            safe.push(c);
+    safe.push_str(rest);
+    Cow::Owned(safe)
+}
+
+/// The first character that could act on a terminal or a log, and where it is.
+pub fn harmful(text: &str) -> Option<(usize, char)> {
+    let mut at = 0;
+    loop {
+        at += plain(&text.as_bytes()[at..]);
+        match text[at..].chars().next()? {
+            c if c != '\n' && is_harmful(c) => return Some((at, c)),
+            c => at += c.len_utf8(),
         }
     }
-    Cow::Owned(safe)
+}
+
+/// How many bytes at the beginning are harmless ASCII: eight of them are looked at at a time.
+fn plain(bytes: &[u8]) -> usize {
+    const EACH: u64 = u64::MAX / 0xff;
+    let (words, _) = bytes.as_chunks::<8>();
+    let plain = words.iter().take_while(|word| {
+        let word = u64::from_le_bytes(**word);
+        let low = word & (0x7f * EACH);
+        // The highest bit of each byte: from a space on; deleted; neither of both, but a line break.
+        let (shown, delete) = (low + 0x60 * EACH, low + EACH);
+        let other = (low ^ (u64::from(b'\n') * EACH)) + 0x7f * EACH;
+        (word | delete | !shown & other) & (0x80 * EACH) == 0
+    });
+    let plain = 8 * plain.count();
+    plain + bytes[plain..].iter().take_while(|byte| matches!(byte, b' '..=b'~' | b'\n')).count()
 }
 
 /// At most `limit` bytes of `text`, cut between characters, and said so.
@@ -100,6 +124,18 @@ mod tests {
         assert_eq!(quote(hostile), r#""ok\r\n\u{1b}[2K✓ All passed\u{202e}\u{9b}31m\u{0}""#);
         assert_eq!(harmless("a\nb"), "a\nb");
         assert_eq!(harmless("a\rb\u{1b}"), "a\\u{d}b\\u{1b}");
+    }
+
+    #[test]
+    fn what_is_harmful_is_found_wherever_it_stands() {
+        for c in (0..=0x3000).chain(0xfe00..0x1_0000).filter_map(char::from_u32) {
+            for before in 0..17 {
+                let text =
+                    format!("{}{c}{}", "~\n \u{e4}"[..(before % 4).min(3)].repeat(before), " }~\n".repeat(3));
+                let expected = text.char_indices().find(|(_, c)| *c != '\n' && is_harmful(*c));
+                assert_eq!(harmful(&text), expected, "{text:?}");
+            }
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use clockwork_core::{CheckResult, Outcome, Report, text::harmless};
 
-use super::{failed_as_a_whole, one_line, story, title};
+use super::{Told, failed_as_a_whole, story};
 
 fn bad(report: &Report) -> impl Iterator<Item = &CheckResult> {
     report
@@ -43,7 +43,7 @@ pub(super) fn read_github(text: &str, report: &Report) {
     assert_eq!(groups, [all.as_str(), "::endgroup::"][..if passed { 2 } else { 0 }], "{text}");
     let expected = |of: fn(&CheckResult) -> bool| {
         let told = report.results.iter().filter(move |result| of(result));
-        told.map(|result| (one_line(&title(result)), harmless(&story(result)).into_owned()))
+        told.map(|result| (Told::of(result).title().to_owned(), harmless(&story(result)).into_owned()))
             .collect::<Vec<_>>()
     };
     let whole = failed_as_a_whole(report).map(|why| ("Clockwork".to_owned(), why.to_owned()));
@@ -133,7 +133,7 @@ pub(super) fn read_html(text: &str, report: &Report) {
         let titles: Vec<_> = node.descendants().filter(|node| class(*node) == "title").collect();
         assert_eq!(titles.len(), 1);
         let said = titles[0].text().unwrap_or_default();
-        assert_eq!(said, super::harmless_xml(&title(result)));
+        assert_eq!(said, super::harmless_xml(Told::of(result).title()));
     }
     let scripts: Vec<_> = elements("script").collect();
     assert_eq!(scripts.len(), 1, "{text}");

@@ -14,7 +14,7 @@ use std::{
 
 use clockwork_core::{CheckResult, ExposeSecret, Outcome, Place, SecretString, TextOptions, text::harmless};
 
-use super::{Seen, one_line, place, story, text, title, why_it_fails};
+use super::{Seen, Told, place, story, text, why_it_fails};
 use crate::runner::{Data, Property, no_command};
 
 /// How many annotations of one sort there are, beside the one that counts the rest.
@@ -60,28 +60,29 @@ pub(super) fn masks(out: &mut impl Write, secrets: &[SecretString]) -> io::Resul
 
 /// What is shown beside a line of a file.
 pub(super) struct Annotation<'a> {
-    place: Option<Place>,
-    title: Cow<'a, str>,
-    message: Cow<'a, str>,
+    place: Option<Cow<'a, Place>>,
+    about: About<'a>,
+}
+
+enum About<'a> {
+    Result(&'a CheckResult),
+    /// The run as a whole.
+    Run(Cow<'a, str>),
 }
 
 impl<'a> Annotation<'a> {
     fn of(result: &'a CheckResult) -> Self {
-        Self {
-            place: place(result).cloned(),
-            title: one_line(&title(result)).into(),
-            message: harmless(&story(result)).into_owned().into(),
-        }
+        Self { place: place(result).map(Cow::Borrowed), about: About::Result(result) }
     }
 
     /// About the run as a whole.
     pub(super) fn of_the_run(message: impl Into<Cow<'a, str>>) -> Self {
-        Self { place: None, title: "Clockwork".into(), message: message.into() }
+        Self { place: None, about: About::Run(message.into()) }
     }
 
     /// About this place.
     pub(super) fn at(self, place: Option<Place>) -> Self {
-        Self { place, ..self }
+        Self { place: place.map(Cow::Owned), ..self }
     }
 }
 
@@ -93,9 +94,9 @@ pub(super) fn annotations<'a>(
 ) -> io::Result<()> {
     let workspace = env::var_os("GITHUB_WORKSPACE");
     let workspace = workspace.as_deref().map(Path::new);
-    for Annotation { place, title, message } in all.by_ref().take(SHOWN) {
+    for Annotation { place, about } in all.by_ref().take(SHOWN) {
         write!(out, "::{command} ")?;
-        if let Some(Place { file, line, column }) = &place {
+        if let Some(Place { file, line, column }) = place.as_deref() {
             let file = in_workspace(file, workspace);
             write!(out, "file={}", Property(&file))?;
             if *line > 0 {
@@ -103,6 +104,12 @@ pub(super) fn annotations<'a>(
             }
             out.write_all(b",")?;
         }
+        let (title, message): (Cow<'_, str>, _) = match about {
+            About::Result(result) => {
+                (Told::of(result).title().to_owned().into(), harmless(&story(result)).into_owned().into())
+            }
+            About::Run(message) => ("Clockwork".into(), message),
+        };
         let message: String = message.chars().take(MESSAGE).collect();
         writeln!(out, "title={}::{}", Property(&title), Data(&message))?;
     }

@@ -9,8 +9,8 @@ use std::io::{self, Write};
 
 use clockwork_core::{CheckResult, Outcome, Palette, text::bounded};
 
-use super::{Seen, Xml, failed_as_a_whole, headline, json, show, title};
-use crate::graph::{Drawing, GraphFormat, State};
+use super::{Seen, Told, Xml, failed_as_a_whole, headline, json, show};
+use crate::graph::{GraphFormat, State};
 
 const STYLE: &str = include_str!("page/style.css");
 const SCRIPT: &str = include_str!("page/filter.js");
@@ -43,7 +43,7 @@ pub(super) fn write(out: &mut impl Write, seen: &Seen<'_>) -> io::Result<()> {
     out.write_all(b"</header>\n")?;
     filters(out, seen)?;
     let whole = report.duration.as_secs_f64().max(f64::MIN_POSITIVE);
-    for group in report.results.chunk_by(|a, b| a.resource == b.resource) {
+    for group in seen.told().chunk_by(|a, b| a.resource == b.resource) {
         let name = group[0].resource.as_deref().unwrap_or("across resources");
         writeln!(out, "<section class=\"resource\">\n<h2>{}</h2>", Xml(name))?;
         group.iter().try_for_each(|result| one(out, result, whole))?;
@@ -51,8 +51,7 @@ pub(super) fn write(out: &mut impl Write, seen: &Seen<'_>) -> io::Result<()> {
     }
     if seen.graph.resources().count() <= DRAWN {
         out.write_all(b"<h2>What depends on what</h2>\n<div class=\"graph\">\n")?;
-        let drawing = Drawing::new(seen.project, seen.graph, Some(report));
-        drawing.write(out, GraphFormat::Svg, &Palette::default())?;
+        seen.drawing().write(out, GraphFormat::Svg, &Palette::default())?;
         out.write_all(b"</div>\n")?;
     }
     writeln!(out, "<script>{SCRIPT}</script>\n</html>")
@@ -80,14 +79,14 @@ fn filters(out: &mut impl Write, seen: &Seen<'_>) -> io::Result<()> {
 }
 
 /// One result: a line, and below it the whole story where there is one.
-fn one(out: &mut impl Write, result: &CheckResult, whole: f64) -> io::Result<()> {
+fn one(out: &mut impl Write, result: &Told<'_>, whole: f64) -> io::Result<()> {
     let state = State::of(result);
     let (class, mark) = (state.word(), state.mark());
     writeln!(
         out,
         "<div class=\"result {class}\">\n<div class=\"row {class}\"><span class=\"mark\">{mark}</span>"
     )?;
-    write!(out, "<span class=\"title\">{}</span>", Xml(&title(result)))?;
+    write!(out, "<span class=\"title\">{}</span>", Xml(result.title()))?;
     if result.attempts == 0 {
         out.write_all(b"</div>\n")?;
     } else {
@@ -109,9 +108,9 @@ fn one(out: &mut impl Write, result: &CheckResult, whole: f64) -> io::Result<()>
     if result.verdict != Outcome::Passed {
         facts(out, result)?;
     }
-    let details = result.details();
-    if details.as_object().is_some_and(|details| !details.is_empty()) {
-        let details = bounded(json::line(&details)?, DETAILS);
+    let details = result.evidence().map(|evidence| json::line(&evidence)).transpose()?;
+    if let Some(details) = details.filter(|details| details != "{}") {
+        let details = bounded(details, DETAILS);
         writeln!(
             out,
             "<details><summary class=\"dim\">details</summary><pre>{}</pre></details>",

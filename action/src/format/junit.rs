@@ -6,11 +6,12 @@
 
 use std::io::{self, Write};
 
-use clockwork_core::{CheckResult, Outcome, Report, text::harmless};
+use clockwork_core::{CheckResult, Outcome, text::harmless};
 
-use super::{failed_as_a_whole, name, story};
+use super::{Seen, Told, Xml, failed_as_a_whole, story};
 
-pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
+pub(super) fn write(out: &mut impl Write, seen: &Seen<'_>) -> io::Result<()> {
+    let report = seen.report;
     let whole = failed_as_a_whole(report);
     let mut all = Counts::of(report.results.iter().map(|result| &**result));
     let mut run = Counts::default();
@@ -25,9 +26,9 @@ pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
         "<testsuites name=\"{}\" {all} time=\"{time:.6}\" timestamp=\"{at}\">",
         Xml(&report.project)
     )?;
-    for suite in report.results.chunk_by(|a, b| a.resource == b.resource) {
+    for suite in seen.told().chunk_by(|a, b| a.resource == b.resource) {
         let name = suite[0].resource.as_deref().unwrap_or("cross");
-        let counts = Counts::of(suite.iter().map(|result| &**result));
+        let counts = Counts::of(suite.iter().map(|told| &**told));
         let time: f64 = suite.iter().map(|result| result.duration.as_secs_f64()).sum();
         writeln!(out, "  <testsuite name=\"{}\" {counts} time=\"{time:.6}\" timestamp=\"{at}\">", Xml(name))?;
         suite.iter().try_for_each(|result| case(out, result, name))?;
@@ -42,9 +43,12 @@ pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     out.write_all(b"</testsuites>\n")
 }
 
-fn case(out: &mut impl Write, result: &CheckResult, suite: &str) -> io::Result<()> {
-    let (name, time) = (name(result), result.duration.as_secs_f64());
-    write!(out, "    <testcase name=\"{}\" classname=\"{}\" time=\"{time:.6}\"", Xml(&name), Xml(suite))?;
+fn case(out: &mut impl Write, result: &Told<'_>, suite: &str) -> io::Result<()> {
+    let (name, suite, time) = (Xml(result.name()), Xml(suite), result.duration.as_secs_f64());
+    write!(out, "    <testcase name=\"{name}\" classname=\"{suite}\" time=\"{time:.6}\"")?;
+    if result.verdict == Outcome::Passed {
+        return out.write_all(b"/>\n");
+    }
     let message = harmless(&result.message);
     let first = message.lines().find(|line| !line.is_empty()).unwrap_or_default();
     let tag = match result.verdict {
@@ -99,31 +103,5 @@ impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { tests, failures, errors, skipped } = self;
         write!(f, "tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\"")
-    }
-}
-
-/// Text as it may stand in an element or an attribute: nothing that XML forbids or that acts on a terminal.
-pub(crate) struct Xml<'a>(pub(crate) &'a str);
-
-impl std::fmt::Display for Xml<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let text = harmless(self.0);
-        let mut rest = &*text;
-        while let Some(at) = rest.find(['&', '<', '>', '"', '\'', '\n', '\u{fffe}', '\u{ffff}']) {
-            f.write_str(&rest[..at])?;
-            let Some(c) = rest[at..].chars().next() else { break };
-            match c {
-                '&' => f.write_str("&amp;")?,
-                '<' => f.write_str("&lt;")?,
-                '>' => f.write_str("&gt;")?,
-                '"' => f.write_str("&quot;")?,
-                '\'' => f.write_str("&apos;")?,
-                // As a reference it survives in an attribute, too.
-                '\n' => f.write_str("&#10;")?,
-                other => write!(f, "{}", other.escape_unicode())?,
-            }
-            rest = &rest[at + c.len_utf8()..];
-        }
-        f.write_str(rest)
     }
 }

@@ -7,13 +7,14 @@
 
 use std::{
     collections::HashMap,
+    fmt::{self, Display, Formatter},
     io::{self, Write},
 };
 
-use clockwork_core::{CheckResult, Outcome, Report, text::harmless};
+use clockwork_core::{Outcome, text::harmless};
 
-use super::{Seen, headline, show, title, why_it_fails};
-use crate::graph::{Drawing, GraphFormat, State};
+use super::{Seen, Told, escape::escape, headline, show, why_it_fails};
+use crate::graph::{GraphFormat, State};
 
 /// How many bytes are written at most, but for the last result.
 const LIMIT: usize = 800 << 10;
@@ -35,7 +36,7 @@ pub(super) fn write(out: &mut impl Write, seen: &Seen<'_>) -> io::Result<()> {
     if let Some(why) = why_it_fails(seen) {
         page.say(format_args!("**{}**\n\n", Text(&why)))?;
     }
-    let results = || report.results.iter().map(|result| &**result);
+    let results = || seen.told().iter();
     for result in results().filter(|result| result.fails_the_run()) {
         page.story(result)?;
     }
@@ -49,14 +50,13 @@ pub(super) fn write(out: &mut impl Write, seen: &Seen<'_>) -> io::Result<()> {
         ))?;
     }
     if report.results.len() > 1 && seen.graph.resources().count() <= DRAWN {
-        let drawing = Drawing::new(seen.project, seen.graph, Some(report));
         page.say(format_args!("```mermaid\n"))?;
-        drawing.write(&mut page, GraphFormat::Mermaid, &clockwork_core::Palette::default())?;
+        seen.drawing().write(&mut page, GraphFormat::Mermaid, &clockwork_core::Palette::default())?;
         page.say(format_args!("```\n\n"))?;
     }
     // A `-` would begin a list within the list.
-    page.folded(Outcome::Skipped, '·', report)?;
-    page.folded(Outcome::Passed, State::Passed.mark(), report)
+    page.folded(Outcome::Skipped, '·', seen.told())?;
+    page.folded(Outcome::Passed, State::Passed.mark(), seen.told())
 }
 
 /// What is wrong with the command line or the manifest.
@@ -91,12 +91,12 @@ impl<W: Write> Page<'_, W> {
     }
 
     /// All about one that did not pass.
-    fn story(&mut self, result: &CheckResult) -> io::Result<()> {
+    fn story(&mut self, result: &Told<'_>) -> io::Result<()> {
         if self.written > LIMIT {
             self.left_out += 1;
             return Ok(());
         }
-        self.say(format_args!("### {} {}\n\n", State::of(result).mark(), Code(&title(result))))?;
+        self.say(format_args!("### {} {}\n\n", State::of(result).mark(), Code(result.title())))?;
         let message: String = harmless(&result.message).chars().take(MESSAGE).collect();
         self.say(format_args!("<pre>{}{}</pre>\n\n", result.lead(), Entities(&message)))?;
         for (what, text) in [("expected", &result.expected), ("actual", &result.actual)] {
@@ -131,8 +131,8 @@ impl<W: Write> Page<'_, W> {
     }
 
     /// One line each, behind a fold.
-    fn folded(&mut self, verdict: Outcome, mark: char, report: &Report) -> io::Result<()> {
-        let results = report.results.iter().filter(|result| result.verdict == verdict);
+    fn folded(&mut self, verdict: Outcome, mark: char, results: &[Told<'_>]) -> io::Result<()> {
+        let results = results.iter().filter(|result| result.verdict == verdict);
         let (count, what) = (results.clone().count(), verdict.as_str());
         if count == 0 {
             return Ok(());
@@ -144,7 +144,7 @@ impl<W: Write> Page<'_, W> {
                 left_out += 1;
                 continue;
             }
-            self.say(format_args!("- {mark} {}", Code(&title(result))))?;
+            self.say(format_args!("- {mark} {}", Code(result.title())))?;
             if verdict == Outcome::Skipped && !result.message.is_empty() {
                 self.say(format_args!(": {}", Code(&cut(&result.message))))?;
             }
@@ -165,17 +165,17 @@ fn cut(text: &str) -> String {
 /// Text on one line that is nothing but text.
 struct Text<'a>(&'a str);
 
-impl std::fmt::Display for Text<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", Entities(&super::one_line(self.0)))
+impl Display for Text<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        Entities(&super::one_line(self.0)).fmt(f)
     }
 }
 
 /// The same in a font of fixed width.
 struct Code<'a>(&'a str);
 
-impl std::fmt::Display for Code<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Display for Code<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "<code>{}</code>", Text(self.0))
     }
 }
@@ -184,17 +184,14 @@ impl std::fmt::Display for Code<'_> {
 /// breaks mean nothing by themselves.
 struct Entities<'a>(&'a str);
 
-impl std::fmt::Display for Entities<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl Display for Entities<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         // A line break, too: a blank line would end an HTML block of another sort than `<pre>`.
-        let plain =
-            |c: char| c.is_alphanumeric() || matches!(c, ' ' | ',' | '(' | ')' | '✓' | '✗' | '…' | '→');
-        let text = harmless(self.0);
-        let mut rest = &*text;
-        while let Some((at, c)) = rest.char_indices().find(|(_, c)| !plain(*c)) {
-            write!(f, "{}&#{};", &rest[..at], u32::from(c))?;
-            rest = &rest[at + c.len_utf8()..];
-        }
-        f.write_str(rest)
+        let special = |byte: u8| !(byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b',' | b'(' | b')'));
+        escape(f, self.0, special, |f, c| match c {
+            '✓' | '✗' | '…' | '→' => write!(f, "{c}"),
+            c if c.is_alphanumeric() => write!(f, "{c}"),
+            c => write!(f, "&#{};", u32::from(c)),
+        })
     }
 }

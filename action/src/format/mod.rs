@@ -1,6 +1,7 @@
 //! The formats of a result, one file each. All are folds over a finished [`Report`], and none trusts what is in it:
 //! messages quote the outside.
 
+mod escape;
 mod github;
 mod github_output;
 mod html;
@@ -12,6 +13,7 @@ mod prometheus;
 mod sarif;
 mod tap;
 mod text;
+mod told;
 
 use std::{
     borrow::Cow,
@@ -19,24 +21,27 @@ use std::{
     fs,
     io::{self, IsTerminal, Write},
     path::{Path, PathBuf},
+    sync::OnceLock,
     thread,
 };
 
 use anyhow::{Context as _, bail};
 use clockwork_core::{
-    CheckResult, Graph, Palette, Place, Project, Report, Secrets, TextOptions, duration::show, text::harmless,
+    CheckResult, Graph, Palette, Place, Project, Report, Secrets, TextOptions, duration::show,
 };
 
 use crate::{
     cli::{AssertArgs, Color, FailOn, Target},
     exit::Exit,
+    graph::Drawing,
     output::{ReportFile, to_stdout},
     runner,
     source::STANDARD_INPUT,
 };
 
-pub(crate) use junit::Xml;
+pub(crate) use escape::{Xml, one_line};
 pub(crate) use nothing_ran::tell as tell_nothing_ran;
+pub(crate) use told::Told;
 
 /// How a result is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +80,25 @@ pub(crate) struct Seen<'a> {
     pub(crate) annotated: bool,
     /// The files that it is written to.
     pub(crate) files: &'a [(Format, PathBuf)],
+    pub(crate) shared: &'a Shared<'a>,
+}
+
+/// What several formats need, made for the first that asks.
+#[derive(Debug, Default)]
+pub(crate) struct Shared<'a> {
+    told: OnceLock<Vec<Told<'a>>>,
+    drawing: OnceLock<Drawing>,
+}
+
+impl<'a> Seen<'a> {
+    fn told(&self) -> &'a [Told<'a>] {
+        let report = self.report;
+        self.shared.told.get_or_init(|| report.results.iter().map(|result| Told::of(result)).collect())
+    }
+
+    fn drawing(&self) -> &'a Drawing {
+        self.shared.drawing.get_or_init(|| Drawing::new(self.project, self.graph, Some(self.report)))
+    }
 }
 
 impl Format {
@@ -116,13 +140,13 @@ impl Format {
         match self {
             Self::Text => text::write(out, report, options),
             Self::Json => json::write(out, report),
-            Self::Junit => junit::write(out, report),
-            Self::Tap => tap::write(out, report),
+            Self::Junit => junit::write(out, seen),
+            Self::Tap => tap::write(out, seen),
             Self::Github => github::write(out, seen, options),
             Self::GithubOutput => github_output::write(out, seen),
             Self::Markdown => markdown::write(out, seen),
             Self::Html => html::write(out, seen),
-            Self::Sarif => sarif::write(out, report),
+            Self::Sarif => sarif::write(out, seen),
             Self::Prometheus => prometheus::write(out, report),
         }
     }
@@ -194,8 +218,8 @@ impl Outputs {
     ) -> Vec<anyhow::Error> {
         let files: Vec<_> =
             self.files.iter().map(|(format, file)| (*format, file.path().to_owned())).collect();
-        let (fail_on, annotated) = (self.fail_on, self.annotated);
-        let seen = Seen { project, graph, report, fail_on, annotated, files: &files };
+        let (fail_on, annotated, shared) = (self.fail_on, self.annotated, &Shared::default());
+        let seen = Seen { project, graph, report, fail_on, annotated, files: &files, shared };
         let plain = TextOptions { palette: Palette::default(), ..self.options };
         let file = |(format, file): &(Format, ReportFile)| file.write(|out| format.write(out, &seen, &plain));
         let files: Vec<_> = match report.results.len() {
@@ -272,28 +296,6 @@ pub(crate) fn stderr_is_watched() -> bool {
     io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Foreign text on one line.
-pub(crate) fn one_line(text: &str) -> String {
-    harmless(text).replace('\n', "\\n")
-}
-
-/// A result's name among those of its resource: its id without the resource, and its label where that says more.
-pub(crate) fn name(result: &CheckResult) -> String {
-    let id = match &result.resource {
-        Some(resource) => result.id.strip_prefix(&**resource).unwrap_or(&result.id),
-        None => result.id.strip_prefix("cross").unwrap_or(&result.id),
-    };
-    let id = id.strip_prefix('/').unwrap_or(id);
-    let known = result.label.is_empty() || id.ends_with(&format!("/{}", result.label));
-    one_line(&if known { id.to_owned() } else { format!("{id} ({})", result.label) })
-}
-
-/// A result's name with whom it is about: `web: HealthcheckAssert (/health)`, `api → db: ServiceConnectivityAssert (tcp)`.
-fn title(result: &CheckResult) -> String {
-    let about = result.relationship.as_deref().or(result.resource.as_deref()).unwrap_or("cross");
-    format!("{}: {}", one_line(about), name(result))
-}
-
 /// Where it is declared, if that is in a file.
 fn place(result: &CheckResult) -> Option<&Place> {
     result.place.as_ref().filter(|place| &*place.file != STANDARD_INPUT)
@@ -308,7 +310,7 @@ fn story(result: &CheckResult) -> String {
         ("actual", result.actual.as_deref()),
     ] {
         if let Some(text) = text {
-            story.push_str(&format!("\n{what}: {text}"));
+            story.extend(["\n", what, ": ", text]);
         }
     }
     story

@@ -4,9 +4,14 @@
 //! One sample a result says how it ended; the counts are there beside them, so that an alert needs no query language. A
 //! skipped one has no `clockwork_assertion_passed`: nothing is known of it, and 0 would say that it failed.
 
-use std::io::{self, Write};
+use std::{
+    fmt,
+    io::{self, Write},
+};
 
-use clockwork_core::{CheckResult, Outcome, Report, Severity, text::harmless};
+use clockwork_core::{CheckResult, Outcome, Report, Severity};
+
+use super::escape::escape;
 
 pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     let project = Label(&report.project);
@@ -37,38 +42,37 @@ pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
         writeln!(out, "clockwork_assertions{{project=\"{project}\",verdict=\"{verdict}\"}} {count}")?;
     }
     head(out, "clockwork_assertion_passed", "Whether an assertion that was looked at passed.")?;
-    for result in &report.results {
-        if result.verdict != Outcome::Skipped {
-            labels(out, "clockwork_assertion_passed", &project, result)?;
-            writeln!(out, " {}", u8::from(result.verdict == Outcome::Passed))?;
-        }
+    // A metric's samples stand together. Both have the same labels.
+    let (mut took, mut labels) = (Vec::new(), Vec::new());
+    for result in report.results.iter().filter(|result| result.verdict != Outcome::Skipped) {
+        labels.clear();
+        write_labels(&mut labels, &project, result)?;
+        let passed: &[u8] = if result.verdict == Outcome::Passed { b" 1\n" } else { b" 0\n" };
+        [b"clockwork_assertion_passed", &*labels, passed].iter().try_for_each(|part| out.write_all(part))?;
+        took.extend_from_slice(b"clockwork_assertion_duration_seconds");
+        took.extend_from_slice(&labels);
+        writeln!(took, " {}", result.duration.as_secs_f64())?;
     }
     head(
         out,
         "clockwork_assertion_duration_seconds",
         "How long an assertion took, all its attempts together.",
     )?;
-    for result in &report.results {
-        if result.verdict != Outcome::Skipped {
-            labels(out, "clockwork_assertion_duration_seconds", &project, result)?;
-            writeln!(out, " {}", result.duration.as_secs_f64())?;
-        }
-    }
-    Ok(())
+    out.write_all(&took)
 }
 
 fn head(out: &mut impl Write, name: &str, help: &str) -> io::Result<()> {
     writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge")
 }
 
-fn labels(out: &mut impl Write, name: &str, project: &Label<'_>, result: &CheckResult) -> io::Result<()> {
+fn write_labels(out: &mut impl Write, project: &Label<'_>, result: &CheckResult) -> io::Result<()> {
     let severity = match result.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
     };
     write!(
         out,
-        "{name}{{project=\"{project}\",id=\"{}\",resource=\"{}\",assertion=\"{}\",severity=\"{severity}\"}}",
+        "{{project=\"{project}\",id=\"{}\",resource=\"{}\",assertion=\"{}\",severity=\"{severity}\"}}",
         Label(&result.id),
         Label(result.resource.as_deref().unwrap_or("")),
         Label(result.assertion),
@@ -78,19 +82,16 @@ fn labels(out: &mut impl Write, name: &str, project: &Label<'_>, result: &CheckR
 /// A label's value between its quotes.
 struct Label<'a>(&'a str);
 
-impl std::fmt::Display for Label<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let text = harmless(self.0);
-        let mut rest = &*text;
-        while let Some(at) = rest.find(['\\', '"', '\n']) {
-            f.write_str(&rest[..at])?;
-            f.write_str(match rest.as_bytes()[at] {
-                b'\\' => "\\\\",
-                b'"' => "\\\"",
-                _ => "\\n",
-            })?;
-            rest = &rest[at + 1..];
-        }
-        f.write_str(rest)
+impl fmt::Display for Label<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        escape(
+            f,
+            self.0,
+            |byte| matches!(byte, b'\\' | b'"' | b'\n'),
+            |f, c| match c {
+                '\n' => f.write_str("\\n"),
+                c => write!(f, "\\{c}"),
+            },
+        )
     }
 }

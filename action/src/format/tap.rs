@@ -3,15 +3,19 @@
 //! A warning is `not ok … # TODO`: TAP's word for a failure that is reported and does not fail the suite. A run that fails
 //! as a whole (interrupted, nothing judged) ends with `Bail out!`, as its results alone would look like a pass.
 
-use std::io::{self, Write};
+use std::{
+    fmt::{self, Display, Formatter},
+    io::{self, Write},
+};
 
-use clockwork_core::{CheckResult, Outcome, Report};
+use clockwork_core::{CheckResult, Outcome};
 
-use super::{failed_as_a_whole, json, name, one_line};
+use super::{Seen, Told, escape::escape, failed_as_a_whole, json};
 
-pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
+pub(super) fn write(out: &mut impl Write, seen: &Seen<'_>) -> io::Result<()> {
+    let report = seen.report;
     writeln!(out, "TAP version 14\n1..{}", report.results.len())?;
-    for (index, result) in report.results.iter().enumerate() {
+    for (index, result) in seen.told().iter().enumerate() {
         point(out, index + 1, result)?;
     }
     match failed_as_a_whole(report) {
@@ -20,15 +24,15 @@ pub(super) fn write(out: &mut impl Write, report: &Report) -> io::Result<()> {
     }
 }
 
-fn point(out: &mut impl Write, number: usize, result: &CheckResult) -> io::Result<()> {
+fn point(out: &mut impl Write, number: usize, result: &Told<'_>) -> io::Result<()> {
     let ok = match result.verdict {
         Outcome::Passed | Outcome::Skipped => "ok",
         Outcome::Failed | Outcome::Errored => "not ok",
     };
     let owner = result.resource.as_deref().unwrap_or("cross");
-    write!(out, "{ok} {number} - {}", escaped(&format!("{owner}/{}", name(result))))?;
+    write!(out, "{ok} {number} - {}/{}", Escaped(owner), Escaped(result.name()))?;
     match result.verdict {
-        Outcome::Skipped => write!(out, " # SKIP {}", escaped(&result.message))?,
+        Outcome::Skipped => write!(out, " # SKIP {}", Escaped(&result.message))?,
         _ if result.is_warning() => write!(out, " # TODO warning")?,
         _ => {}
     }
@@ -61,6 +65,18 @@ fn diagnostics(out: &mut impl Write, result: &CheckResult) -> io::Result<()> {
 }
 
 /// On one line, and no `#` that could begin a directive.
-fn escaped(text: &str) -> String {
-    one_line(text).replace('\\', "\\\\").replace('#', "\\#")
+struct Escaped<'a>(&'a str);
+
+impl Display for Escaped<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        escape(
+            f,
+            self.0,
+            |byte| matches!(byte, b'\\' | b'#' | b'\n'),
+            |f, c| match c {
+                '\n' => f.write_str("\\\\n"),
+                c => write!(f, "\\{c}"),
+            },
+        )
+    }
 }

@@ -91,7 +91,8 @@ fn written(format: Format, ran: &Ran, options: &TextOptions) -> String {
     let mut out = Vec::new();
     let (project, graph, report) = (&ran.project, &ran.graph, &ran.report);
     let files = [(Format::Json, "/tmp/a\nresult=forged/report.json".into())];
-    let seen = Seen { project, graph, report, fail_on: FailOn::Failed, annotated: true, files: &files };
+    let (fail_on, shared) = (FailOn::Failed, &Shared::default());
+    let seen = Seen { project, graph, report, fail_on, annotated: true, files: &files, shared };
     format.write(&mut out, &seen, options).unwrap();
     String::from_utf8(out).unwrap()
 }
@@ -185,7 +186,7 @@ fn read_junit(text: &str, report: &Report) {
     assert_eq!(own.len(), report.results.len());
     for (case, result) in own.iter().zip(&report.results) {
         assert_eq!(attribute(*case, "classname"), result.resource.as_deref().unwrap_or("cross"));
-        assert_eq!(attribute(*case, "name"), harmless_xml(&name(result)));
+        assert_eq!(attribute(*case, "name"), harmless_xml(Told::of(result).name()));
         let found: Vec<_> = case.children().filter(roxmltree::Node::is_element).collect();
         let first = harmless_xml(&result.message)
             .lines()
@@ -217,6 +218,21 @@ fn read_junit(text: &str, report: &Report) {
     assert_eq!(attribute(root, "tests"), (own.len() + whole.len()).to_string());
 }
 
+#[test]
+fn json_is_indented_as_by_its_library() {
+    let mut value = serde_json::json!([[], {}, [[]], { "a": [{ "b": 1 }, "\n ü", null], "c": {} }, -0.5]);
+    for depth in 0..80 {
+        let mut written = Vec::new();
+        json::pretty(&mut written, &value).unwrap();
+        assert_eq!(String::from_utf8(written).unwrap(), serde_json::to_string_pretty(&value).unwrap() + "\n");
+        value = if depth % 2 == 0 {
+            serde_json::json!([value, depth])
+        } else {
+            serde_json::json!({ "v": value })
+        };
+    }
+}
+
 fn harmless_xml(text: &str) -> String {
     harmless(text).replace('\u{fffe}', "\\u{fffe}").replace('\u{ffff}', "\\u{ffff}")
 }
@@ -237,7 +253,11 @@ fn read_tap(text: &str, report: &Report) {
         assert_eq!(number, (index + 1).to_string());
         let (description, directive) = split_directive(rest);
         let owner = result.resource.as_deref().unwrap_or("cross");
-        assert_eq!(description.trim_end(), format!("{owner}/{}", name(result)).trim_end(), "{text}");
+        assert_eq!(
+            description.trim_end(),
+            format!("{owner}/{}", Told::of(result).name()).trim_end(),
+            "{text}"
+        );
         let todo = directive.as_deref().is_some_and(|directive| directive.starts_with("TODO"));
         let skip = directive.as_deref().is_some_and(|directive| directive.starts_with("SKIP"));
         assert_eq!((todo, skip), (result.is_warning(), result.verdict == Outcome::Skipped), "{text}");
@@ -365,6 +385,6 @@ fn what_is_for_pages_and_machines() {
 #[test]
 fn results_are_known_by_their_ids_and_labels() {
     let report = sample();
-    let names: Vec<_> = report.results.iter().map(|result| name(result)).collect();
+    let names: Vec<_> = report.results.iter().map(|result| Told::of(result).name().to_owned()).collect();
     assert_eq!(names[1], "SaysAssert#2 (/etc/shadow)");
 }

@@ -12,7 +12,7 @@ use clap::ValueEnum;
 use clockwork_core::{CheckResult, Graph, Outcome, Palette, Project, Report};
 
 use crate::{
-    format::{by_id, one_line},
+    format::{Told, by_id, one_line},
     outline::Outline,
 };
 
@@ -150,7 +150,7 @@ impl Drawing {
                 state: results.iter().map(|result| State::of(result)).max().unwrap_or(State::Unknown),
                 summary: summary(node.checks.len(), &results),
                 findings: results.iter().filter_map(|result| Finding::of(result)).collect(),
-                name: one_line(&node.name),
+                name: one_line(&node.name).into_owned(),
                 kind: node.kind,
                 needs: node.needs,
             }
@@ -169,7 +169,12 @@ impl Drawing {
             }
         });
         let cross = cross.collect();
-        Self { project: one_line(project.name()), passed: report.map(Report::passed), nodes, cross }
+        Self {
+            project: one_line(project.name()).into_owned(),
+            passed: report.map(Report::passed),
+            nodes,
+            cross,
+        }
     }
 
     pub(crate) fn write(
@@ -239,7 +244,11 @@ impl Finding {
             }
             _ => result.message.lines().next().unwrap_or_default().to_owned(),
         };
-        Some(Self { state, check: crate::format::name(result), message: one_line(&message) })
+        Some(Self {
+            state,
+            check: Told::of(result).name().to_owned(),
+            message: one_line(&message).into_owned(),
+        })
     }
 }
 

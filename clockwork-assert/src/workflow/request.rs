@@ -125,7 +125,7 @@ impl WorkflowRequest {
         let mut filled = self.clone();
         filled.url = self.url.as_deref().map(|url| captured.url(url)).transpose()?;
         filled.body = self.body.as_deref().map(|body| captured.text(body)).transpose()?;
-        filled.json = self.json.as_ref().map(|json| captured.value(json)).transpose()?;
+        filled.json = self.json.as_ref().map(|json| captured.value(json).map(Box::new)).transpose()?;
         for value in filled.headers.values_mut() {
             *value = text(value)?;
         }

@@ -130,6 +130,11 @@ impl CheckResult {
         Value::Object(self.details.to_map())
     }
 
+    /// The same for whoever only writes it on, which costs less; `None` where there is none.
+    pub fn evidence(&self) -> Option<impl Serialize> {
+        (!self.details.is_empty()).then_some(&self.details)
+    }
+
     /// A failure or an error that fails the run.
     pub fn fails_the_run(&self) -> bool {
         self.severity == Severity::Error && matches!(self.verdict, Outcome::Failed | Outcome::Errored)

@@ -1,4 +1,4 @@
-//! [`PythonFile::call`]: one function, in a process of its own.
+//! [`PythonFile::call`]: one function, in a process that it has for itself while it runs.
 
 use std::{
     fmt,
@@ -10,17 +10,18 @@ use std::{
 };
 
 use clockwork_core::{CheckError, Context, Fault, SecretString, text::quote};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{
     channel::Channel,
-    file::{Live, PythonFile, ended, token},
+    file::{PythonFile, ended, token},
     place::{Frame, standing},
     printed::Printed,
+    seat::{Seat, Taken},
     told::{Looked, Told},
-    worker::{Child, Ends, Parent, Status},
+    worker::{Ends, Status},
 };
 
 use crate::sandbox::Denied;
@@ -95,6 +96,16 @@ pub enum Ending {
     Forged,
 }
 
+/// What is asked.
+#[derive(Serialize)]
+struct Request<'c> {
+    token: &'c str,
+    function: Option<&'c str>,
+    check: Option<usize>,
+    resource: Option<&'c Value>,
+    args: &'c Map<String, Value>,
+}
+
 /// What a check says.
 #[derive(Deserialize)]
 struct Said {
@@ -105,6 +116,9 @@ struct Said {
     told: Option<Told>,
     #[serde(default)]
     looked: Vec<Looked>,
+    /// Whether another check may run there.
+    #[serde(default)]
+    again: bool,
 }
 
 /// What a process says that could not fork.
@@ -115,7 +129,7 @@ struct Refused {
 
 /// How a conversation ended.
 enum Talk {
-    Told(Told, Vec<Looked>),
+    Told { told: Told, looked: Vec<Looked>, again: bool },
     Over,
     Forged,
     Refused(String),
@@ -135,18 +149,16 @@ impl PythonFile {
                 CheckError::timed_out(Fault::Observer, message)
             })?,
         };
-        if let Some(handle) = self.handle()
-            && let Some(run) = self.run(handle, call, cx).await?
-        {
+        if let Some(run) = self.seated(call, cx).await? {
             return Ok(run);
         }
         // It cannot be copied, or its process is gone: it is imported for this check alone.
         let again = cx.measure(self.probe.clone()).await?;
-        match again.handle() {
-            Some(handle) => match again.run(handle, call, cx).await? {
-                Some(run) => Ok(run),
-                None => Err(CheckError::unobservable("its process was ended by something else").retryable()),
-            },
+        match again.seated(call, cx).await? {
+            Some(run) => Ok(run),
+            None if again.live().is_some() => {
+                Err(CheckError::unobservable("its process was ended by something else").retryable())
+            }
             None => Err(CheckError::unobservable(format!(
                 "{} could be imported once, and not a second time for this check",
                 quote(&self.probe.file.to_string_lossy())
@@ -155,20 +167,39 @@ impl PythonFile {
         }
     }
 
-    /// `None` where nothing was run, as the process is gone that should have forked.
+    /// Runs it in a process that there is for it; `None` where nothing was run, as there is none.
+    async fn seated(&self, call: &PythonCall, cx: &Context) -> Result<Option<PythonRun>, CheckError> {
+        let Some((live, alone)) = self.live() else { return Ok(None) };
+        let taken = match &self.seats {
+            _ if alone => Taken::itself(live).await?,
+            None => Taken::once(&live).await?,
+            Some(seats) => {
+                let Some(taken) = seats.take(&live).await? else { return Ok(None) };
+                let used = taken.seat.used;
+                match self.run(taken, call, cx).await? {
+                    // What became of it may be others' doing.
+                    None if used => seats.fresh(&live).await?,
+                    run => return Ok(run),
+                }
+            }
+        };
+        match taken {
+            Some(taken) => self.run(taken, call, cx).await,
+            None => Ok(None),
+        }
+    }
+
+    /// `None` where it was not run, or has to be run again in another process.
     async fn run(
         &self,
-        process: Handle,
+        mut taken: Taken<'_>,
         call: &PythonCall,
         cx: &Context,
     ) -> Result<Option<PythonRun>, CheckError> {
-        let (ends, theirs) = Ends::pair()?;
-        let Some(process) = process.begin(&theirs).await else { return Ok(None) };
-        drop(theirs);
-        let Ends { mut channel, mut output, mut place } = ends;
         let (asked, began) = (Instant::now(), AtomicBool::new(false));
         let talk = {
-            let talk = talk(&mut channel, call, cx, &began);
+            let Seat { ends: Ends { channel, output, .. }, process, .. } = &mut taken.seat;
+            let talk = talk(channel, call, cx, &began);
             let early = cx.deadline().map(|deadline| {
                 let left = deadline.saturating_duration_since(asked);
                 deadline - EARLY.min(left / 10)
@@ -182,21 +213,26 @@ impl PythonFile {
                 sleep_until(deadline).await;
             };
             tokio::select! {
+                biased;
                 talk = talk => Some(talk),
                 never = output.drain() => match never {},
                 () = late => None,
             }
         };
-        output.take();
-        place.take();
-        let at = || {
-            let standing = standing(&place.printed.text(), &self.probe.directory())?;
-            Some(standing.with_source())
-        };
+        let Ends { output, place, .. } = &mut taken.seat.ends;
+        let mut printed = output.take_all();
+        let standing_in = place.take_all();
+        let at = || Some(standing(&standing_in.text(), &self.probe.directory())?.with_source());
+        let used = taken.seat.used;
         let mut denied = None;
         let ending = match talk {
-            Some(Talk::Told(told, looked)) => {
-                process.end();
+            Some(Talk::Told { told, .. }) if used && is_want_of_memory(&told) => return Ok(None),
+            Some(Talk::Told { told, looked, again }) => {
+                if again {
+                    taken.give_back()
+                } else {
+                    taken.end()
+                }
                 denied = self.worker.denied(&looked);
                 Ending::Told(told)
             }
@@ -205,8 +241,9 @@ impl PythonFile {
                     .hint("`sandbox.processes` says how many there may be")
                     .retryable());
             }
+            Some(Talk::Forged | Talk::Over) if used => return Ok(None),
             Some(Talk::Forged) => Ending::Forged,
-            Some(Talk::Over) => match process.status().await {
+            Some(Talk::Over) => match taken.status().await {
                 Status::Unknown if !began.load(Ordering::Relaxed) => return Ok(None),
                 status => {
                     let signal = if let Status::Signal(signal) = status { Some(signal) } else { None };
@@ -215,28 +252,25 @@ impl PythonFile {
             },
             None => Ending::Hung { ran: asked.elapsed(), at: at() },
         };
-        let mut printed = output.printed;
         printed.hide(self.worker.secrets.iter().chain(&call.secrets));
         Ok(Some(PythonRun { ending, printed, denied }))
     }
+}
 
-    /// Who runs the next call.
-    fn handle(&self) -> Option<Handle> {
-        let (live, alone) = self.live()?;
-        Some(if alone { Handle::Itself(live) } else { Handle::Copy(live, None) })
-    }
+/// What others have kept, it may have lacked.
+fn is_want_of_memory(told: &Told) -> bool {
+    matches!(told, Told::Raised(raised) if raised.r#type == "MemoryError")
 }
 
 /// Asks, answers what is asked back, and waits for the end.
 async fn talk(channel: &mut Channel, call: &PythonCall, cx: &Context, began: &AtomicBool) -> Talk {
     let token = token();
     let (function, check) = match &call.function {
-        PythonFunction::Named(name) => (Some(name), None),
-        PythonFunction::Marked(check) => (None, Some(check)),
+        PythonFunction::Named(name) => (Some(name.as_str()), None),
+        PythonFunction::Marked(check) => (None, Some(*check)),
     };
-    let request = json!({
-        "token": token, "function": function, "check": check, "resource": call.resource, "args": call.args,
-    });
+    let request =
+        Request { token: &token, function, check, resource: call.resource.as_ref(), args: &call.args };
     if channel.write(&request).await.is_err() {
         return Talk::Over;
     }
@@ -256,7 +290,7 @@ async fn talk(channel: &mut Channel, call: &PythonCall, cx: &Context, began: &At
         };
         began.store(true, Ordering::Relaxed);
         if let Some(told) = said.told {
-            return Talk::Told(told, said.looked);
+            return Talk::Told { told, looked: said.looked, again: said.again };
         }
         if said.ask.as_deref() == Some("observation") {
             let answer = observation(call, cx).await;
@@ -273,59 +307,5 @@ async fn observation(call: &PythonCall, cx: &Context) -> Value {
     match cx.observe_resource(name).await {
         Ok(seen) => json!({ "observation": seen.as_ref().as_ref().map(|seen| seen.state()) }),
         Err(error) => json!({ "error": error.to_string() }),
-    }
-}
-
-/// The process that runs a call: a copy of the one that imported the file, or that one itself.
-enum Handle {
-    Copy(Arc<Live>, Option<Child<Live>>),
-    Itself(Arc<Live>),
-}
-
-impl Handle {
-    /// Has it begin, with these ends; `None` where it is gone.
-    async fn begin(self, theirs: &[crate::sandbox::Descriptor; 3]) -> Option<Self> {
-        let (live, here) = match &self {
-            Self::Copy(live, _) => (live, false),
-            Self::Itself(live) => (live, true),
-        };
-        let number = live.next.fetch_add(1, Ordering::Relaxed);
-        let message = json!({ "do": "call", "id": number, "with": 3, "here": here });
-        if live.requests.send(&message, theirs).await.is_err() {
-            live.is_gone();
-            return None;
-        }
-        Some(match self {
-            Self::Copy(live, _) => {
-                let child = Child { parent: Arc::clone(&live), number, ended: false };
-                Self::Copy(live, Some(child))
-            }
-            itself => itself,
-        })
-    }
-
-    fn ask_where(&self) {
-        match self {
-            Self::Copy(_, child) => child.iter().for_each(Child::ask_where),
-            Self::Itself(live) => live.process.ask_where(),
-        }
-    }
-
-    /// It has told its end.
-    fn end(self) {
-        if let Self::Copy(_, Some(child)) = self {
-            child.end();
-        }
-    }
-
-    async fn status(self) -> Status {
-        match self {
-            Self::Copy(_, Some(child)) => child.status().await,
-            Self::Copy(_, None) => Status::Unknown,
-            Self::Itself(live) => match Arc::into_inner(live) {
-                Some(live) => live.process.status().await,
-                None => Status::Unknown,
-            },
-        }
     }
 }

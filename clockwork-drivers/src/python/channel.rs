@@ -8,6 +8,7 @@ use std::{
 
 use clockwork_core::CheckError;
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use serde::Serialize;
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -73,8 +74,10 @@ impl Channel {
     }
 
     /// A message of any length, for who is alone with the other end.
-    pub(super) async fn write(&mut self, message: &Value) -> io::Result<()> {
-        self.socket.write_all(format!("{message}\n").as_bytes()).await
+    pub(super) async fn write(&mut self, message: &impl Serialize) -> io::Result<()> {
+        let mut line = serde_json::to_vec(message)?;
+        line.push(b'\n');
+        self.socket.write_all(&line).await
     }
 
     /// These bytes.

@@ -19,6 +19,7 @@ use super::{
     interpreter::belongs_to_many,
     place::standing,
     printed::Printed,
+    seat::Seats,
     told::Broken,
     worker::{Child, Ends, Parent, Status, Worker, WorkerProbe},
 };
@@ -52,15 +53,24 @@ pub struct PythonFile {
     /// The process that has it imported; it is gone when it was not to be shared and somebody has taken it.
     live: Mutex<Option<Arc<Live>>>,
     shared: bool,
+    /// Where its checks run, if they may share processes.
+    pub(super) seats: Option<Seats>,
 }
 
 /// A process with a file imported.
 #[derive(Debug)]
 pub(super) struct Live {
     pub(super) requests: Channel,
-    pub(super) next: AtomicU64,
+    next: AtomicU64,
     gone: AtomicBool,
     pub(super) process: Child<Worker>,
+}
+
+impl Live {
+    /// For the next process that it forks.
+    pub(super) fn number(&self) -> u64 {
+        self.next.fetch_add(1, Ordering::Relaxed)
+    }
 }
 
 impl Parent for Live {
@@ -83,6 +93,9 @@ struct Imported {
     broken: Option<Broken>,
     #[serde(default)]
     copies: bool,
+    /// Whether it can be told what a check leaves behind.
+    #[serde(default)]
+    again: bool,
 }
 
 impl Probe for PythonProbe {
@@ -223,6 +236,7 @@ impl PythonProbe {
             worker: Arc::clone(worker),
             live: Mutex::new(live),
             shared: imported.copies,
+            seats: imported.again.then(Seats::new),
         }))
     }
 }

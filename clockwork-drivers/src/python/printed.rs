@@ -88,6 +88,12 @@ impl Reader {
         std::future::pending().await
     }
 
+    /// All that was written and is not taken yet.
+    pub(super) fn take_all(&mut self) -> Printed {
+        self.take();
+        std::mem::replace(&mut self.printed, Printed { whole: true, ..Printed::default() })
+    }
+
     /// What is there already, and how much of it.
     pub(super) fn take(&mut self) {
         let mut buffer = [0; 16 << 10];

@@ -34,6 +34,8 @@ const WORKER: &str = concat!(
     "\n\n",
     include_str!("worker/checks.py"),
     "\n\n",
+    include_str!("worker/keeps.py"),
+    "\n\n",
     include_str!("worker/looks.py")
 );
 const AID: &str = include_str!("worker/aid.py");

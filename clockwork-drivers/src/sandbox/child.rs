@@ -1,23 +1,25 @@
-//! What happens between `fork` and `exec`, in three processes:
+//! What happens between `fork` and `exec`, in two processes:
 //!
-//! - the one that Clockwork started enters new namespaces, waits, and ends as the program ended;
-//! - its child is the first process in the new pid namespace: it makes the view of the file system, waits for all that
-//!   is there, and takes it all with it when the program has ended;
-//! - that one's child gives up what it may do, and becomes the program.
+//! - the one that Clockwork started is the first process in a new pid namespace: it enters the other namespaces, with a copy of
+//!   a view of the file system that was made before, waits for all that is there, ends what the program has left, tells
+//!   how the program ended, and ends;
+//! - its child gives up what it may do, and becomes the program.
 //!
-//! Where there are no namespaces to enter, the first one adopts whatever the program leaves behind, and ends it.
+//! Where Clockwork may not make namespaces itself, the one that it started enters those of a user namespace, has a child
+//! that is the first process there and makes the view, and only waits. Where there are no namespaces to enter, it adopts
+//! whatever the program leaves behind, and ends it.
 
 use std::{
     ffi::CString,
     fs::File,
     io::{self, Write},
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::BorrowedFd,
+    sync::Arc,
     time::Duration,
 };
 
 use nix::{
     errno::Errno,
-    fcntl::OFlag,
     sched::{CloneFlags, unshare},
     sys::{
         resource::{Resource, setrlimit},
@@ -25,18 +27,19 @@ use nix::{
         stat::Mode,
         wait::{WaitPidFlag, WaitStatus, waitpid},
     },
-    unistd::{ForkResult, Pid, chdir, execve, getpid, mkdir, pipe2, setsid},
+    unistd::{ForkResult, Pid, chdir, execve, getpid, mkdir, setsid},
 };
 use rustix::{
-    stdio::{dup2_stdin, dup2_stdout, stdin, stdout},
+    stdio::{dup2_stdin, dup2_stdout, stdout},
     thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets},
 };
 use seccompiler::BpfProgram;
 
 use super::{
     files::{self, May, Rules},
-    fork::{close_from, close_on_exec_from, default_signals, die_with, exit, fork},
+    fork::{close_from, close_on_exec_from, default_signals, die_with, exit, fork, until_exec},
     lent::Lend,
+    mould::Mould,
     report::{Report, Stage, Told},
     view::{Failed, View},
 };
@@ -54,7 +57,9 @@ pub(super) struct Plan {
     /// Whether it may be that no user namespace is needed.
     pub(super) root: bool,
     pub(super) ids: (u32, u32),
-    pub(super) view: View,
+    pub(super) view: Arc<View>,
+    /// What it is a copy of. Then the process that was forked is the first of a pid namespace.
+    pub(super) mould: Option<Arc<Mould>>,
     /// Of the program, with and without a view of its own.
     pub(super) rules: (Rules, Rules),
     pub(super) tcp: bool,
@@ -81,40 +86,49 @@ pub(super) struct Plan {
 /// It tells through `pipe` what it does.
 pub(super) fn enter(plan: &Plan, pipe: BorrowedFd<'_>) -> io::Result<()> {
     let mut report = Report::new(pipe);
-    report.at(Stage::Session, || {
-        setsid()?;
-        die_with(Some(plan.parent))
-    })?;
-    let namespaces = namespaces(plan, &mut report)?;
-    let (status, told) = report.at(Stage::Fork, || pipe2(OFlag::O_CLOEXEC))?;
-    if namespaces {
+    report.at(Stage::Session, setsid)?;
+    let namespaces = match &plan.mould {
+        // Who forked it is outside, and has no number here. If they are gone, nobody hears that it is ready.
+        Some(_) => {
+            report.at(Stage::Session, || die_with(None))?;
+            true
+        }
+        None => {
+            report.at(Stage::Session, || die_with(Some(plan.parent)))?;
+            namespaces(plan, &mut report)?
+        }
+    };
+    if namespaces && plan.mould.is_none() {
         match report.at(Stage::Fork, fork)? {
-            ForkResult::Parent { child } => mirror(child, status, pipe),
+            ForkResult::Parent { child } => wait_aside(child),
             ForkResult::Child => {}
         }
         report.at(Stage::Session, || die_with(None))?;
-        drop(status);
+    }
+    if namespaces {
         prepare(plan, &mut report)?;
     } else {
-        drop(status);
         report.at(Stage::Session, || nix::sys::prctl::set_child_subreaper(true))?;
     }
     // Its memory is a copy of Clockwork's.
     report.at(Stage::Session, || nix::sys::prctl::set_dumpable(false))?;
-    match report.at(Stage::Fork, fork)? {
-        ForkResult::Parent { child } if namespaces => first(child, told),
-        ForkResult::Parent { child } => adopt(child, pipe),
-        ForkResult::Child => {}
-    }
-    drop(told);
+    let mut failed = Ok(());
+    let program = until_exec(&mut || failed = become_program(plan, &mut report));
+    failed?;
+    let program = report.at(Stage::Fork, || program)?;
+    keep(pipe);
+    if namespaces { first(program) } else { adopt(program) }
+}
+
+/// Returns only if that fails.
+fn become_program(plan: &Plan, report: &mut Report<'_>) -> io::Result<()> {
     close_on_exec_from(3);
-    confine(plan, &mut report)?;
-    let mut environment = plan.environment.clone();
-    if !report.record.view {
-        for variable in environment.iter_mut().filter(|variable| variable.as_c_str() == c"TMPDIR=/tmp") {
-            *variable = CString::new([b"TMPDIR=", plan.scratch.as_bytes()].concat())?;
-        }
-    }
+    confine(plan, report)?;
+    let scratch = CString::new([b"TMPDIR=", plan.scratch.as_bytes()].concat())?;
+    let elsewhere = |variable: &CString| !report.record.view && variable.as_c_str() == c"TMPDIR=/tmp";
+    let environment = plan.environment.iter();
+    let environment: Vec<_> =
+        environment.map(|variable| if elsewhere(variable) { scratch.as_c_str() } else { variable }).collect();
     // Not by what searches for it, which has a shell run what the kernel cannot.
     let Err(errno) = execve(&plan.program, &plan.arguments, &environment);
     Err(errno.into())
@@ -147,10 +161,18 @@ fn namespaces(plan: &Plan, report: &mut Report<'_>) -> io::Result<bool> {
 
 /// In the first process of the namespaces: what is seen there.
 fn prepare(plan: &Plan, report: &mut Report<'_>) -> io::Result<()> {
+    let entered = match &plan.mould {
+        Some(mould) => {
+            let network = if plan.lend.is_some() { CloneFlags::CLONE_NEWNET } else { CloneFlags::empty() };
+            report.record.namespaces = true;
+            plan.view.enter_copy(&mould.0, CloneFlags::CLONE_NEWIPC | network)
+        }
+        None => plan.view.enter(),
+    };
     if let Some(lend) = &plan.lend {
         report.at(Stage::Network, || lend.offer())?;
     }
-    match plan.view.enter() {
+    match entered {
         Ok(proc) => (report.record.view, report.record.proc) = (true, proc),
         Err(Failed::Early(_)) => {}
         Err(Failed::Late(step, errno)) => {
@@ -236,37 +258,28 @@ fn give_up_rights() -> nix::Result<()> {
     rustix::thread::set_capabilities(None, none).map_err(|error| Errno::from_raw(error.raw_os_error()))
 }
 
-/// Waits for the first process of the namespaces, and ends as the program has ended.
-fn mirror(first: Pid, status: OwnedFd, report: BorrowedFd<'_>) -> ! {
+/// Waits for the first process of the namespaces, which tells the rest.
+fn wait_aside(first: Pid) -> ! {
     let _ = nix::sys::prctl::set_dumpable(false); // its memory is a copy of Clockwork's
-    keep(status, report);
-    let mut told = [0; 5];
-    let read = nix::unistd::read(stdin(), &mut told);
-    let waited = waitpid(first, None);
-    match (read, waited) {
-        (Ok(5), _) => end_like(i32::from_ne_bytes([told[0], told[1], told[2], told[3]]), told[4] == 1),
-        // It never came to that, or it was killed.
-        (_, Ok(WaitStatus::Exited(_, code))) => end_like(code << 8, false),
-        _ => end_like(Signal::SIGKILL as i32, false),
-    }
-}
-
-/// The first process of the namespaces: ends what the program has left, by ending itself.
-fn first(program: Pid, told: OwnedFd) -> ! {
-    let Ok(spare) = told.try_clone() else { exit(1) };
-    keep(spare, told.as_fd());
-    let (status, left) = wait_for(program);
-    let mut message = [0; 5];
-    message[..4].copy_from_slice(&status.to_ne_bytes());
-    message[4] = u8::from(left);
-    let _ = nix::unistd::write(stdout(), &message);
+    close_from(0);
+    default_signals();
+    let _ = waitpid(first, None);
     exit(0)
 }
 
+/// The first process of the namespaces: ends what the program has left.
+fn first(program: Pid) -> ! {
+    let (status, left) = wait_for(program);
+    if left {
+        // All but this one.
+        let _ = kill(Pid::from_raw(-1), Signal::SIGKILL);
+        while waitpid(None, None) != Err(Errno::ECHILD) {}
+    }
+    tell(status, left)
+}
+
 /// Without a pid namespace: whatever the program leaves behind becomes a child of this process.
-fn adopt(program: Pid, report: BorrowedFd<'_>) -> ! {
-    let Ok(spare) = report.try_clone_to_owned() else { exit(1) };
-    keep(spare, report);
+fn adopt(program: Pid) -> ! {
     let (status, left) = wait_for(program);
     for _ in 0..1000 {
         let own = format!("/proc/self/task/{}/children", getpid());
@@ -279,7 +292,7 @@ fn adopt(program: Pid, report: BorrowedFd<'_>) -> ! {
             _ => continue, // what it had started itself is ours now
         }
     }
-    end_like(status, left)
+    tell(status, left)
 }
 
 /// How the program ended, and whether something of it was still there a while later.
@@ -305,26 +318,16 @@ fn wait_for(program: Pid) -> (i32, bool) {
     (status, true)
 }
 
-/// Closes all but these two, which become the standard streams, so that nobody waits for what this process holds.
-fn keep(input: OwnedFd, output: BorrowedFd<'_>) {
-    let kept = dup2_stdin(&input).and_then(|()| dup2_stdout(output));
-    std::mem::forget(input);
-    if kept.is_err() {
+/// Closes all but this one, which becomes the standard streams, so that nobody waits for what this process holds.
+fn keep(report: BorrowedFd<'_>) {
+    if dup2_stdin(report).and_then(|()| dup2_stdout(report)).is_err() {
         exit(1);
     }
     close_from(2);
     default_signals();
 }
 
-fn end_like(status: i32, left: bool) -> ! {
-    let _ = nix::unistd::write(stdout(), &Told::Ended { left }.encode());
-    let signal = status & 0x7f;
-    if signal == 0 {
-        exit(status >> 8 & 0xff);
-    }
-    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
-    if let Ok(signal) = Signal::try_from(signal) {
-        let _ = kill(getpid(), signal);
-    }
-    exit(128 + signal)
+fn tell(status: i32, left: bool) -> ! {
+    let _ = nix::unistd::write(stdout(), &Told::Ended { status, left }.encode());
+    exit(0)
 }

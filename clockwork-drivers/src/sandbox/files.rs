@@ -1,8 +1,13 @@
 //! Landlock: which files a program may use, also where it has no view of its own; and that it signals, traces and
 //! connects to nothing outside. It is built on what the kernel offers, of whatever age.
 
-use std::{ffi::CString, os::fd::OwnedFd};
+use std::{
+    ffi::CString,
+    os::{fd::OwnedFd, unix::ffi::OsStrExt},
+    path::Path,
+};
 
+use clockwork_core::CheckError;
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, PathBeneath, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetStatus, Scope,
@@ -11,6 +16,8 @@ use nix::{
     fcntl::{OFlag, open},
     sys::stat::Mode,
 };
+
+use super::grants::Seen;
 
 /// The newest version that we know; what an older kernel does not know is left out.
 const NEWEST: ABI = ABI::V9;
@@ -76,4 +83,47 @@ fn access(may: May, file: &OwnedFd) -> BitFlags<AccessFs> {
         May::Use => AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev | AccessFs::ReadDir,
     };
     if directory { access } else { access & AccessFs::from_file(NEWEST) }
+}
+
+/// What it may do with what its view shows.
+pub(super) fn inside(seen: &Seen) -> Result<Rules, CheckError> {
+    let mut rules = vec![
+        (CString::from(c"/"), May::Read),
+        (CString::from(c"/tmp"), May::Write),
+        (CString::from(c"/dev/null"), May::Use),
+        (CString::from(c"/dev/full"), May::Use),
+        (CString::from(c"/dev/random"), May::Use),
+        (CString::from(c"/dev/urandom"), May::Use),
+    ];
+    granted(seen, true, &mut rules)?;
+    Ok(rules)
+}
+
+/// The same where it has no view of its own: all that it is granted, one by one.
+pub(super) fn outside(seen: &Seen) -> Result<Rules, CheckError> {
+    let mut rules = Vec::new();
+    for device in [c"/dev/null", c"/dev/full", c"/dev/random", c"/dev/urandom"] {
+        rules.push((device.into(), May::Use));
+    }
+    rules.push((c"/dev/zero".into(), May::Read)); // to write to it is to have memory that no limit counts
+    rules.push((CString::from(c"/proc"), May::Read));
+    granted(seen, false, &mut rules)?;
+    Ok(rules)
+}
+
+fn granted(seen: &Seen, only_writable: bool, rules: &mut Rules) -> Result<(), CheckError> {
+    let path = |path: &Path| {
+        CString::new(path.as_os_str().as_bytes())
+            .map_err(|_| CheckError::unobservable("a path holds a NUL character"))
+    };
+    for (shown, write) in &seen.shown {
+        if *write {
+            rules.push((path(shown)?, May::Write));
+        } else if !only_writable {
+            for part in seen.parts(shown) {
+                rules.push((path(&part)?, May::Read));
+            }
+        }
+    }
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! Which system calls a program may make: all but those that administer the machine, that reach into other processes,
 //! that widen what the kernel offers to attack, and that make sockets which were not granted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use nix::libc;
 use seccompiler::{
@@ -153,19 +153,16 @@ const NAMESPACES: [libc::c_int; 7] = [
 
 /// The programs for the kernel, to be installed one after the other.
 pub(super) fn compile(wanted: Wanted) -> Result<Vec<BpfProgram>, String> {
-    let mut refused: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
-    for call in NEVER.iter().chain(NEVER_HERE).chain(&[SYS_OPEN_TREE_ATTR]) {
-        refused.insert(*call, Vec::new());
-    }
+    // Refused whatever their arguments are.
+    let mut always: BTreeSet<libc::c_long> = NEVER.iter().chain(NEVER_HERE).copied().collect();
+    always.insert(SYS_OPEN_TREE_ATTR);
     if !wanted.view {
-        for call in ATTRIBUTES.iter().chain(ATTRIBUTES_HERE) {
-            refused.insert(*call, Vec::new());
-        }
+        always.extend(ATTRIBUTES.iter().chain(ATTRIBUTES_HERE));
     }
+    let mut refused: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
     let told = |error: seccompiler::BackendError| error.to_string();
     if !wanted.counted {
-        refused.insert(libc::SYS_memfd_create, Vec::new());
-        refused.insert(libc::SYS_shmget, Vec::new());
+        always.extend([libc::SYS_memfd_create, libc::SYS_shmget]);
         let shared = libc::MAP_SHARED | libc::MAP_ANONYMOUS;
         let uncounted = [shared, libc::MAP_GROWSDOWN].map(|flags| rule([masked(3, flags, flags)]));
         refused.insert(libc::SYS_mmap, uncounted.into_iter().collect::<Result<_, _>>().map_err(told)?);
@@ -174,7 +171,7 @@ pub(super) fn compile(wanted: Wanted) -> Result<Vec<BpfProgram>, String> {
     let bits = NAMESPACES.iter().map(|bit| rule([masked(0, *bit, *bit)]));
     refused.insert(libc::SYS_clone, bits.collect::<Result<_, _>>().map_err(told)?);
     // What is typed into a terminal as if by its user.
-    let typed = [libc::TIOCSTI, libc::TIOCLINUX].map(|request| rule([equal(1, request)]));
+    let typed = [libc::TIOCSTI, libc::TIOCLINUX].map(|request| rule([masked(1, !0, request as libc::c_int)]));
     refused.insert(libc::SYS_ioctl, typed.into_iter().collect::<Result<_, _>>().map_err(told)?);
     // Programs that run as their owner: files that outlive the sandbox.
     for (call, mode) in MODES {
@@ -183,9 +180,12 @@ pub(super) fn compile(wanted: Wanted) -> Result<Vec<BpfProgram>, String> {
     for (call, flags, mode) in OPENS {
         refused.insert(*call, set_ids(*mode, Some(*flags)).map_err(told)?);
     }
-    refused.insert(libc::SYS_socket, sockets(wanted).map_err(told)?);
-
-    Ok(vec![program(refused, libc::EPERM as u32).map_err(told)?, unknown()])
+    match sockets(wanted).map_err(told)? {
+        some if some.is_empty() => _ = always.insert(libc::SYS_socket),
+        some => _ = refused.insert(libc::SYS_socket, some),
+    }
+    refused.retain(|call, _| !always.contains(call));
+    Ok(vec![program(refused, libc::EPERM as u32).map_err(told)?, by_number(&always)])
 }
 
 /// Where these take a mode.
@@ -249,10 +249,6 @@ fn masked(argument: u8, mask: libc::c_int, value: libc::c_int) -> Condition {
     SeccompCondition::new(argument, SeccompCmpArgLen::Dword, compare, u64::from(value.cast_unsigned()))
 }
 
-fn equal(argument: u8, value: u64) -> Condition {
-    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value & u64::from(u32::MAX))
-}
-
 fn differs(argument: u8, value: libc::c_int) -> Condition {
     SeccompCondition::new(
         argument,
@@ -271,21 +267,97 @@ fn program(
     SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(errno), arch)?.try_into()
 }
 
-/// What is said not to exist: [`OLDER`], and the calls of a second set with the same architecture (x32), which the rules
+/// Those that are refused whatever their arguments are. They are searched for by halves: the kernel tries each of its calls
+/// when it takes a filter, and one comparison after the other would cost more than all else that a sandbox is made of.
+///
+/// Said not to exist are [`OLDER`], and the calls of a second set with the same architecture (x32), which the rules
 /// would not know by their numbers. Calls of other architectures have been seen to already.
-fn unknown() -> BpfProgram {
+fn by_number(refused: &BTreeSet<libc::c_long>) -> BpfProgram {
     const X32: u32 = 0x4000_0000;
-    let instruction = |code: u32, jt, jf, k| sock_filter { code: code as u16, jt, jf, k };
-    let equals = |call: libc::c_long, jump| {
-        instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, jump, 0, call as u32)
-    };
-    let answer = |answer| instruction(libc::BPF_RET | libc::BPF_K, 0, 0, answer);
-    vec![
+    let refused: Vec<u32> = refused.iter().map(|call| *call as u32).collect();
+    let search = halves(&refused);
+    let mut program = vec![
         instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
-        equals(OLDER[0], 3),
-        equals(OLDER[1], 2),
-        instruction(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, 1, 0, X32),
-        answer(libc::SECCOMP_RET_ALLOW),
+        jump(libc::BPF_JEQ, OLDER[0] as u32, 3, 0),
+        jump(libc::BPF_JEQ, OLDER[1] as u32, 2, 0),
+        jump(libc::BPF_JGE, X32, 1, 0),
+        instruction(libc::BPF_JMP | libc::BPF_JA, 0, 0, 1),
         answer(libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32),
-    ]
+    ];
+    program.extend(search);
+    program
+}
+
+/// Answers for what was loaded: refused if it is one of these, which are sorted.
+fn halves(calls: &[u32]) -> BpfProgram {
+    const FEW: usize = 4;
+    if calls.len() > FEW
+        && let (below, above @ [first, ..]) = calls.split_at(calls.len() / 2)
+    {
+        let (below, above) = (halves(below), halves(above));
+        let over = instruction(libc::BPF_JMP | libc::BPF_JA, 0, 0, below.len() as u32);
+        return [vec![jump(libc::BPF_JGE, *first, 0, 1), over], below, above].concat();
+    }
+    let mut program = Vec::with_capacity(calls.len() + 2);
+    for (place, call) in calls.iter().enumerate() {
+        program.push(jump(libc::BPF_JEQ, *call, (calls.len() - place) as u8, 0));
+    }
+    program.extend([answer(libc::SECCOMP_RET_ALLOW), answer(libc::SECCOMP_RET_ERRNO | libc::EPERM as u32)]);
+    program
+}
+
+fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> sock_filter {
+    sock_filter { code: code as u16, jt, jf, k }
+}
+
+/// Skips so many instructions, if that is so, and so many if not.
+fn jump(comparison: u32, to: u32, jt: u8, jf: u8) -> sock_filter {
+    instruction(libc::BPF_JMP | comparison | libc::BPF_K, jt, jf, to)
+}
+
+fn answer(answer: u32) -> sock_filter {
+    instruction(libc::BPF_RET | libc::BPF_K, 0, 0, answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the kernel would answer, for the few instructions that there are.
+    fn run(program: &BpfProgram, call: u32) -> u32 {
+        let (mut at, mut loaded) = (0, 0);
+        loop {
+            let one = &program[at];
+            at += 1;
+            let skip = |taken: bool| usize::from(if taken { one.jt } else { one.jf });
+            match u32::from(one.code) {
+                code if code == libc::BPF_LD | libc::BPF_W | libc::BPF_ABS => loaded = call,
+                code if code == libc::BPF_JMP | libc::BPF_JA => at += one.k as usize,
+                code if code == libc::BPF_JMP | libc::BPF_JEQ => at += skip(loaded == one.k),
+                code if code == libc::BPF_JMP | libc::BPF_JGE => at += skip(loaded >= one.k),
+                code if code == libc::BPF_RET => return one.k,
+                code => panic!("{code}"),
+            }
+        }
+    }
+
+    #[test]
+    fn exactly_what_is_listed_is_refused() {
+        let (refuse, unknown) = (libc::SECCOMP_RET_ERRNO | 1, libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32);
+        for count in [0, 1, 2, 4, 5, 7, 9, 20, 83] {
+            let calls: BTreeSet<libc::c_long> = (0..count).map(|number| number * 5 + number % 3).collect();
+            let program = by_number(&calls);
+            for call in 0..600 {
+                let expected = match calls.contains(&libc::c_long::from(call)) {
+                    _ if OLDER.contains(&libc::c_long::from(call)) => unknown,
+                    true => refuse,
+                    false => libc::SECCOMP_RET_ALLOW,
+                };
+                assert_eq!(run(&program, call), expected, "{call} of {count}");
+            }
+            for x32 in [0x4000_0000, 0x4000_0001, u32::MAX] {
+                assert_eq!(run(&program, x32), unknown);
+            }
+        }
+    }
 }

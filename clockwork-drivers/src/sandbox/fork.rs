@@ -7,15 +7,15 @@
 //! What has been forked from a process with threads holds a copy of its memory, with whatever the other threads were
 //! about to change. C libraries repair their own allocator there, and nothing that is run there takes any lock of ours.
 
-use std::io;
+use std::{io, os::unix::process::CommandExt, process::Command};
 
 use nix::{
     errno::Errno,
     libc,
+    sched::{CloneFlags, clone},
     sys::signal::{SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, sigaction, sigprocmask},
     unistd::{ForkResult, Pid},
 };
-use tokio::process::Command;
 
 /// Has `child` run in the new process, before it becomes the program. It may fork again ([`fork`]), and returns only in
 /// the process that is to become the program.
@@ -37,6 +37,28 @@ pub(super) fn before_exec(
 pub(super) fn fork() -> nix::Result<ForkResult> {
     // SAFETY: the calling process has no other thread whose state could be copied half-way.
     unsafe { nix::unistd::fork() }
+}
+
+/// Has `child` run in a new process that shares this one's memory, and waits until it has become another program, or ended,
+/// as it does when `child` returns. This saves to copy the memory only to throw the copy away: for [`before_exec`] alone.
+///
+/// # Errors
+/// When there is no new process.
+#[expect(
+    unsafe_code,
+    reason = "no crate offers a process that shares memory until it becomes another program"
+)]
+pub(super) fn until_exec(child: &mut (dyn FnMut() + Send)) -> nix::Result<Pid> {
+    const STACK: usize = 512 << 10; // most of it is never touched, so that it costs nothing
+    let mut stack = vec![0; STACK];
+    let shared = CloneFlags::CLONE_VM | CloneFlags::CLONE_VFORK;
+    let run = Box::new(|| {
+        child();
+        1
+    });
+    // SAFETY: the calling process has one thread, which does not go on before the new process has left its memory; so
+    // nobody else sees what `child` changes, and the stack outlives its use.
+    unsafe { clone(run, &mut stack, shared, Some(libc::SIGCHLD)) }
 }
 
 /// Ends this process without any of what a program does at its end, which is the forked program's business.

@@ -207,7 +207,7 @@ fn hide(directory: &Path, hidden: &mut Vec<PathBuf>) {
 }
 
 /// Paths that are shown, and how.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Seen {
     /// Real paths: whether they may be written to. None is beneath another, unless it may be written to and that not.
     pub(super) shown: BTreeMap<PathBuf, bool>,

@@ -37,6 +37,8 @@ mod launch;
 #[cfg(target_os = "linux")]
 mod lent;
 #[cfg(target_os = "linux")]
+mod mould;
+#[cfg(target_os = "linux")]
 mod network;
 #[cfg_attr(windows, path = "refusal_windows.rs")]
 mod refusal;
@@ -45,6 +47,8 @@ mod report;
 mod spec;
 #[cfg(target_os = "linux")]
 mod start;
+#[cfg(target_os = "linux")]
+mod step;
 #[cfg(target_os = "linux")]
 mod tree;
 #[cfg(target_os = "linux")]

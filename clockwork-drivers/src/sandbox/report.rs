@@ -59,8 +59,8 @@ pub(super) enum Told {
     Ready(Record),
     /// It does not.
     Failed(Record, Stage, i32),
-    /// The program has ended; whether it left something behind.
-    Ended { left: bool },
+    /// The program has ended, with this status, and so has all that it started; whether something was left of that.
+    Ended { status: i32, left: bool },
 }
 
 pub(super) const LENGTH: usize = 12;
@@ -138,7 +138,10 @@ impl Told {
                 bytes[4..8].copy_from_slice(&record.step.to_ne_bytes());
                 bytes[8..].copy_from_slice(&errno.to_ne_bytes());
             }
-            Self::Ended { left } => (bytes[0], bytes[1]) = (3, u8::from(*left)),
+            Self::Ended { status, left } => {
+                (bytes[0], bytes[1]) = (3, u8::from(*left));
+                bytes[4..8].copy_from_slice(&status.to_ne_bytes());
+            }
         }
         bytes
     }
@@ -152,7 +155,7 @@ impl Told {
                 let stage = STAGES.into_iter().find(|stage| *stage as u8 == bytes[2])?;
                 Some(Self::Failed(record, stage, i32::from_ne_bytes(number(8))))
             }
-            3 => Some(Self::Ended { left: bytes[1] == 1 }),
+            3 => Some(Self::Ended { status: i32::from_ne_bytes(number(4)), left: bytes[1] == 1 }),
             _ => None,
         }
     }
@@ -204,8 +207,8 @@ mod tests {
         for told in [
             Told::Ready(record),
             Told::Failed(Record { step: 70_000, ..record }, Stage::Required, -5),
-            Told::Ended { left: true },
-            Told::Ended { left: false },
+            Told::Ended { status: 7 << 8, left: true },
+            Told::Ended { status: 9, left: false },
         ] {
             assert_eq!(Told::decode(&told.encode()), Some(told));
         }

@@ -3,15 +3,17 @@
 use std::{
     ffi::OsString,
     io,
-    os::fd::OwnedFd,
+    os::unix::process::{CommandExt, ExitStatusExt},
     path::{Path, PathBuf},
-    process::{ExitStatus, Stdio},
+    process::{Command, ExitStatus, Stdio},
     sync::mpsc,
 };
 
 use clockwork_core::{CheckError, Context, ExposeSecret, Phase, text::quote};
+use nix::libc;
 use tokio::{
-    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
+    net::unix::pipe,
+    process::{Child, ChildStderr, ChildStdin, ChildStdout},
     runtime::Handle,
     sync::oneshot,
 };
@@ -24,17 +26,18 @@ use super::{
     launch::{Denied, Enforcement, Launch, Remains},
     lent::Lent,
     refusal::refusal,
+    report::{LENGTH, Told},
     spec::{Grants, NetworkAccess, Sandbox},
     tree::{MARK, Tree, new_mark},
-    workshop::{Job, Made, NotMade, Order, Scratch, Workers, left},
+    workshop::{Job, Made, NotMade, Order, Scratch, Started, Workers, Workshop},
 };
 
 /// A program under way. When this is dropped, all that it started ends at once, daemons included.
 #[derive(Debug)]
 pub struct Running {
-    // The tree goes before the child, which ties it together.
+    // The tree goes before the process, which ties it together.
     tree: Tree,
-    child: Child,
+    process: Process,
     /// Its standard input, if that was asked for.
     pub stdin: Option<ChildStdin>,
     /// Its standard output.
@@ -43,19 +46,35 @@ pub struct Running {
     pub stderr: Option<ChildStderr>,
     /// What of its sandbox is enforced; `None` where it has none.
     pub enforcement: Option<Enforcement>,
-    confined: Option<Confined>,
+}
+
+#[derive(Debug)]
+enum Process {
+    /// The program itself.
+    Free(Child),
+    /// The one that waits for it.
+    Confined(Box<Confined>),
 }
 
 /// What belongs to its sandbox.
 #[derive(Debug)]
 struct Confined {
-    report: OwnedFd,
-    groups: Option<Groups>,
+    report: pipe::Receiver,
+    /// How the program ended, and whether something was left of it.
+    ended: Option<(ExitStatus, bool)>,
+    rest: Option<Rest>,
     _lent: Option<Lent>,
     seen: Seen,
     grants: Grants,
-    scratch: Option<Scratch>,
     jobs: mpsc::Sender<Job>,
+}
+
+/// What is to be seen to when it has ended.
+#[derive(Debug)]
+struct Rest {
+    started: Started,
+    groups: Option<Groups>,
+    _scratch: Scratch,
 }
 
 impl Running {
@@ -64,43 +83,54 @@ impl Running {
     /// # Errors
     /// The operating system's.
     pub async fn wait(&mut self) -> io::Result<ExitStatus> {
-        self.child.wait().await
+        match &mut self.process {
+            Process::Free(child) => child.wait().await,
+            Process::Confined(confined) => confined.wait().await,
+        }
+    }
+
+    fn confined(&self) -> Option<&Confined> {
+        match &self.process {
+            Process::Free(_) => None,
+            Process::Confined(confined) => Some(confined),
+        }
     }
 
     /// What a command like this is about and cannot see in its sandbox: nothing follows from what it says.
     pub fn blind(&self, command: &[String]) -> Option<Denied> {
-        diagnosis::blind(command, &self.confined.as_ref()?.seen)
+        diagnosis::blind(command, &self.confined()?.seen)
     }
 
     /// That a command like this needs a network and is granted none.
     pub fn cut_off(&self, command: &[String]) -> Option<Denied> {
-        diagnosis::cut_off(command, &self.confined.as_ref()?.grants)
+        diagnosis::cut_off(command, &self.confined()?.grants)
     }
 
     /// This path, if it is there and not shown.
     #[cfg(feature = "python")]
     pub(crate) fn conceals(&self, path: &Path) -> Option<Denied> {
-        diagnosis::unseen(path, &self.confined.as_ref()?.seen)
+        diagnosis::unseen(path, &self.confined()?.seen)
     }
 
     /// This host, if it is not reached.
     #[cfg(feature = "python")]
     pub(crate) fn isolates(&self, host: &str) -> Option<Denied> {
-        diagnosis::unreached(host, &self.confined.as_ref()?.grants)
+        diagnosis::unreached(host, &self.confined()?.grants)
     }
 
     /// For a program that failed: what of its sandbox that seems to come from, by what it said, and which grant helps.
     pub fn suspicion(&self, said: &str) -> Option<String> {
-        let confined = self.confined.as_ref()?;
+        let confined = self.confined()?;
         diagnosis::suspicion(said, &confined.grants, &confined.seen)
     }
 
     /// Ends what it left behind, once it has ended by itself, and says what that was.
-    pub fn end(mut self) -> Remains {
+    pub fn end(self) -> Remains {
         let mut remains = Remains::default();
-        if let Some(confined) = &mut self.confined {
-            remains.left_behind = left(&confined.report);
-            remains.exceeded = confined.groups.as_ref().map(Groups::exceeded).unwrap_or_default();
+        if let Some(confined) = self.confined() {
+            remains.left_behind = confined.ended.is_some_and(|(_, left)| left);
+            let groups = confined.rest.as_ref().and_then(|rest| rest.groups.as_ref());
+            remains.exceeded = groups.map(Groups::exceeded).unwrap_or_default();
         }
         self.tree.end_group();
         remains
@@ -112,11 +142,48 @@ impl Running {
     }
 }
 
+impl Confined {
+    async fn wait(&mut self) -> io::Result<ExitStatus> {
+        let ended = match self.ended {
+            Some(ended) => ended,
+            None => {
+                let mut bytes = [0; LENGTH]; // written at once, and read at once
+                let read = loop {
+                    self.report.readable().await?;
+                    match self.report.try_read(&mut bytes) {
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                        read => break read?,
+                    }
+                };
+                match Told::decode(&bytes) {
+                    Some(Told::Ended { status, left }) if read == LENGTH => {
+                        (ExitStatus::from_raw(status), left)
+                    }
+                    _ => (ExitStatus::from_raw(libc::SIGKILL), false), // so was who should have told it
+                }
+            }
+        };
+        self.ended = Some(ended);
+        Ok(ended.0)
+    }
+}
+
 impl Drop for Confined {
     fn drop(&mut self) {
-        // It takes a moment until its last process has ended. Where the thread has gone, it is waited for here.
-        let rest = (self.groups.take(), self.scratch.take());
-        let _ = self.jobs.send(Box::new(move |_| drop(rest)));
+        let Some(rest) = self.rest.take() else { return };
+        let ended = self.ended.is_some();
+        // It takes a moment until its last process has ended. Where the thread has gone, that is waited for here.
+        let _ = self.jobs.send(Box::new(move |workshop| rest.end(ended, workshop)));
+    }
+}
+
+impl Rest {
+    /// Whoever has told its end is waited for later.
+    fn end(mut self, told: bool, workshop: &mut Workshop) {
+        if told {
+            drop(self.groups.take());
+            workshop.ending.push(self.started);
+        }
     }
 }
 
@@ -136,7 +203,6 @@ pub async fn start(launch: &Launch, sandbox: &Sandbox, cx: &Context) -> Result<R
     let mut command = Command::new(path.as_deref().unwrap_or(Path::new(name)));
     command.args(launch.command.iter().skip(1)).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.stdin(launch.input()?);
-    command.kill_on_drop(true);
     let given = launch.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let secrets = launch.secrets.iter().map(|(name, value)| (name.as_str(), value.expose_secret()));
     let given = given.chain(secrets).chain([(MARK, mark.as_str())]);
@@ -145,8 +211,16 @@ pub async fn start(launch: &Launch, sandbox: &Sandbox, cx: &Context) -> Result<R
     }
     let refused = |error| refusal(name, path.as_ref(), launch.cwd.as_deref(), error);
     if sandbox.is_off() {
-        let child = command.envs(given).process_group(0).spawn().map_err(refused)?;
-        return Ok(Running::new(child, &mark, None, None));
+        command.envs(given).process_group(0);
+        let mut child = tokio::process::Command::from(command).kill_on_drop(true).spawn().map_err(refused)?;
+        return Ok(Running {
+            tree: Tree::new(child.id(), &mark, false),
+            stdin: child.stdin.take(),
+            stdout: child.stdout.take(),
+            stderr: child.stderr.take(),
+            enforcement: None,
+            process: Process::Free(child),
+        });
     }
     let environment = environment(&sandbox.grants.env, given);
     let (made, jobs) = confined(command, environment, &mark, launch, sandbox, cx).await?;
@@ -168,28 +242,32 @@ pub async fn start(launch: &Launch, sandbox: &Sandbox, cx: &Context) -> Result<R
             }
         }
     })?;
-    let enforcement = enforcement(&made);
-    let confined = Confined {
-        report: made.report,
-        groups: made.groups,
-        _lent: made.lent,
-        seen: made.seen,
-        grants: sandbox.grants.clone(),
-        scratch: Some(made.scratch),
-        jobs,
-    };
-    Ok(Running::new(made.child, &mark, Some(enforcement), Some(confined)))
+    Ok(Running::confined_in(made, &mark, sandbox, jobs)?)
 }
 
 impl Running {
-    fn new(
-        mut child: Child,
-        mark: &str,
-        enforcement: Option<Enforcement>,
-        confined: Option<Confined>,
-    ) -> Self {
-        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        Self { tree: Tree::new(child.id(), mark), child, stdin, stdout, stderr, enforcement, confined }
+    fn confined_in(made: Made, mark: &str, sandbox: &Sandbox, jobs: mpsc::Sender<Job>) -> io::Result<Self> {
+        let enforcement = enforcement(&made);
+        let (stdin, stdout, stderr) = made.streams;
+        let tree = Tree::new(Some(made.child.id()), mark, made.record.namespaces);
+        let rest = Rest { started: made.child, groups: made.groups, _scratch: made.scratch };
+        let process = Process::Confined(Box::new(Confined {
+            report: pipe::Receiver::from_owned_fd(made.report)?,
+            ended: None,
+            rest: Some(rest),
+            _lent: made.lent,
+            seen: made.seen,
+            grants: sandbox.grants.clone(),
+            jobs,
+        }));
+        Ok(Self {
+            tree,
+            process,
+            stdin: stdin.map(ChildStdin::from_std).transpose()?,
+            stdout: stdout.map(ChildStdout::from_std).transpose()?,
+            stderr: stderr.map(ChildStderr::from_std).transpose()?,
+            enforcement: Some(enforcement),
+        })
     }
 }
 

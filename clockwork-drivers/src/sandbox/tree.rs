@@ -1,7 +1,7 @@
 //! Everything that a command started, and how to end it.
 //!
-//! Nothing of the kernel's ties a tree of processes together that would not concern all of Clockwork (a subreaper is a
-//! property of the whole process) or need root (a pid namespace, a control group). So three ties are followed: the
+//! Outside of a pid namespace, nothing of the kernel's ties a tree of processes together that would not concern all of
+//! Clockwork (a subreaper is a property of the whole process) or need root (a control group). So three ties are followed: the
 //! process group that the command was started in, who is whose child, and a mark in the environment, which daemons that
 //! left both still carry. Only what also empties its environment gets away.
 
@@ -36,15 +36,17 @@ pub(super) fn new_mark(now: std::time::SystemTime) -> String {
 pub(super) struct Tree {
     root: Pid,
     mark: String,
+    /// Whether the kernel ends all of it with its root: it is, or has with it, the first process of a pid namespace.
+    tied: bool,
     armed: bool,
 }
 
 impl Tree {
     /// `root` leads a process group of its own and carries `mark`.
-    pub(super) fn new(root: Option<u32>, mark: &str) -> Self {
+    pub(super) fn new(root: Option<u32>, mark: &str, tied: bool) -> Self {
         // No process has that number; to signal 0 would end Clockwork itself.
         let root = Pid::from_raw(root.and_then(|root| i32::try_from(root).ok()).unwrap_or(i32::MAX));
-        Self { root, mark: format!("{MARK}={mark}"), armed: true }
+        Self { root, mark: format!("{MARK}={mark}"), tied, armed: true }
     }
 
     /// Ends what stayed in the process group, and lets go of the rest: a daemon that made itself independent.
@@ -59,7 +61,7 @@ impl Tree {
     /// Ends all of it.
     pub(super) fn end(&self) {
         let mut ended = HashSet::new();
-        for _ in 0..LOOKS {
+        for _ in 0..if self.tied { 0 } else { LOOKS } {
             // The members first: with their parents they would lose what ties them to us.
             let members = self.members();
             let fresh: Vec<_> = members.into_iter().filter(|pid| !ended.contains(pid)).collect();
@@ -131,8 +133,9 @@ fn processes() -> Vec<Process> {
     entries
         .filter_map(|entry| {
             let pid = entry.file_name().to_str()?.parse().ok()?;
-            let stat = fs::read(entry.path().join("stat")).ok()?;
-            parse(pid, &String::from_utf8_lossy(&stat))
+            let mut stat = [0; 1024]; // it is one line, and read at once
+            let read = fs::File::open(entry.path().join("stat")).ok()?.read(&mut stat).ok()?;
+            parse(pid, &String::from_utf8_lossy(&stat[..read]))
         })
         .collect()
 }

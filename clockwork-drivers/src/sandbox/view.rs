@@ -1,14 +1,22 @@
 //! A program's own view of the file system: prepared as a list of steps ([`View::prepare`]), which the forked process
 //! takes ([`View::enter`]) before it becomes the program. It has a root of its own, in memory, that shows what is granted
 //! and is otherwise empty; a `/tmp`, a `/proc` and a small `/dev` of its own.
+//!
+//! All but `/tmp`, what is granted beneath, and `/proc` can be had from a mould, which somebody made before
+//! ([`View::cast`]) for all programs that see the same: then the process copies that, and takes the few steps that are
+//! left ([`View::enter_copy`]).
 
 use std::{
     collections::BTreeSet,
     ffi::CString,
-    fs, io,
-    os::unix::{
-        ffi::{OsStrExt, OsStringExt},
-        fs::FileTypeExt,
+    fs::{self, File},
+    io::{self, Read},
+    os::{
+        fd::OwnedFd,
+        unix::{
+            ffi::{OsStrExt, OsStringExt},
+            fs::FileTypeExt,
+        },
     },
     path::{Path, PathBuf},
 };
@@ -16,11 +24,15 @@ use std::{
 use nix::{
     errno::Errno,
     mount::{MntFlags, MsFlags, mount, umount2},
-    sys::{stat::Mode, statvfs::FsFlags},
+    sched::{CloneFlags, setns, unshare},
+    sys::stat::Mode,
     unistd::{chdir, mkdir, pivot_root},
 };
 
-use super::grants::Seen;
+use super::{
+    grants::Seen,
+    step::{At, NEW, OLD, Step, file, guard},
+};
 
 /// The steps to a view.
 #[derive(Debug)]
@@ -28,35 +40,10 @@ pub(super) struct View {
     /// A directory that a file system can be mounted on for the moment.
     base: CString,
     steps: Vec<Step>,
+    /// The steps beneath `/tmp`, which no two programs share.
+    own: Vec<Step>,
     /// How large `/tmp` may become.
     room: CString,
-}
-
-#[derive(Debug)]
-enum Step {
-    Directory(CString),
-    File(CString),
-    Link {
-        target: CString,
-        path: CString,
-    },
-    /// What is at `from` is shown at `to`.
-    Show {
-        from: CString,
-        to: CString,
-    },
-    /// It may not be written to, nor hold devices or programs that run as their owner.
-    Guard {
-        path: CString,
-        write: bool,
-    },
-    /// The same for what is mounted inside of what is shown. What cannot be reached needs no guard.
-    GuardInside {
-        path: CString,
-        write: bool,
-    },
-    /// An empty directory in memory.
-    Memory(CString),
 }
 
 /// Where it failed.
@@ -69,12 +56,8 @@ pub(super) enum Failed {
 }
 
 /// A part of `/dev`.
-const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom"];
+pub(super) const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom"];
 const BASES: &[&str] = &["/tmp", "/usr", "/etc", "/proc"];
-
-/// The old root, while the new one is being built.
-const OLD: &str = "/old";
-const NEW: &str = "/new";
 
 fn c_path(path: impl Into<PathBuf>) -> io::Result<CString> {
     Ok(CString::new(path.into().into_os_string().into_vec())?)
@@ -87,15 +70,17 @@ fn beneath(root: &str, path: &Path) -> io::Result<CString> {
 }
 
 impl View {
-    /// The steps to a view in which this is seen. `also` names directories that have to be there, empty if need be.
-    pub(super) fn prepare(seen: &Seen, also: &[PathBuf], room: u64) -> io::Result<Self> {
+    /// The steps to a view in which this is seen, on a machine with these mounts ([`table`]). `also` names directories that
+    /// have to be there, empty if need be.
+    pub(super) fn prepare(seen: &Seen, also: &[PathBuf], room: u64, table: &[u8]) -> io::Result<Self> {
         let mut view = Self {
             base: c_path(BASES.iter().find(|base| Path::new(base).is_dir()).copied().unwrap_or("/"))?,
             steps: Vec::new(),
+            own: Vec::new(),
             room: CString::new(format!("size={room},mode=1777"))?,
         };
         let mut made = BTreeSet::new();
-        let mounts = mounts();
+        let mounts = mounts(table);
         let whole = seen.shown.get(Path::new("/"));
         if let Some(write) = whole {
             view.show(Path::new("/"), *write, seen, &mounts, &mut made)?;
@@ -104,7 +89,6 @@ impl View {
         for path in ["/tmp", "/proc", "/dev"] {
             view.directories(Path::new(path), true, &mut made)?;
         }
-        view.steps.push(Step::Memory(beneath(NEW, Path::new("/tmp"))?));
         for (path, write) in seen.shown.iter().filter(|(path, _)| path.parent().is_some()) {
             view.show(path, *write, seen, &mounts, &mut made)?;
         }
@@ -159,6 +143,7 @@ impl View {
             view.directories(Path::new(path), false, &mut made)?;
             view.steps.push(Step::Link { target: c_path(target)?, path: beneath(NEW, Path::new(path))? });
         }
+        (view.own, view.steps) = view.steps.into_iter().partition(Step::is_in_tmp);
         Ok(view)
     }
 
@@ -208,13 +193,7 @@ impl View {
 
     /// Which path a step is about, for a message.
     pub(super) fn path(&self, step: u32) -> Option<String> {
-        let path = match self.steps.get(step as usize)? {
-            Step::Directory(path) | Step::File(path) | Step::Memory(path) => path,
-            Step::Link { path, .. }
-            | Step::Guard { path, .. }
-            | Step::GuardInside { path, .. }
-            | Step::Show { to: path, .. } => path,
-        };
+        let path = self.steps.iter().chain(&self.own).nth(step as usize)?.path();
         let text = path.to_string_lossy();
         Some(text.strip_prefix(NEW).unwrap_or(&text).to_owned())
     }
@@ -222,101 +201,98 @@ impl View {
     /// Makes the view, for this process and those that it starts. It has to be in a mount namespace of its own, and in a
     /// new pid namespace, of which it then sees the processes. Says whether there is a `/proc`.
     pub(super) fn enter(&self) -> Result<bool, Failed> {
-        let late = |step: u32| move |errno| Failed::Late(step, errno);
+        self.begin()?;
+        let proc = self.make_own(At::New, &[])?;
+        finish()?;
+        Ok(proc)
+    }
+
+    /// Makes what of it programs can share, in the mount namespace of this thread.
+    pub(super) fn cast(&self) -> Result<(), Failed> {
+        for step in &self.own {
+            step.take_along().map_err(Failed::Early)?; // who copies it has to be able to
+        }
+        self.begin()?;
+        finish()
+    }
+
+    /// Makes the view as [`View::enter`] does, of a copy of what [`View::cast`] has made, in new namespaces of these kinds
+    /// beside those for mounts.
+    pub(super) fn enter_copy(&self, mould: &File, namespaces: CloneFlags) -> Result<bool, Failed> {
+        let mut trees = Vec::with_capacity(self.own.len());
+        for (number, step) in self.own.iter().enumerate() {
+            trees.push(step.take_along().map_err(|errno| self.late_own(number, errno))?);
+        }
+        setns(mould, CloneFlags::CLONE_NEWNS).map_err(late)?;
+        unshare(namespaces | CloneFlags::CLONE_NEWNS).map_err(late)?;
+        self.make_own(At::Root, &trees)
+    }
+
+    fn begin(&self) -> Result<(), Failed> {
         let none: Option<&str> = None;
         let careful = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
         mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).map_err(Failed::Early)?;
         let base = self.base.as_c_str();
         mount(Some("tmpfs"), base, Some("tmpfs"), careful, Some("mode=755")).map_err(Failed::Early)?;
-        let start = u32::MAX;
-        chdir(base).map_err(late(start))?;
-        mkdir("old", Mode::from_bits_truncate(0o700)).map_err(late(start))?;
-        mkdir("new", Mode::from_bits_truncate(0o755)).map_err(late(start))?;
-        mkdir("void", Mode::empty()).map_err(late(start))?;
-        file(c"empty").map_err(late(start))?;
-        pivot_root(".", "old").map_err(late(start))?;
-        chdir("/").map_err(late(start))?;
+        chdir(base).map_err(late)?;
+        mkdir("old", Mode::from_bits_truncate(0o700)).map_err(late)?;
+        mkdir("new", Mode::from_bits_truncate(0o755)).map_err(late)?;
+        mkdir("void", Mode::empty()).map_err(late)?;
+        file(c"empty").map_err(late)?;
+        pivot_root(".", "old").map_err(late)?;
+        chdir("/").map_err(late)?;
         // So that what hides other files is not to be written to either.
-        guard(c".", false).map_err(late(start))?;
-        mount(Some("tmpfs"), NEW, Some("tmpfs"), careful, Some("mode=755")).map_err(late(start))?;
+        guard(c".", false).map_err(late)?;
+        mount(Some("tmpfs"), NEW, Some("tmpfs"), careful, Some("mode=755")).map_err(late)?;
         for (number, step) in self.steps.iter().enumerate() {
-            self.take(step).map_err(late(number as u32))?;
+            step.take(At::New, None, &self.room).map_err(|errno| Failed::Late(number as u32, errno))?;
         }
-        let flags = careful | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY;
-        let proc = mount(Some("proc"), "/new/proc", Some("proc"), flags, none).is_ok();
-        chdir(NEW).map_err(late(start))?;
-        guard(c".", false).map_err(late(start))?;
-        pivot_root(".", ".").map_err(late(start))?;
-        umount2(".", MntFlags::MNT_DETACH).map_err(late(start))?;
-        chdir("/").map_err(late(start))?;
-        Ok(proc)
+        Ok(())
     }
 
-    fn take(&self, step: &Step) -> nix::Result<()> {
+    /// Makes what is one program's alone. `trees` is what [`Step::take_along`] has taken along.
+    fn make_own(&self, at: At, trees: &[Option<OwnedFd>]) -> Result<bool, Failed> {
+        Step::Memory(CString::from(c"/new/tmp")).take(at, None, &self.room).map_err(late)?;
+        for (number, step) in self.own.iter().enumerate() {
+            let tree = trees.get(number).and_then(Option::as_ref);
+            step.take(at, tree, &self.room).map_err(|errno| self.late_own(number, errno))?;
+        }
+        let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY;
         let none: Option<&str> = None;
-        let there = |made: nix::Result<()>| match made {
-            Err(Errno::EEXIST) => Ok(()),
-            made => made,
-        };
-        match step {
-            Step::Directory(path) => there(mkdir(path.as_c_str(), Mode::from_bits_truncate(0o755))),
-            Step::File(path) => file(path),
-            Step::Link { target, path } => {
-                there(nix::unistd::symlinkat(target.as_c_str(), nix::fcntl::AT_FDCWD, path.as_c_str()))
-            }
-            Step::Show { from, to } => {
-                mount(Some(from.as_c_str()), to.as_c_str(), none, MsFlags::MS_BIND | MsFlags::MS_REC, none)
-            }
-            Step::Guard { path, write } => guard(path, *write),
-            Step::GuardInside { path, write } => match guard(path, *write) {
-                Err(Errno::EACCES | Errno::ENOENT | Errno::ENOTDIR) => Ok(()),
-                guarded => guarded,
-            },
-            Step::Memory(path) => mount(
-                Some("tmpfs"),
-                path.as_c_str(),
-                Some("tmpfs"),
-                MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
-                Some(self.room.as_c_str()),
-            ),
-        }
+        Ok(mount(Some("proc"), at.path(c"/new/proc"), Some("proc"), flags, none).is_ok())
+    }
+
+    fn late_own(&self, number: usize, errno: Errno) -> Failed {
+        Failed::Late((self.steps.len() + number) as u32, errno)
     }
 }
 
-fn file(path: &std::ffi::CStr) -> nix::Result<()> {
-    let flags = nix::fcntl::OFlag::O_CREAT | nix::fcntl::OFlag::O_WRONLY | nix::fcntl::OFlag::O_CLOEXEC;
-    match nix::fcntl::open(path, flags, Mode::from_bits_truncate(0o444)) {
-        // In what is shown already.
-        Err(Errno::EROFS | Errno::ETXTBSY | Errno::EACCES) => Ok(()),
-        made => made.map(drop),
-    }
+/// Leaves everything but the new root.
+fn finish() -> Result<(), Failed> {
+    chdir(NEW).map_err(late)?;
+    guard(c".", false).map_err(late)?;
+    pivot_root(".", ".").map_err(late)?;
+    umount2(".", MntFlags::MNT_DETACH).map_err(late)?;
+    chdir("/").map_err(late)
 }
 
-/// The flags that a mount has are kept, as they have to be in a user namespace.
-fn guard(path: &std::ffi::CStr, write: bool) -> nix::Result<()> {
-    let has = nix::sys::statvfs::statvfs(path)?.flags();
-    let mut flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    for (known, flag) in [
-        (FsFlags::ST_RDONLY, MsFlags::MS_RDONLY),
-        (FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC),
-        (FsFlags::ST_NOATIME, MsFlags::MS_NOATIME),
-        (FsFlags::ST_NODIRATIME, MsFlags::MS_NODIRATIME),
-        (FsFlags::ST_RELATIME, MsFlags::MS_RELATIME),
-    ] {
-        if has.contains(known) {
-            flags |= flag;
-        }
+/// At none of the steps.
+fn late(errno: Errno) -> Failed {
+    Failed::Late(u32::MAX, errno)
+}
+
+/// What is mounted on this machine, as the kernel tells it.
+pub(super) fn table() -> Vec<u8> {
+    let mut table = Vec::with_capacity(16 << 10); // to be read at once: the kernel does not say how long it is
+    let read = File::open("/proc/self/mountinfo").and_then(|mut file| file.read_to_end(&mut table));
+    if read.is_err() {
+        table.clear();
     }
-    if !write {
-        flags |= MsFlags::MS_RDONLY;
-    }
-    let none: Option<&str> = None;
-    mount(none, path, none, flags, none)
+    table
 }
 
 /// Where something is mounted.
-fn mounts() -> Vec<PathBuf> {
-    let table = fs::read("/proc/self/mountinfo").unwrap_or_default();
+fn mounts(table: &[u8]) -> Vec<PathBuf> {
     let paths = table.split(|byte| *byte == b'\n').filter_map(|line| line.split(|byte| *byte == b' ').nth(4));
     paths.map(|path| PathBuf::from(std::ffi::OsString::from_vec(unescaped(path)))).collect()
 }

@@ -11,7 +11,9 @@ use std::{
         unix::ffi::OsStrExt,
     },
     path::{Path, PathBuf},
+    process::{Child, ChildStderr, ChildStdin, ChildStdout, Command},
     sync::{Arc, Mutex, PoisonError, mpsc},
+    time::Duration,
 };
 
 use clockwork_core::{CheckError, text::quote};
@@ -23,20 +25,19 @@ use nix::{
     unistd::{Gid, Pid, Uid, pipe2},
 };
 use seccompiler::BpfProgram;
-use tokio::process::{Child, Command};
 
 use super::{
     child::{Plan, enter},
     control::{Groups, Hierarchy},
-    files::{May, Rules},
+    files::{self, Rules},
     filter::{Wanted, compile},
     fork::before_exec,
     grants::{Host, Seen},
     launch::Launch,
     lent::{Lent, lend},
+    mould::Views,
     report::{LENGTH, Record, Stage, Told},
     spec::{Grants, NetworkAccess},
-    view::View,
 };
 
 pub(super) type Job = Box<dyn FnOnce(&mut Workshop) + Send>;
@@ -53,9 +54,17 @@ impl Workers {
         }
         let (sender, receiver) = mpsc::channel::<Job>();
         std::thread::Builder::new().name(String::from("sandboxes")).spawn(move || {
-            let mut workshop = None;
-            for job in receiver {
-                job(workshop.get_or_insert_with(Workshop::open));
+            let mut workshop: Option<Workshop> = None;
+            loop {
+                let job = match workshop.as_ref().and_then(Workshop::idle) {
+                    None => receiver.recv().map_err(|_| mpsc::RecvTimeoutError::Disconnected),
+                    Some(idle) => receiver.recv_timeout(idle),
+                };
+                match (job, &mut workshop) {
+                    (Ok(job), workshop) => job(workshop.get_or_insert_with(Workshop::open)),
+                    (Err(mpsc::RecvTimeoutError::Timeout), Some(workshop)) => workshop.tidy(),
+                    (Err(_), _) => return,
+                }
             }
         })?;
         Ok(jobs.insert(sender).clone())
@@ -69,6 +78,9 @@ pub(super) struct Workshop {
     filters: HashMap<(NetworkAccess, bool), [Vec<BpfProgram>; 3]>,
     /// The network of this thread.
     network: Option<File>,
+    moulds: Views,
+    /// Processes that were about to end when they were last looked at.
+    pub(super) ending: Vec<Started>,
     /// Whether a program has had a view of its own. Then the next has one, too, and the rules for one without, for which
     /// whole directories are read, are left out: it could do nothing.
     views: bool,
@@ -87,7 +99,8 @@ pub(super) struct Order {
 
 /// A program in its sandbox.
 pub(super) struct Made {
-    pub(super) child: Child,
+    pub(super) child: Started,
+    pub(super) streams: (Option<ChildStdin>, Option<ChildStdout>, Option<ChildStderr>),
     pub(super) record: Record,
     pub(super) report: OwnedFd,
     pub(super) groups: Option<Groups>,
@@ -97,6 +110,23 @@ pub(super) struct Made {
     pub(super) scratch: Scratch,
     /// Whether the network was to be one of its own.
     pub(super) own_network: bool,
+}
+
+/// The process that was started for a program. When this is dropped, it is ended, with the program, and waited for.
+#[derive(Debug)]
+pub(super) struct Started(Child);
+
+impl Started {
+    pub(super) fn id(&self) -> u32 {
+        self.0.id()
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.0.kill(); // most often it has ended
+        let _ = self.0.wait();
+    }
 }
 
 /// Where a program keeps its temporary files if it has no view of its own; otherwise it was never made. It is removed when
@@ -136,8 +166,24 @@ impl Workshop {
             hierarchy: Hierarchy::find(),
             filters: HashMap::new(),
             network,
+            moulds: Views::none(),
+            ending: Vec::new(),
             views: false,
         }
+    }
+
+    /// For how long nothing is to be done until [`Workshop::tidy`] has something to do.
+    fn idle(&self) -> Option<Duration> {
+        match (self.ending.is_empty(), self.moulds.is_empty()) {
+            (false, _) => Some(Duration::from_millis(5)),
+            (true, false) => Some(Duration::from_secs(1)),
+            (true, true) => None,
+        }
+    }
+
+    /// Waits for processes that are about to end, or lets go of views: what they show cannot be unmounted.
+    fn tidy(&mut self) {
+        if self.ending.is_empty() { self.moulds.forget() } else { self.ending.clear() }
     }
 
     /// Starts `command`, which says all but the sandbox.
@@ -166,12 +212,15 @@ impl Workshop {
         let path = |path: &Path| {
             CString::new(path.as_os_str().as_bytes()).map_err(|error| ours("a path")(error.into()))
         };
+        let known = self.moulds.of(&seen, also, grants.file_size.0).map_err(ours("a path"))?;
+        let in_new_pids = known.mould.is_some();
         let plan = Arc::new(Plan {
             parent: Pid::this(),
             root: Uid::effective().is_root(),
             ids: (Uid::effective().as_raw(), Gid::effective().as_raw()),
-            view: View::prepare(&seen, &also, grants.file_size.0).map_err(ours("a path"))?,
-            rules: (rules_inside(&seen)?, if self.views { Rules::new() } else { rules_outside(&seen)? }),
+            view: known.view,
+            mould: known.mould,
+            rules: (files::inside(&seen)?, if self.views { Rules::new() } else { files::outside(&seen)? }),
             tcp: grants.network != NetworkAccess::None,
             lend,
             filters: self.filters(grants.network, memory_counted)?,
@@ -192,15 +241,20 @@ impl Workshop {
         });
         let planned = Arc::clone(&plan);
         before_exec(&mut command, move || enter(&planned, told.as_fd()));
-        let started = self.in_network(network, || command.spawn());
+        let started = self.in_network(network, || match in_new_pids {
+            true => self.moulds.in_new_pids(|| command.spawn()),
+            false => command.spawn(),
+        });
+        self.ending.retain_mut(|ending| matches!(ending.0.try_wait(), Ok(None)));
         drop(command); // and with it our end of what the report is written to
-        match (started, read(&report)) {
-            (Ok(child), Some(Told::Ready(record))) => {
+        match (started.map(Started), read(&report)) {
+            (Ok(mut child), Some(Told::Ready(record))) => {
+                let streams = (child.0.stdin.take(), child.0.stdout.take(), child.0.stderr.take());
                 self.views = record.view;
                 if let Some(lent) = &mut lent {
                     lent.carry();
                 }
-                Ok(Made { scratch, child, record, report, groups, lent, seen, own_network })
+                Ok(Made { scratch, child, streams, record, report, groups, lent, seen, own_network })
             }
             (started, told) => {
                 let error = match (told, started) {
@@ -266,11 +320,6 @@ fn read(report: &OwnedFd) -> Option<Told> {
     Told::decode(&bytes)
 }
 
-/// Whether the program left something behind, once it has ended.
-pub(super) fn left(report: &OwnedFd) -> bool {
-    matches!(read(report), Some(Told::Ended { left: true }))
-}
-
 fn failure(plan: &Plan, record: Record, stage: Stage, errno: i32, own_network: bool) -> CheckError {
     let error = io::Error::from_raw_os_error(errno);
     let what = match stage {
@@ -302,49 +351,6 @@ fn failure(plan: &Plan, record: Record, stage: Stage, errno: i32, own_network: b
         Stage::Rights => String::from("its rights cannot be given up"),
     };
     CheckError::unobservable(format!("cannot make a sandbox: {what}")).with_source(error).retryable()
-}
-
-/// What it may do with what its view shows.
-fn rules_inside(seen: &Seen) -> Result<Rules, CheckError> {
-    let mut rules = vec![
-        (CString::from(c"/"), May::Read),
-        (CString::from(c"/tmp"), May::Write),
-        (CString::from(c"/dev/null"), May::Use),
-        (CString::from(c"/dev/full"), May::Use),
-        (CString::from(c"/dev/random"), May::Use),
-        (CString::from(c"/dev/urandom"), May::Use),
-    ];
-    granted(seen, true, &mut rules)?;
-    Ok(rules)
-}
-
-/// The same where it has no view of its own: all that it is granted, one by one.
-fn rules_outside(seen: &Seen) -> Result<Rules, CheckError> {
-    let mut rules = Vec::new();
-    for device in [c"/dev/null", c"/dev/full", c"/dev/random", c"/dev/urandom"] {
-        rules.push((device.into(), May::Use));
-    }
-    rules.push((c"/dev/zero".into(), May::Read)); // to write to it is to have memory that no limit counts
-    rules.push((CString::from(c"/proc"), May::Read));
-    granted(seen, false, &mut rules)?;
-    Ok(rules)
-}
-
-fn granted(seen: &Seen, only_writable: bool, rules: &mut Rules) -> Result<(), CheckError> {
-    let path = |path: &Path| {
-        CString::new(path.as_os_str().as_bytes())
-            .map_err(|_| CheckError::unobservable("a path holds a NUL character"))
-    };
-    for (shown, write) in &seen.shown {
-        if *write {
-            rules.push((path(shown)?, May::Write));
-        } else if !only_writable {
-            for part in seen.parts(shown) {
-                rules.push((path(&part)?, May::Read));
-            }
-        }
-    }
-    Ok(())
 }
 
 fn limits(grants: &Grants, memory_counted: bool) -> Vec<(Resource, u64, u64)> {

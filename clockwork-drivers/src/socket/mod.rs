@@ -30,6 +30,15 @@ pub use owner::{Owner, OwnerProbe, Owners};
 pub use port_range::PortRange;
 pub use scan::{PortScan, PortScanProbe, ScannedAddress};
 
+/// Where something listens for TCP, in the network that this thread is in.
+#[cfg(all(target_os = "linux", feature = "sandbox"))]
+pub(crate) fn listening_for_tcp() -> std::io::Result<Vec<std::net::SocketAddr>> {
+    const LISTENS: u32 = 10;
+    let protocol = nix::libc::IPPROTO_TCP as u8;
+    let told = diag::ask(diag::Question { protocol, states: 1 << LISTENS })?;
+    Ok(told.into_iter().map(|told| (told.address.to_canonical(), told.port).into()).collect())
+}
+
 /// Where only the engine can look, it is asked for connections, not for tables nor for thousands of ports.
 fn cannot_be_seen(cx: &clockwork_core::Context) -> clockwork_core::CheckError {
     let place = cx.vantage().as_str();

@@ -6,6 +6,7 @@ mod marked;
 mod resource;
 mod returns;
 mod sandbox;
+mod sharing;
 mod versions;
 
 use std::{fs, path::PathBuf, sync::Arc};

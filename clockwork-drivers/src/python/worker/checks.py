@@ -1,5 +1,5 @@
-# A file of the user's is imported in a process of its own, and each check runs in one that is forked from there. This follows
-# `processes.py`, and uses what stands there.
+# A file of the user's is imported in a process of its own, and its checks run in such that are forked from there: one after
+# another in the same, as long as each leaves it as it was. This follows `processes.py`, and uses what stands there.
 
 
 class Namespace(dict):
@@ -66,12 +66,11 @@ def descriptors():
 
 
 def load(own, message):
-    """Imports a file, says what is in it, and forks a process for each check."""
+    """Imports a file, says what is in it, and forks processes for its checks."""
     channel = Channel(own[0])
     before = descriptors()
     module = None
     limit_memory()
-    import opcode  # for all copies
 
     try:
         module = bring(message["file"], message["place"])
@@ -83,11 +82,13 @@ def load(own, message):
     shares = before is not None and descriptors() == before and alone()
     told["copies"] = shares
     told["token"] = message["token"]
+    kept = Kept() if shares and module is not None else None
+    told["again"] = kept is not None and kept.simple
     channel.send(told)
     if module is None:
         os._exit(0)
     gc.freeze()
-    serve(channel, lambda own, message: check(own, module))
+    serve(channel, lambda own, message: run_checks(own, module, kept if told["again"] else None))
 
 
 def bring(path, place):
@@ -149,15 +150,25 @@ def observe():
     raise RuntimeError("there is no check under way")
 
 
-def check(own, module):
-    """Runs one function, and tells what it returned or raised."""
-    global observe
+def run_checks(own, module, kept):
+    """Runs one check, and others that come, as long as `kept` says that the process is as it was."""
     channel = Channel(own[0])
     request = channel.receive()
     if request is None:
         return
+    channel.send({"token": request["token"]})
+    if kept is not None and not kept.watch():
+        kept = None
+    while request is not None and check(channel, request, module, kept):
+        looked.clear()
+        request = channel.receive()
+    os._exit(0)
+
+
+def check(channel, request, module, kept):
+    """Runs one function, and tells what it returned or raised; says whether another may follow."""
+    global observe
     token = request.pop("token")
-    channel.send({"token": token})
     process = os.getpid()
 
     def observe():
@@ -174,16 +185,15 @@ def check(own, module):
     message = encode(told)
     if len(message) > 1 << 18:
         message = encode({"is": "large", "size": len(message)})
-    looked = encode(what_was_looked_at())
+    again = kept is not None and kept.is_as_it_was()
+    answer = (encode(token), encode(what_was_looked_at()), "true" if again else "false", message)
     try:
-        channel.socket.sendall(
-            ('{"token": %s, "looked": %s, "told": %s}\n' % (encode(token), looked, message)).encode()
-        )
+        channel.socket.sendall(('{"token": %s, "looked": %s, "again": %s, "told": %s}\n' % answer).encode())
     except OSError:
         import time
 
         time.sleep(60)  # it closed what it should not, and is ended for that: no code of its own is to be told
-    os._exit(0)
+    return again
 
 
 def run(request, module):
@@ -214,11 +224,9 @@ def can_fail(function):
     code = getattr(function, "__code__", None)
     if code is None:
         return True
-    from opcode import opname
-
     wanted = ("RAISE_VARARGS", "FOR_ITER", "IMPORT_NAME", "SETUP_WITH", "BEFORE_WITH", "LOAD_SPECIAL", "GET_AWAITABLE")
     for number in set(code.co_code[::2]):
-        name = opname[number]
+        name = opcode.opname[number]
         if name in wanted or (name.startswith("CALL") and not name.startswith("CALL_INTRINSIC")):
             return True
     return False

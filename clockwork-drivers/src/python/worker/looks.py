@@ -2,7 +2,6 @@
 # there may well be here. This follows `checks.py`, and uses what stands there.
 
 looked = {}
-pythons = (os.path.dirname(os.__file__) + os.sep, "<")
 
 
 def note(kind, what):
@@ -17,7 +16,7 @@ def look(kind, what):
         name = frame.f_code.co_filename
         if "site-packages" in name or "dist-packages" in name:
             return
-        if not name.startswith(pythons):
+        if not name.startswith(libraries):
             break
         frame = frame.f_back
     if frame is None:

@@ -1,7 +1,7 @@
-"""Runs the checks of a user, each in a process of its own.
+"""Runs the checks of a user, such that none sees what another did to its process.
 
 One interpreter is started for all of them. It forks a process for each file that is asked for, which imports it; and that
-one forks a process for each check, which starts with everything imported, and can spoil nothing but itself. What a
+one forks processes for its checks, which start with everything imported, and can spoil nothing but themselves. What a
 process is told, and what it tells, goes over a socket of its own, as one line of JSON for each message; its outputs, and
 where it stands when it hangs or crashes, over two pipes of its own.
 
@@ -11,6 +11,7 @@ Nothing is imported here that takes longer than to fork: `json`, `socket` and `s
 import _socket
 import faulthandler
 import gc
+import opcode
 
 # As they are before a file of the user's is imported, which may change them.
 fork, waitpid = os.fork, os.waitpid
@@ -98,9 +99,13 @@ def allocated():
     """What the interpreter itself has, in bytes."""
     try:
         with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[5]) * 4096
+            return data_of(file.read())
     except (OSError, ValueError, IndexError):
         return 16 << 20
+
+
+def data_of(statm):
+    return int(statm.split()[5]) * 4096
 
 
 def serve(channel, child):
