@@ -21,7 +21,7 @@ use serde::Deserialize;
 
 use crate::{file_mode::ModeLimit, file_path};
 
-/// A file or directory has this mode, this owner, this group.
+/// A file or directory has this mode, this owner, this group. Windows has no such thing: there the verdict is `errored`.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FilePermissionsAssert {
