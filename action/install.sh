@@ -99,6 +99,12 @@ download() {
   return 1
 }
 
+# Unpacks the archive $1 in the directory $2. From there, as tar takes what has a colon for another machine's. To be run by
+# itself, as it becomes tar.
+unpack() {
+  cd "$2" && exec tar -xf "$1"
+}
+
 # Installs the release $1 for the target $2 into the directory $3, where its archive has the checksum $4. Returns 1 where
 # it cannot be had.
 install_release() {
@@ -120,7 +126,7 @@ install_release() {
     rm -rf "$work"
     fail "$base/v$version/$archive is not what was released: its SHA-256 is $sum, and that of the release is $expected. It was not run."
   fi
-  child tar -xf "$work/$archive" -C "$work" || fail "cannot unpack $archive: tar ended with $?"
+  child unpack "$archive" "$work" || fail "cannot unpack $archive: tar ended with $?"
   [[ -f $work/clockwork$suffix ]] || fail "there is no clockwork$suffix in $archive"
   # In one step, as another job of this machine may be at the same place.
   if ! { chmod +x "$work/clockwork$suffix" && mv -f "$work/clockwork$suffix" "$directory/clockwork$suffix" &&
@@ -152,7 +158,7 @@ install_clockwork() {
   [[ $version =~ ^[0-9A-Za-z.+-]+$ ]] || fail "the input version is \"$version\"; write it as 0.1.0"
   target=$(target)
   suffix=
-  [[ $target != *windows* ]] || suffix=.exe
+  case ${RUNNER_OS:-$OSTYPE} in Windows | msys* | cygwin*) suffix=.exe ;; esac
 
   if [[ $way != source ]]; then
     type -P gzip >/dev/null || packed=tar
@@ -177,9 +183,6 @@ install_clockwork() {
     fi
     [[ $way == auto ]] || fail "$why, and the input install says release"
   fi
-  case $target in
-    *-apple-* | *-windows-*) fail "${why:+$why, and }the source is for Linux alone until now" ;;
-  esac
   [[ $version == "$own" ]] ||
     fail "${why:+$why, and }the source of this action is $own, not $version: use the action at that version"
   [[ -z $why ]] || notice "$why, so it is built from the source"

@@ -2,21 +2,27 @@
 # Builds the `clockwork` command as it is released: the same commit gives the same bytes, in whatever directory.
 #
 #   scripts/release-build.sh            # for this machine, into target/release (the action does this from its checkout)
-#   scripts/release-build.sh TARGET     # small and static, into target/TARGET/dist
+#   scripts/release-build.sh TARGET     # small, into target/TARGET/dist; on the system that it is for
 #
 # It becomes cargo in the end, so that whoever ends this process ends the build.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+# As the compiler knows a path: on Windows, this shell has names of its own.
+native() {
+  if type -P cygpath >/dev/null; then cygpath -w "$1"; else printf '%s' "$1"; fi
+}
+
 target=${1:-}
-home=${CARGO_HOME:-${HOME:?}/.cargo}
+here=$(native "$PWD")
+home=$(native "${CARGO_HOME:-${HOME:?}/.cargo}")
 sysroot=$(rustc --print sysroot)
 
 # Whatever is set for other builds would end up in this one.
 unset CARGO_BUILD_TARGET CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS CARGO_INCREMENTAL
-export RUSTFLAGS="--remap-path-prefix=$PWD=/clockwork --remap-path-prefix=$home=/cargo --remap-path-prefix=$sysroot=/rust"
+export RUSTFLAGS="--remap-path-prefix=$here=/clockwork --remap-path-prefix=$home=/cargo --remap-path-prefix=$sysroot=/rust"
 # What is written in C (SQLite) and assembler (ring).
-export CFLAGS="-ffile-prefix-map=$PWD=/clockwork -ffile-prefix-map=$home=/cargo"
+export CFLAGS="-ffile-prefix-map=$here=/clockwork -ffile-prefix-map=$home=/cargo"
 arguments=(build --locked --package clockwork-action --bin clockwork)
 case $target in
   "") arguments+=(--release) ;;
@@ -28,8 +34,18 @@ case $target in
     RUSTFLAGS+=" -Ctarget-feature=+crt-static -Clinker=rust-lld -Clinker-flavor=ld.lld"
     RUSTFLAGS+=" -Clink-arg=--icf=all -Clink-arg=--pack-dyn-relocs=relr"
     ;;
+  *-apple-darwin)
+    arguments+=(--profile dist --target "$target")
+    export MACOSX_DEPLOYMENT_TARGET=11.0 # the first that runs on arm64
+    ;;
+  *-windows-msvc)
+    arguments+=(--profile dist --target "$target")
+    unset CFLAGS # which are for another compiler
+    # Without the libraries that come with the compiler, and without the time of day.
+    RUSTFLAGS+=" -Ctarget-feature=+crt-static -Clink-arg=/Brepro"
+    ;;
   *)
-    echo "there are releases for Linux with musl alone, not for $target" >&2
+    echo "there are releases for Linux with musl, macOS and Windows, not for $target" >&2
     exit 2
     ;;
 esac

@@ -11,10 +11,15 @@ target=$1 directory=$2
 version=$(sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"$/\1/p' Cargo.toml)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-install -m 755 "target/$target/dist/clockwork" "$work/clockwork"
+name=clockwork
+[[ $target != *-windows-* ]] || name=clockwork.exe
+# macOS has a tar of its own, and its runners GNU's beside it.
+tar=tar
+if type -P gtar >/dev/null; then tar=gtar; fi
+install -m 755 "target/$target/dist/$name" "$work/$name"
 install -m 644 LICENSE "$work/LICENSE"
 mkdir -p "$directory"
 archive=$directory/clockwork-$version-$target.tar
-tar --create --file "$archive" --directory "$work" --format=ustar --sort=name --mtime=@0 --owner=0 --group=0 \
-  --numeric-owner clockwork LICENSE
+"$tar" --create --file "$archive" --directory "$work" --format=ustar --sort=name --mtime=@0 --owner=0 --group=0 \
+  --numeric-owner "$name" LICENSE
 gzip --no-name --best --keep --force "$archive"

@@ -4,7 +4,6 @@ use std::{
     env,
     ffi::OsString,
     io::{BufRead, BufReader},
-    os::unix::process::CommandExt,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -12,7 +11,7 @@ use std::{
 use anyhow::{Context, anyhow, bail, ensure};
 use serde::Deserialize;
 
-use crate::exit::Exit;
+use crate::{exit::Exit, system};
 
 /// What a program has to depend on to be one of ours.
 const SDK: &str = "clockwork-action";
@@ -30,9 +29,11 @@ pub(crate) fn run(directory: &Path, args: &[OsString], quiet: bool) -> anyhow::R
     );
     let program = find(directory)?;
     let executable = build(directory, &program, quiet)?;
-    let error =
-        Command::new(&executable).args(args.iter().skip(1)).env(STARTED_BY, env!("CARGO_PKG_VERSION")).exec();
-    Err(error).with_context(|| format!("cannot run {}", executable.display()))
+    let mut command = Command::new(&executable);
+    command.args(args.iter().skip(1)).env(STARTED_BY, env!("CARGO_PKG_VERSION"));
+    match system::run_instead(&mut command) {
+        Err(error) => Err(error).with_context(|| format!("cannot run {}", executable.display())),
+    }
 }
 
 /// A binary that uses the SDK.

@@ -29,5 +29,6 @@ mod progress;
 mod run;
 mod runner;
 mod source;
+mod system;
 
 pub use command::{Command, main};

@@ -3,15 +3,16 @@
 //! It lies in the user's cache directory and not beside the manifest: a checkout must not bring verdicts with it.
 
 use std::{
-    env, fs,
+    fs,
     hash::{DefaultHasher, Hash, Hasher},
     io::Write as _,
-    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, bail, ensure};
 use clockwork_core::{Graph, Passes};
+
+use crate::system;
 
 /// A file of passes is never longer.
 const LIMIT: u64 = 64 << 20;
@@ -58,8 +59,7 @@ impl PassesFile {
 
 /// Where it is kept: by the directory, as two checkouts of one project are about two deployments.
 fn place(directory: &Path) -> Option<PathBuf> {
-    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))?;
+    let cache = system::cache()?;
     let mut hasher = DefaultHasher::new();
     directory.canonicalize().ok()?.hash(&mut hasher);
     Some(cache.join("clockwork").join(format!("passes-{:016x}.json", hasher.finish())))
@@ -72,10 +72,7 @@ fn read(path: &Path) -> anyhow::Result<Passes> {
         known => known.with_context(|| format!("cannot read {shown}"))?,
     };
     // Whoever could write it could write what passes.
-    ensure!(
-        known.uid() == nix::unistd::geteuid().as_raw() && known.mode() & 0o022 == 0,
-        "{shown} can be written by others; remove it"
-    );
+    ensure!(system::is_ours_alone(path, &known), "{shown} can be written by others; remove it");
     ensure!(known.is_file() && known.len() <= LIMIT, "{shown} is no file of passes; remove it");
     let text = fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
     match Passes::read(&text) {
@@ -87,10 +84,10 @@ fn read(path: &Path) -> anyhow::Result<Passes> {
 /// All of it or nothing.
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     let directory = path.parent().context("it has no directory")?;
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    system::create_private(directory)?;
     let new = path.with_extension(format!("{}.new", std::process::id()));
     let written = (|| {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+        let mut file = system::new_private(&new)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&new, path)

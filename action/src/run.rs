@@ -6,11 +6,10 @@ use anyhow::{Context, bail};
 use clockwork_core::{Engine, Event, EventStream, Graph, Passes, Report, RunOptions, Secrets, Stop};
 use tokio::{
     runtime::{Builder, Handle, Runtime, RuntimeFlavor},
-    signal::unix::{Signal, SignalKind, signal},
     time::{Instant, MissedTickBehavior, interval_at},
 };
 
-use crate::{cli::RunArgs, exit::Exit, progress::Progress};
+use crate::{cli::RunArgs, exit::Exit, progress::Progress, system::Signals};
 
 /// A run that is ready to begin.
 pub(crate) struct Run {
@@ -72,9 +71,7 @@ impl Run {
     pub(crate) fn watch(self, progress: Progress) -> anyhow::Result<Arc<Report>> {
         let Self { graph, events, stop, runtime } = self;
         let report = runtime.block_on(async {
-            let interrupts = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
-            let terminations = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-            tokio::spawn(heed(interrupts, terminations, stop));
+            tokio::spawn(heed(Signals::listen()?, stop));
             // On a worker, as the main thread would have to be woken for every attempt that ends.
             tokio::spawn(follow(events, progress, graph)).await.context("the run was lost")
         });
@@ -139,19 +136,13 @@ async fn show(
 }
 
 /// The first signal stops the run, which still reports; the second one ends the process where it stands.
-async fn heed(mut interrupts: Signal, mut terminations: Signal, stop: Stop) {
-    let mut next = async || {
-        tokio::select! {
-            _ = interrupts.recv() => {}
-            _ = terminations.recv() => {}
-        }
-    };
-    next().await;
+async fn heed(mut signals: Signals, stop: Stop) {
+    signals.next().await;
     stop.stop();
     // `timeout` signals its child and then the child's whole group: that is still the first.
     let first = Instant::now();
     while first.elapsed() < Duration::from_millis(50) {
-        next().await;
+        signals.next().await;
     }
     std::process::exit(Exit::Interrupted.code().into());
 }

@@ -83,7 +83,8 @@ use crate::{
     program_verdict::program_verdict,
 };
 
-/// A command ends with this exit code, and writes this; or it says itself what it found (`json`).
+/// A command ends with this exit code, and writes this; or it says itself what it found (`json`). Its sandbox is Linux's:
+/// elsewhere it runs without one, which the evidence says, or not at all, where it is required.
 ///
 /// ```
 /// use clockwork_assert::CommandAssert;

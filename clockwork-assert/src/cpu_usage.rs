@@ -18,7 +18,7 @@ use serde::Deserialize;
 
 use crate::usage_subject;
 
-/// At most so much processor time is used.
+/// At most so much processor time is used. That of the whole machine is told by Linux alone.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CpuUsageAssert {

@@ -35,7 +35,7 @@ use serde_json::json;
 
 use crate::reach::Reach;
 
-/// The containers talk to whom they are declared to, and to nobody else.
+/// The containers talk to whom they are declared to, and to nobody else. Looked at from the Linux that they run on alone.
 ///
 /// ```
 /// use clockwork_assert::DependencyGraphAssert;

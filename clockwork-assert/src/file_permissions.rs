@@ -21,7 +21,7 @@ use serde::Deserialize;
 
 use crate::{file_mode::ModeLimit, file_path};
 
-/// A file or directory has this mode, this owner, this group.
+/// A file or directory has this mode, this owner, this group. Windows has no such thing: there the verdict is `errored`.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FilePermissionsAssert {
@@ -236,6 +236,7 @@ impl Assertion for FilePermissionsAssert {
             Ok(meta) => meta,
             Err(missing) => return Ok(file_path::missing(&path, missing).expected(self.expected())),
         };
+        meta.has_rights()?;
         let owner = belongs(self.owner.as_ref(), meta.uid, AccountProbe::User, AccountRef::user, cx).await?;
         let group =
             belongs(self.group.as_ref(), meta.gid, AccountProbe::Group, AccountRef::group, cx).await?;

@@ -41,7 +41,7 @@ use crate::{
     open_ports::{self, Wanted},
 };
 
-/// Nothing listens but at the ports that may be open.
+/// Nothing listens but at the ports that may be open. To look at sockets takes Linux; `method: connect` works everywhere.
 ///
 /// ```
 /// use clockwork_assert::NoOpenPortsAssert;

@@ -23,7 +23,7 @@ pub struct ProcessNotRunningAssert {
     /// A regular expression that matches somewhere in the command line, instead of `name`.
     #[serde(default)]
     command: Option<Pattern>,
-    /// Only those of this user, by name or number.
+    /// Only those of this user, by name or number. Not on Windows.
     #[serde(default)]
     user: Option<AccountRef>,
 }

@@ -35,7 +35,7 @@ pub struct ProcessRunningAssert {
     /// The most of them.
     #[serde(default)]
     max_count: Option<usize>,
-    /// Only those of this user, by name or number.
+    /// Only those of this user, by name or number. Not on Windows.
     #[serde(default)]
     user: Option<AccountRef>,
 }

@@ -100,7 +100,10 @@ impl Selection<'_> {
         let table = cx.observe(ProcessTableProbe).await?;
         let user = match self.user {
             None => None,
-            Some(AccountRef::Id(id)) => Some(*id),
+            Some(AccountRef::Id(id)) => {
+                table.has_users()?;
+                Some(*id)
+            }
             Some(name) => match &*cx.observe(name.user()).await? {
                 Some(account) => Some(account.id),
                 None => return Ok(Census { no_user: true, ..Census::default() }),

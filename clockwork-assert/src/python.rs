@@ -79,7 +79,7 @@ use crate::program_inputs;
 
 pub use value::PythonValue;
 
-/// A function in a Python file says that it is so.
+/// A function in a Python file says that it is so. On Linux and macOS; its sandbox is Linux's.
 ///
 /// ```
 /// use clockwork_assert::PythonAssert;

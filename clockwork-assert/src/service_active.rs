@@ -20,7 +20,7 @@ use clockwork_drivers::systemd::{LastRun, UnitProbe, UnitState, unit_name};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// A systemd unit is active.
+/// A systemd unit is active. Where there is no systemd, nobody can tell: the verdict is `errored`.
 ///
 /// ```
 /// use clockwork_assert::ServiceActiveAssert;

@@ -24,6 +24,7 @@ pub mod file;
 pub mod handshake;
 #[cfg(feature = "http")]
 pub mod http;
+mod platform;
 #[cfg(feature = "process")]
 pub mod process;
 #[cfg(feature = "python")]

@@ -180,8 +180,7 @@ async fn look_up(host: String) -> Answer {
 
 fn unresolved(name: &str, error: io::Error) -> CheckError {
     let host = quote(name);
-    // The resolver's own answers carry no error number; one that does says that this machine could not ask.
-    if error.raw_os_error().is_some() {
+    if crate::platform::could_not_ask(&error) {
         return CheckError::unobservable(format!("cannot resolve {host}")).with_source(error).retryable();
     }
     CheckError::target(format!("{host} does not resolve to an address"))

@@ -2,8 +2,9 @@
 
 /// `SIGKILL`, or the number of one without a name.
 pub(crate) fn name(number: i32) -> String {
-    match nix::sys::signal::Signal::try_from(number) {
-        Ok(signal) => signal.as_str().to_owned(),
-        Err(_) => format!("signal {number}"),
+    #[cfg(unix)]
+    if let Ok(signal) = nix::sys::signal::Signal::try_from(number) {
+        return signal.as_str().to_owned();
     }
+    format!("signal {number}")
 }

@@ -16,6 +16,7 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::net::TcpStream;
 
 use crate::{
+    platform,
     resolve::{authority, resolve},
     vantage::network::Network,
 };
@@ -268,10 +269,8 @@ pub(crate) fn classify(address: SocketAddr, error: io::Error) -> Result<Outcome,
         AddrNotAvailable => "all local ports are in use: lower `concurrency`",
         io::ErrorKind::PermissionDenied => "a rule of this machine forbids it: a firewall, or a sandbox",
         _ => match error.raw_os_error() {
-            Some(number) if number == nix::errno::Errno::EAFNOSUPPORT as i32 => {
-                return Ok(Outcome::NoSuchNetwork);
-            }
-            Some(number) if out_of_files(number) => "raise `ulimit -n`, or lower `concurrency`",
+            Some(number) if platform::is_no_such_network(number) => return Ok(Outcome::NoSuchNetwork),
+            Some(number) if platform::is_exhausted(number) => "raise `ulimit -n`, or lower `concurrency`",
             Some(number) => return Ok(Outcome::Other(number)),
             None => "",
         },
@@ -279,11 +278,6 @@ pub(crate) fn classify(address: SocketAddr, error: io::Error) -> Result<Outcome,
     let error =
         CheckError::unobservable(format!("cannot connect to {address}")).with_source(error).retryable();
     Err(if hint.is_empty() { error } else { error.hint(hint) })
-}
-
-fn out_of_files(number: i32) -> bool {
-    use nix::errno::Errno::{EMFILE, ENFILE, ENOBUFS, ENOMEM};
-    [EMFILE, ENFILE, ENOBUFS, ENOMEM].iter().any(|errno| number == *errno as i32)
 }
 
 /// Nobody accepted: the error that says so. `place` is what was to be reached, `host` the name or address in it.

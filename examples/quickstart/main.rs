@@ -16,9 +16,12 @@ use tokio::{
 
 /// What the deployment is meant to be.
 fn project(port: u16, config: &Path) -> Project {
-    let settings = FileResource::new("settings", config)
-        .assert(FilePermissionsAssert::default().mode(FileMode::exactly(0o640)))
-        .assert(FileContentMatchesAssert::default().toml("workers", Matcher::gte(2)));
+    let mut settings = FileResource::new("settings", config);
+    if cfg!(unix) {
+        settings = settings.assert(FilePermissionsAssert::default().mode(FileMode::exactly(0o640)));
+    }
+    let settings =
+        settings.assert(FileContentMatchesAssert::default().toml("workers", Matcher::gte(2)));
     let service = EndpointResource::new("service")
         .url(format!("http://127.0.0.1:{port}"))
         .depends_on(&settings)
@@ -58,9 +61,10 @@ async fn main() -> Result<ExitCode, Box<dyn std::error::Error>> {
 }
 
 fn write_config(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
     std::fs::write(path, text)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o640))
+    #[cfg(unix)]
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o640))?;
+    Ok(())
 }
 
 /// A service small enough to be read at a glance.

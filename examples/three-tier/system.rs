@@ -4,7 +4,6 @@ use std::{
     fs,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -264,8 +263,7 @@ impl System {
     }
 
     fn write_files(&self) -> Result {
-        let readable =
-            |path: &Path, mode| fs::set_permissions(path, PermissionsExt::from_mode(mode)).map_err(told);
+        let readable = |path: &Path, mode| set_mode(path, mode).map_err(told);
         readable(&self.directory, 0o755)?;
         fs::create_dir_all(self.directory.join("secrets")).map_err(told)?;
         // Random enough: they are worth nothing, and the system is gone in a minute.
@@ -382,4 +380,15 @@ fn listener() -> Result<TcpListener> {
 
 pub(crate) fn told(error: impl std::fmt::Display) -> String {
     error.to_string()
+}
+
+#[cfg(unix)]
+fn set_mode(path: &Path, mode: u32) -> std::io::Result<()> {
+    fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode))
+}
+
+/// Elsewhere the containers' engine sees what is given to it as it pleases.
+#[cfg(not(unix))]
+fn set_mode(_: &Path, _: u32) -> std::io::Result<()> {
+    Ok(())
 }

@@ -174,8 +174,7 @@ async fn feed(stdin: Option<ChildStdin>, text: &str) {
 
 impl Ended {
     fn of(status: ExitStatus) -> Self {
-        use std::os::unix::process::ExitStatusExt;
-        match (status.code(), status.signal()) {
+        match (status.code(), crate::platform::signal_of(status)) {
             (Some(code), _) => Self::Code(code),
             (None, signal) => Self::Signal(signal.unwrap_or(0)),
         }

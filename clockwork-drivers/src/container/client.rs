@@ -22,7 +22,7 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpStream, UnixStream},
+    net::TcpStream,
     sync::{OnceCell, Semaphore},
 };
 
@@ -31,6 +31,7 @@ use super::{
     endpoint::{self, Address, Endpoint, Surroundings},
     tls,
 };
+use crate::platform;
 
 /// The oldest API that is understood (Docker 20.10, Podman 3), and the newest that was read when this was written.
 const OLDEST: (u32, u32) = (1, 41);
@@ -246,7 +247,7 @@ impl Engine {
     /// What requests call the engine's machine.
     pub(super) fn host(&self) -> &str {
         match &self.endpoint.address {
-            Address::Unix(_) => "localhost",
+            Address::Local(_) => "localhost",
             Address::Tcp { authority, .. } => authority,
         }
     }
@@ -360,7 +361,7 @@ async fn drive<T, D: Future + Unpin>(driver: &mut D, work: impl Future<Output = 
 
 fn request(endpoint: &Endpoint, method: &Method, path: &str) -> Result<Request<Empty<Bytes>>, CheckError> {
     let host = match &endpoint.address {
-        Address::Unix(_) => "localhost",
+        Address::Local(_) => "localhost",
         Address::Tcp { authority, .. } => authority,
     };
     Ok(Request::builder().method(method).uri(path).header(header::HOST, host).body(Empty::new())?)
@@ -369,12 +370,12 @@ fn request(endpoint: &Endpoint, method: &Method, path: &str) -> Result<Request<E
 async fn connect(endpoint: &Endpoint) -> Result<Box<dyn Wire>, CheckError> {
     let refused = |error: io::Error| {
         let (what, hint, retry) = match (&endpoint.address, error.kind()) {
-            (Address::Unix(path), io::ErrorKind::PermissionDenied) => (
+            (Address::Local(path), io::ErrorKind::PermissionDenied) => (
                 format!("no permission to use the container engine's socket {}", path.display()),
                 "join the group that owns it (`sudo usermod -aG docker $USER`, then log in again), or run as root",
                 false,
             ),
-            (Address::Unix(_), io::ErrorKind::NotFound) => (
+            (Address::Local(_), io::ErrorKind::NotFound) => (
                 format!("there is no container engine at {endpoint}: no such socket"),
                 "start Docker (`sudo systemctl start docker`), or correct DOCKER_HOST or `endpoint`",
                 true,
@@ -394,7 +395,7 @@ async fn connect(endpoint: &Endpoint) -> Result<Box<dyn Wire>, CheckError> {
         if retry { error.retryable() } else { error }
     };
     match &endpoint.address {
-        Address::Unix(path) => Ok(Box::new(UnixStream::connect(path).await.map_err(refused)?)),
+        Address::Local(path) => Ok(Box::new(platform::connect_local(path).await.map_err(refused)?)),
         Address::Tcp { authority, tls } => {
             let wire = TcpStream::connect(authority).await.map_err(refused)?;
             match tls {

@@ -3,14 +3,14 @@
 //! The first place that is named, or whose socket is there, decides; a second engine is never asked when that one does
 //! not answer, because an empty list from the wrong engine would read as "there is no such container".
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-};
+use std::{fmt, path::PathBuf};
 
 use clockwork_core::{CheckError, text::quote};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::usual::{self, Own};
+use crate::platform;
 
 /// Which engine runs a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
@@ -41,40 +41,21 @@ pub(crate) struct Surroundings {
     pub(crate) container_host: Option<String>,
     pub(crate) tls_verify: bool,
     pub(crate) cert_path: Option<PathBuf>,
-    pub(crate) runtime_dir: PathBuf,
-    pub(crate) root: bool,
+    pub(super) own: Own,
 }
 
 impl Surroundings {
     pub(crate) fn read() -> Self {
         // As the Docker command has it, an empty variable is one that is not set.
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let uid = nix::unistd::Uid::effective();
-        let home = set("HOME").map(|home| Path::new(&home).join(".docker"));
+        let home = set(platform::HOME).map(|home| PathBuf::from(home).join(".docker"));
         let cert_path = set("DOCKER_CERT_PATH").map(PathBuf::from);
         Self {
             docker_host: set("DOCKER_HOST"),
             container_host: set("CONTAINER_HOST"),
             tls_verify: set("DOCKER_TLS_VERIFY").is_some() || cert_path.is_some(),
             cert_path: cert_path.or(home),
-            runtime_dir: set("XDG_RUNTIME_DIR")
-                .map_or_else(|| PathBuf::from(format!("/run/user/{uid}")), PathBuf::from),
-            root: uid.is_root(),
-        }
-    }
-
-    /// Docker's sockets, then Podman's; of Podman's, this user's own first.
-    fn sockets(&self, runtime: Runtime) -> Vec<PathBuf> {
-        let docker = [PathBuf::from("/var/run/docker.sock"), self.runtime_dir.join("docker.sock")];
-        let mut podman =
-            [PathBuf::from("/run/podman/podman.sock"), self.runtime_dir.join("podman/podman.sock")];
-        if !self.root {
-            podman.reverse();
-        }
-        match runtime {
-            Runtime::Auto => docker.into_iter().chain(podman).collect(),
-            Runtime::Docker => docker.into(),
-            Runtime::Podman => podman.into(),
+            own: Own::read(set),
         }
     }
 }
@@ -82,8 +63,12 @@ impl Surroundings {
 /// Where an engine listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Address {
-    Unix(PathBuf),
-    Tcp { authority: String, tls: Option<Option<PathBuf>> },
+    /// A socket that has a path: a Unix one, on Windows a named pipe.
+    Local(PathBuf),
+    Tcp {
+        authority: String,
+        tls: Option<Option<PathBuf>>,
+    },
 }
 
 /// The address, and where it comes from, for messages.
@@ -96,7 +81,7 @@ pub(crate) struct Endpoint {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.address {
-            Address::Unix(path) => write!(f, "unix://{}", path.display())?,
+            Address::Local(path) => f.write_str(&platform::local_endpoint(path))?,
             Address::Tcp { authority, tls: None } => write!(f, "tcp://{authority}")?,
             Address::Tcp { authority, tls: Some(_) } => write!(f, "https://{authority}")?,
         }
@@ -115,9 +100,9 @@ pub(crate) fn find(engine: &EngineRef, surroundings: &Surroundings) -> Result<En
     if let (Runtime::Auto | Runtime::Podman, Some(host)) = (engine.runtime, &surroundings.container_host) {
         return parse(host, "from CONTAINER_HOST", surroundings);
     }
-    let sockets = surroundings.sockets(engine.runtime);
-    match sockets.iter().find(|path| path.exists()) {
-        Some(path) => Ok(Endpoint { address: Address::Unix(path.clone()), source: "its usual socket" }),
+    let sockets = usual::sockets(&surroundings.own, engine.runtime);
+    match sockets.iter().find(|path| platform::is_local_socket(path)) {
+        Some(path) => Ok(Endpoint { address: Address::Local(path.clone()), source: "its usual socket" }),
         None => {
             let tried: Vec<_> = sockets.iter().map(|path| path.display().to_string()).collect();
             let (which, start) = match engine.runtime {
@@ -145,7 +130,7 @@ fn parse(text: &str, source: &'static str, surroundings: &Surroundings) -> Resul
         Err(CheckError::unobservable(format!("cannot reach a container engine at {}{from}", quote(text)))
             .hint(hint))
     };
-    let accepted = "write unix:///path/to/docker.sock, tcp://host:2375 or https://host:2376";
+    let accepted = platform::ENDPOINTS;
     let Some((scheme, rest)) = text.split_once("://") else { return wrong(accepted) };
     let tcp = |authority: &str, tls: bool| {
         let port = if tls { 2376 } else { 2375 };
@@ -162,8 +147,10 @@ fn parse(text: &str, source: &'static str, surroundings: &Surroundings) -> Resul
         !bare.is_empty() && !bare.contains(['/', '@', ' ', '?', '#'])
     };
     let address = match scheme {
-        "unix" if rest.starts_with('/') => Address::Unix(PathBuf::from(rest)),
-        "unix" => return wrong("a unix socket needs an absolute path: unix:///var/run/docker.sock"),
+        platform::LOCAL_SCHEME => match platform::local_path(rest) {
+            Some(path) => Address::Local(path),
+            None => return wrong(platform::WHOLE_PATH),
+        },
         "tcp" if good_authority(rest) => tcp(rest, surroundings.tls_verify),
         "http" if good_authority(rest) => tcp(rest, false),
         "https" if good_authority(rest) => tcp(rest, true),
@@ -233,7 +220,8 @@ mod tests {
 
     #[test]
     fn no_engine_names_every_socket_that_was_tried() {
-        let nowhere = Surroundings { runtime_dir: "/nonexistent".into(), ..Surroundings::default() };
+        let own = Own { runtime_dir: "/nonexistent".into(), root: false };
+        let nowhere = Surroundings { own, ..Surroundings::default() };
         let error = find(&EngineRef { runtime: Runtime::Podman, endpoint: None }, &nowhere);
         let Err(error) = error else { return }; // this machine has Podman
         let told = error.to_string();

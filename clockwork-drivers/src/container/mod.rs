@@ -28,6 +28,7 @@ mod resource;
 mod starts;
 mod stats;
 mod tls;
+mod usual;
 
 pub use driver::{ContainerDriver, ContainerObservation};
 pub use endpoint::{EngineRef, Runtime};

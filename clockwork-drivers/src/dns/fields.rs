@@ -207,7 +207,7 @@ fn scoped(text: &str) -> Option<SocketAddr> {
     let address: Ipv6Addr = address.parse().ok()?;
     let scope = match scope.parse() {
         Ok(number) => number,
-        Err(_) => nix::net::if_::if_nametoindex(scope).ok()?,
+        Err(_) => crate::platform::interface(scope)?,
     };
     Some(SocketAddrV6::new(address, PORT, 0, scope).into())
 }

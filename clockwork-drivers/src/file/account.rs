@@ -4,17 +4,14 @@
 use std::{borrow::Cow, fmt, path::Path};
 
 use clockwork_core::{CheckError, Context, Fault, Probe, text};
-use nix::{
-    errno::Errno,
-    unistd::{Gid, Group, Uid, User},
-};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{
     Found,
     content::{FileBytes, read},
-    root::{Root, in_line},
+    look::in_line,
+    system::{self, Root},
 };
 
 /// Asks for a user or a group.
@@ -174,11 +171,8 @@ impl Probe for AccountProbe {
         if let Some(archive) = super::archive::instead(cx).await? {
             return asked.among(archive.read(asked.database(), super::IN_MEMORY, cx).await?);
         }
-        in_line(cx, move |root| match root {
-            Root::Host => asked.on_host(),
-            Root::Inside { .. } => asked.inside(root),
-        })
-        .await
+        in_line(cx, move |root| if root.is_host() { system::account(&asked) } else { asked.inside(root) })
+            .await
     }
 
     fn describe(&self) -> String {
@@ -196,26 +190,6 @@ impl Probe for AccountProbe {
 }
 
 impl AccountProbe {
-    fn on_host(&self) -> Result<Option<Account>, CheckError> {
-        let user = |found: Option<User>| found.map(|user| Account { name: user.name, id: user.uid.as_raw() });
-        let group =
-            |found: Option<Group>| found.map(|group| Account { name: group.name, id: group.gid.as_raw() });
-        let answer = match self {
-            Self::UserNamed(name) => User::from_name(name).map(user),
-            Self::User(id) => User::from_uid(Uid::from_raw(*id)).map(user),
-            Self::GroupNamed(name) => Group::from_name(name).map(group),
-            Self::Group(id) => Group::from_gid(Gid::from_raw(*id)).map(group),
-        };
-        match answer {
-            Ok(found) => Ok(found),
-            // getpwnam_r(3): each of these may mean that there is none.
-            Err(Errno::ENOENT | Errno::ESRCH | Errno::EBADF | Errno::EPERM) => Ok(None),
-            Err(errno) => Err(CheckError::unobservable(format!("failed {}", self.describe()))
-                .with_source(std::io::Error::from(errno))
-                .retryable()),
-        }
-    }
-
     pub(super) fn inside(&self, root: &Root) -> Result<Option<Account>, CheckError> {
         self.among(read(root, self.database(), super::IN_MEMORY)?)
     }

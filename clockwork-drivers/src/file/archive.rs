@@ -14,9 +14,8 @@ use std::{
 };
 
 use clockwork_core::{CheckError, Context, Vantage, text::quote};
-use nix::{fcntl::OFlag, sys::stat::Mode};
 
-use super::{Absence, FileBytes, FileMeta, FileType, Found, Missing, place::parent, show_path};
+use super::{Absence, FileBytes, FileMeta, FileType, Found, Missing, place::parent, show_path, system};
 use crate::container::{
     ContainerInspect, ContainerRef,
     client::{self, Engine},
@@ -95,12 +94,7 @@ pub(super) async fn instead(cx: &Context) -> Result<Option<Archive>, CheckError>
 }
 
 async fn may_enter(pid: u32) -> bool {
-    let enter = move || {
-        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let opened = nix::fcntl::open(format!("/proc/{pid}/root").as_str(), flags, Mode::empty());
-        !matches!(opened, Err(nix::errno::Errno::EACCES | nix::errno::Errno::EPERM))
-    };
-    tokio::task::spawn_blocking(enter).await.unwrap_or(true)
+    tokio::task::spawn_blocking(move || crate::vantage::root::may_enter(pid)).await.unwrap_or(true)
 }
 
 impl Archive {
@@ -181,10 +175,8 @@ impl Archive {
             Found::NotRegular(what) => return Ok(Found::NotRegular(what)),
             Found::Missing(missing) => return Ok(Found::Missing(missing)),
         };
-        let directory = std::env::temp_dir();
         let read = move |mut entry: Whole<'_>| {
-            let flags = OFlag::O_TMPFILE | OFlag::O_RDWR | OFlag::O_CLOEXEC;
-            let mut file = File::from(nix::fcntl::open(&directory, flags, Mode::S_IRUSR | Mode::S_IWUSR)?);
+            let mut file = system::nameless()?;
             let copied = io::copy(&mut entry.by_ref().take(COPIED + 1), &mut file)?;
             complete(&entry, copied, COPIED)?;
             file.flush()?;
@@ -396,14 +388,13 @@ impl Glance {
 
 impl Entry {
     fn of(entry: &Whole<'_>) -> io::Result<Self> {
-        use std::os::unix::ffi::OsStrExt;
         let header = entry.header();
         let target = entry.link_name_bytes().filter(|_| header.entry_type().is_symlink());
         let id = |id: io::Result<u64>| id.map(|id| u32::try_from(id).unwrap_or(u32::MAX));
         Ok(Self {
             uid: id(header.uid())?,
             gid: id(header.gid())?,
-            link: target.map(|target| PathBuf::from(std::ffi::OsStr::from_bytes(&target))),
+            link: target.map(|target| crate::platform::path_of(&target)),
         })
     }
 }
@@ -438,17 +429,17 @@ fn join(root: &Path, ahead: &[Step]) -> PathBuf {
 
 /// Then it must be a directory, and a link is followed.
 fn ends_in_slash(path: &Path) -> bool {
-    use std::os::unix::ffi::OsStrExt;
-    let bytes = path.as_os_str().as_bytes();
+    let bytes = path.as_os_str().as_encoded_bytes();
     bytes.len() > 1 && (bytes.ends_with(b"/") || bytes.ends_with(b"/."))
 }
 
 /// For a query: whatever a name holds, it is no other request.
 fn escaped(path: &Path) -> String {
-    use std::os::unix::ffi::OsStrExt;
     let mut escaped = String::new();
-    for byte in path.as_os_str().as_bytes() {
+    for byte in path.as_os_str().as_encoded_bytes() {
         match byte {
+            // What Windows puts between the parts of a path.
+            b'\\' if cfg!(windows) => escaped.push('/'),
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'/' => {
                 escaped.push(*byte as char)
             }

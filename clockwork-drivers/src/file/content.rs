@@ -1,22 +1,18 @@
 //! [`FileContentProbe`]: the bytes of a file, up to a bound.
 
 use std::{
-    fs::File,
     io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use clockwork_core::{CheckError, Context, Fault, Probe};
-use nix::{
-    fcntl::OFlag,
-    sys::stat::{FileStat, fstat},
-};
 
 use super::{
-    FileType, Found,
-    root::{Root, aside, in_line},
+    Found,
+    look::{aside, in_line},
     show_path,
+    system::{self, Root},
 };
 
 /// Up to this many bytes a file is read at once and shared; larger ones are scanned in chunks.
@@ -91,38 +87,14 @@ impl Probe for FileContentProbe {
     }
 }
 
-/// A regular file, open for reading. Whatever else is at the path is not opened: opening a device can do something,
-/// and reading a FIFO can take forever.
-pub(super) fn open(root: &Root, path: &Path) -> Result<Found<(File, FileStat)>, CheckError> {
-    let explain = |errno| root.explain(path, "read", errno);
-    match root.stat(path) {
-        Ok(seen) if FileType::of(seen.st_mode) == FileType::Regular => {}
-        Ok(seen) => return Ok(Found::NotRegular(FileType::of(seen.st_mode))),
-        Err(errno) => return explain(errno).map(Found::Missing),
-    }
-    // What was a file a moment ago may be something else by now: so do not wait, and look again at what was opened.
-    let file = match root.open_at(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK) {
-        Ok(file) => file,
-        Err(errno) => return explain(errno).map(Found::Missing),
-    };
-    match fstat(&file) {
-        Ok(seen) if FileType::of(seen.st_mode) == FileType::Regular => {
-            Ok(Found::There((File::from(file), seen)))
-        }
-        Ok(seen) => Ok(Found::NotRegular(FileType::of(seen.st_mode))),
-        Err(errno) => explain(errno).map(Found::Missing),
-    }
-}
-
 /// All of a file that holds at most `limit` bytes. The size that it claims is a hint only: files in `/proc` claim 0,
 /// and any file may grow.
 pub(super) fn read(root: &Root, path: &Path, limit: usize) -> Result<Found<FileBytes>, CheckError> {
-    let (file, seen) = match open(root, path)? {
+    let (file, claimed) = match system::open(root, path)? {
         Found::There(opened) => opened,
         Found::NotRegular(what) => return Ok(Found::NotRegular(what)),
         Found::Missing(missing) => return Ok(Found::Missing(missing)),
     };
-    let claimed = u64::try_from(seen.st_size).unwrap_or(0);
     if claimed > limit as u64 {
         return Ok(Found::There(FileBytes::Larger(claimed)));
     }

@@ -1,15 +1,12 @@
 //! Paths as they are declared and as they are shown.
 
-use std::{
-    os::unix::ffi::OsStrExt,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use clockwork_core::text;
 
 /// What is wrong with a declared path, if anything is.
 pub fn check_path(path: &Path) -> Option<String> {
-    let bytes = path.as_os_str().as_bytes();
+    let bytes = path.as_os_str().as_encoded_bytes();
     if bytes.is_empty() {
         return Some(String::from("is empty: name a file"));
     }
@@ -38,7 +35,7 @@ pub fn check_path(path: &Path) -> Option<String> {
 pub fn show_path(path: &Path) -> String {
     match path.to_str() {
         Some(plain) if is_plain(plain) => plain.to_owned(),
-        _ => text::quote_bytes(path.as_os_str().as_bytes()),
+        _ => text::quote_bytes(path.as_os_str().as_encoded_bytes()),
     }
 }
 

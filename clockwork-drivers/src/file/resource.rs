@@ -221,11 +221,21 @@ impl FileDriver {
         let path = resource.location();
         let stat = cx.observe(FileStatProbe::new(&path)).await?;
         let Ok(meta) = &*stat else { return Ok(None) };
-        let owner = cx.observe(AccountProbe::User(meta.uid)).await?;
-        let group = cx.observe(AccountProbe::Group(meta.gid)).await?;
-        let name = |account: &Option<Account>, id: u32| match account {
-            Some(account) => account.name.clone(),
-            None => id.to_string(),
+        let rights = meta.has_rights();
+        let (owner, group) = match &rights {
+            Ok(()) => {
+                let owner = cx.observe(AccountProbe::User(meta.uid)).await?;
+                let group = cx.observe(AccountProbe::Group(meta.gid)).await?;
+                let name = |account: &Option<Account>, id: u32| match account {
+                    Some(account) => account.name.clone(),
+                    None => id.to_string(),
+                };
+                (name(&owner, meta.uid), name(&group, meta.gid))
+            }
+            Err(_) if resource.mode.is_none() && resource.owner.is_none() && resource.group.is_none() => {
+                (String::from("unknown"), String::from("unknown"))
+            }
+            Err(error) => return Err(error.clone()),
         };
         let wanted_sha256 = match (&resource.content, &resource.source) {
             (Some(content), _) => Some(hex(&Sha256::digest(content.as_bytes()))),
@@ -237,9 +247,9 @@ impl FileDriver {
         };
         Ok(Some(FileObservation {
             file_type: meta.file_type.to_string(),
-            mode: format!("{:04o}", meta.mode),
-            owner: name(&owner, meta.uid),
-            group: name(&group, meta.gid),
+            mode: rights.map_or_else(|_| String::from("unknown"), |()| format!("{:04o}", meta.mode)),
+            owner,
+            group,
             size: meta.size,
             sha256: match (&wanted_sha256, meta.file_type) {
                 (Some(_), FileType::Regular) => sha256(&path, cx).await?,

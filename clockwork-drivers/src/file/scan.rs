@@ -20,10 +20,10 @@ use sha2::{Digest, Sha256};
 
 use super::{
     FileBytes, FileContentProbe, Found,
-    content::{broken, open},
+    content::broken,
+    look::aside,
     regex_stream::{Progress, Stream, Unsupported},
-    root::aside,
-    show_path,
+    show_path, system,
 };
 
 /// How much of a large file is held at a time.
@@ -264,7 +264,7 @@ async fn with_file<T: Send + 'static>(
             Found::Missing(missing) => Ok(Found::Missing(missing)),
         };
     }
-    aside(cx, move |root| match open(root, &path)? {
+    aside(cx, move |root| match system::open(root, &path)? {
         Found::There((file, _)) => work(file).map(Found::There),
         Found::NotRegular(what) => Ok(Found::NotRegular(what)),
         Found::Missing(missing) => Ok(Found::Missing(missing)),

@@ -1,20 +1,10 @@
 //! [`FileStatProbe`]: what is at a path.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    time::{Duration, SystemTime},
-};
+use std::{fmt, path::PathBuf, time::SystemTime};
 
 use clockwork_core::{CheckError, Context, Fault, Probe};
-use nix::{errno::Errno, libc};
 
-use super::{
-    Missing,
-    place::parent,
-    root::{Root, in_line},
-    show_path,
-};
+use super::{Missing, look::in_line, show_path, system};
 
 /// What is at a path: its type, mode, owner, size and time, following links.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -63,6 +53,30 @@ pub struct FileMeta {
     pub open_parents: Vec<(PathBuf, u32)>,
 }
 
+/// What stands for the bits and the numbers of files that have none: on Windows.
+#[cfg(windows)]
+pub(super) const NO_MODE: u32 = 0o7777;
+#[cfg(windows)]
+pub(super) const NO_ACCOUNT: u32 = u32::MAX;
+
+impl FileMeta {
+    /// Asks whether [`FileMeta::mode`], [`FileMeta::uid`] and [`FileMeta::gid`] mean something. They always do where the file
+    /// is one of Unix's; on Windows they do for the files of containers alone.
+    ///
+    /// # Errors
+    /// Where they mean nothing: then nothing may be concluded from them.
+    pub fn has_rights(&self) -> Result<(), CheckError> {
+        #[cfg(windows)]
+        if (self.mode, self.uid) == (NO_MODE, NO_ACCOUNT) {
+            return Err(crate::platform::lacks(
+                "tell whose a file is and who may use it",
+                "Unix's permissions",
+            ));
+        }
+        Ok(())
+    }
+}
+
 /// The type of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -83,21 +97,6 @@ pub enum FileType {
     BlockDevice,
     /// Something that this program does not know.
     Unknown,
-}
-
-impl FileType {
-    pub(super) fn of(mode: libc::mode_t) -> Self {
-        match mode & libc::S_IFMT {
-            libc::S_IFREG => Self::Regular,
-            libc::S_IFDIR => Self::Directory,
-            libc::S_IFLNK => Self::Link,
-            libc::S_IFIFO => Self::Fifo,
-            libc::S_IFSOCK => Self::Socket,
-            libc::S_IFCHR => Self::CharacterDevice,
-            libc::S_IFBLK => Self::BlockDevice,
-            _ => Self::Unknown,
-        }
-    }
 }
 
 /// With its article: `a directory`.
@@ -129,7 +128,7 @@ impl Probe for FileStatProbe {
             return archive.stat(&self.path, cx).await;
         }
         let path = self.path.clone();
-        in_line(cx, move |root| stat(root, &path)).await
+        in_line(cx, move |root| system::stat(root, &path)).await
     }
 
     fn describe(&self) -> String {
@@ -140,60 +139,4 @@ impl Probe for FileStatProbe {
     fn silence(&self) -> Fault {
         Fault::Observer
     }
-}
-
-/// How many links are followed, as in the kernel.
-const LINKS: usize = 40;
-
-pub(super) fn stat(root: &Root, path: &Path) -> Result<Result<FileMeta, Missing>, CheckError> {
-    match try_stat(root, path) {
-        Ok(meta) => Ok(Ok(meta)),
-        Err(errno) => root.explain(path, "look at", errno).map(Err),
-    }
-}
-
-fn try_stat(root: &Root, path: &Path) -> nix::Result<FileMeta> {
-    let mut seen = root.lstat(path)?;
-    let mut link = None;
-    let mut parents = vec![parent(path)];
-    if FileType::of(seen.st_mode) == FileType::Link {
-        seen = root.stat(path)?;
-        // The links of the last component, one by one, for the directories that hold them.
-        let mut here = path.to_owned();
-        while let Ok(target) = root.read_link(&here)
-            && parents.len() <= LINKS
-        {
-            here = parent(&here).join(&target);
-            parents.push(parent(&here));
-            link.get_or_insert(target);
-        }
-    }
-    let mut open_parents = Vec::new();
-    for directory in parents {
-        match root.stat(&directory) {
-            Ok(seen) if seen.st_mode & 0o1002 == 0o002 => {
-                open_parents.push((directory, seen.st_mode & 0o7777));
-            }
-            // To search a directory is enough to see the file, and to see the directory too.
-            Ok(_) | Err(Errno::ENOENT | Errno::EACCES) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
-    let since_epoch =
-        Duration::new(seen.st_mtime.unsigned_abs(), u32::try_from(seen.st_mtime_nsec).unwrap_or(0));
-    let modified = if seen.st_mtime < 0 {
-        SystemTime::UNIX_EPOCH.checked_sub(Duration::from_secs(seen.st_mtime.unsigned_abs()))
-    } else {
-        SystemTime::UNIX_EPOCH.checked_add(since_epoch)
-    };
-    Ok(FileMeta {
-        file_type: FileType::of(seen.st_mode),
-        mode: seen.st_mode & 0o7777,
-        uid: root.user(seen.st_uid),
-        gid: root.group(seen.st_gid),
-        size: u64::try_from(seen.st_size).unwrap_or(0),
-        modified: modified.unwrap_or(SystemTime::UNIX_EPOCH),
-        link,
-        open_parents,
-    })
 }

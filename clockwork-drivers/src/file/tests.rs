@@ -8,7 +8,11 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use super::{Absence, AccountProbe, FileBytes, FileType, Found, content::read, root::Root, stat::stat};
+use super::{
+    Absence, AccountProbe, FileBytes, FileType, Found,
+    content::read,
+    linux::{Root, stat},
+};
 
 /// A root directory with links that would lead out of it on the host.
 fn container() -> (tempfile::TempDir, Root) {

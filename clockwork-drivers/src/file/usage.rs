@@ -2,12 +2,6 @@
 //! directory tree takes, as `du -x` counts it.
 
 use std::{
-    collections::HashSet,
-    ffi::OsStr,
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::ffi::OsStrExt,
-    },
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -16,26 +10,16 @@ use std::{
 };
 
 use clockwork_core::{CheckError, Context, Fault, Probe};
-use nix::{
-    dir::Dir,
-    errno::Errno,
-    fcntl::{AtFlags, OFlag},
-    sys::{
-        stat::{FileStat, Mode, fstat, fstatat},
-        statvfs::fstatvfs,
-    },
-};
 
 use super::{
-    FileType, Missing,
-    place::parent,
-    root::{Root, aside, in_line},
+    Missing,
+    look::{aside, in_line},
     scan::Abandon,
-    show_path,
+    show_path, system,
 };
 
 /// How deep a tree is walked: each level holds a descriptor.
-const DEPTH: usize = 256;
+pub(super) const DEPTH: usize = 256;
 
 /// How full the filesystem that holds a path is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -80,11 +64,7 @@ impl Probe for FilesystemUsageProbe {
     async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
         mounted(cx, &self.path).await?;
         let path = self.path.clone();
-        in_line(cx, move |root| match filesystem(root, &path) {
-            Ok(usage) => Ok(Ok(usage)),
-            Err(errno) => root.explain(&path, "measure", errno).map(Err),
-        })
-        .await
+        in_line(cx, move |root| system::filesystem(root, &path)).await
     }
 
     fn describe(&self) -> String {
@@ -110,28 +90,6 @@ async fn mounted(cx: &Context, path: &Path) -> Result<(), CheckError> {
     }
     let _ = (cx, path);
     Ok(())
-}
-
-fn filesystem(root: &Root, path: &Path) -> nix::Result<FilesystemUsage> {
-    let here = root.open_at(path, OFlag::O_PATH)?;
-    let (seen, sizes) = (fstat(&here)?, fstatvfs(&here)?);
-    let block = sizes.fragment_size();
-    let above = if FileType::of(seen.st_mode) == FileType::Directory {
-        root.stat(&path.join("..")).ok()
-    } else {
-        root.stat(&parent(path)).ok()
-    };
-    let is_directory = FileType::of(seen.st_mode) == FileType::Directory;
-    let is_mount_point =
-        is_directory && above.is_some_and(|above| above.st_dev != seen.st_dev || above.st_ino == seen.st_ino);
-    Ok(FilesystemUsage {
-        total: sizes.blocks() * block,
-        used: sizes.blocks().saturating_sub(sizes.blocks_free()) * block,
-        available: sizes.blocks_available() * block,
-        inodes: sizes.files(),
-        inodes_available: sizes.files_available(),
-        is_mount_point,
-    })
 }
 
 /// How much a directory tree, or a single file, takes on the disk. It stays on one filesystem, and follows no links
@@ -164,22 +122,8 @@ impl Probe for DirectoryUsageProbe {
         mounted(cx, &self.path).await?;
         let path = self.path.clone();
         let abandon = Abandon::default();
-        let (abandoned, progress) = (abandon.flag(), cx.clone());
-        aside(cx, move |root| {
-            let start = root.open_at(&path, OFlag::O_PATH).and_then(|here| Ok((fstat(&here)?, here)));
-            let (seen, here) = match start {
-                Ok(start) => start,
-                Err(errno) => return root.explain(&path, "measure", errno).map(Err),
-            };
-            let (device, linked) = (seen.st_dev, HashSet::new());
-            let mut walk = Walk { usage: DirectoryUsage::default(), device, linked, abandoned, progress };
-            walk.count(&seen);
-            if FileType::of(seen.st_mode) == FileType::Directory {
-                walk.descend(&here, OsStr::new("."), &path, 0)?;
-            }
-            Ok(Ok(walk.usage))
-        })
-        .await
+        let walked = Walked { abandoned: abandon.flag(), progress: cx.clone() };
+        aside(cx, move |root| system::directory(root, &path, &walked)).await
     }
 
     fn describe(&self) -> String {
@@ -191,93 +135,25 @@ impl Probe for DirectoryUsageProbe {
     }
 }
 
-struct Walk {
-    usage: DirectoryUsage,
-    device: u64,
-    linked: HashSet<u64>,
+/// Who waits for a walk: it ends when nobody does, and tells how far it is.
+pub(super) struct Walked {
     abandoned: Arc<AtomicBool>,
     progress: Context,
 }
 
-impl Walk {
-    fn count(&mut self, seen: &FileStat) {
-        if seen.st_nlink > 1
-            && FileType::of(seen.st_mode) != FileType::Directory
-            && !self.linked.insert(seen.st_ino)
-        {
-            return;
-        }
-        self.usage.bytes += u64::try_from(seen.st_blocks).unwrap_or(0) * 512;
-        self.usage.entries += 1;
-        if self.usage.entries.is_multiple_of(10_000) {
-            self.progress.phase(format!("{} entries counted", self.usage.entries));
+impl Walked {
+    /// # Errors
+    /// When nobody waits any more.
+    pub(super) fn goes_on(&self) -> Result<(), CheckError> {
+        match self.abandoned.load(Ordering::Relaxed) {
+            true => Err(CheckError::unobservable("nobody waits any more")),
+            false => Ok(()),
         }
     }
 
-    /// Everything in the directory `name` of `above`. Relative to descriptors, so that nobody who moves things about
-    /// leads us elsewhere.
-    fn descend(
-        &mut self,
-        above: &OwnedFd,
-        name: &OsStr,
-        path: &Path,
-        depth: usize,
-    ) -> Result<(), CheckError> {
-        if self.abandoned.load(Ordering::Relaxed) {
-            return Err(CheckError::unobservable("nobody waits any more"));
+    pub(super) fn counted(&self, entries: u64) {
+        if entries.is_multiple_of(10_000) {
+            self.progress.phase(format!("{entries} entries counted"));
         }
-        if depth == DEPTH {
-            self.unseen(path, format!("it is more than {DEPTH} directories deep"));
-            return Ok(());
-        }
-        let flags =
-            OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-        let opened = nix::fcntl::openat(above.as_fd(), name, flags, Mode::empty());
-        let listed = opened.and_then(|here| Ok((Dir::from_fd(here.try_clone().map_err(io_errno)?)?, here)));
-        let (mut directory, here) = match listed {
-            Ok(listed) => listed,
-            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) if depth > 0 => return Ok(()), // gone by now
-            Err(errno) => {
-                self.unseen(path, errno.desc().to_lowercase());
-                return Ok(());
-            }
-        };
-        for entry in directory.iter() {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(errno) => {
-                    self.unseen(path, errno.desc().to_lowercase());
-                    return Ok(());
-                }
-            };
-            let name = OsStr::from_bytes(entry.file_name().to_bytes());
-            if name == "." || name == ".." {
-                continue;
-            }
-            let seen = match fstatat(&here, name, AtFlags::AT_SYMLINK_NOFOLLOW) {
-                Ok(seen) => seen,
-                Err(Errno::ENOENT) => continue, // gone by now
-                Err(errno) => {
-                    self.unseen(&path.join(name), errno.desc().to_lowercase());
-                    continue;
-                }
-            };
-            if seen.st_dev != self.device {
-                continue;
-            }
-            self.count(&seen);
-            if FileType::of(seen.st_mode) == FileType::Directory {
-                self.descend(&here, name, &path.join(name), depth + 1)?;
-            }
-        }
-        Ok(())
     }
-
-    fn unseen(&mut self, path: &Path, why: String) {
-        self.usage.unseen.get_or_insert_with(|| (path.to_owned(), why));
-    }
-}
-
-fn io_errno(error: std::io::Error) -> Errno {
-    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }

@@ -52,16 +52,6 @@ pub enum ProcessState {
     Zombie,
 }
 
-impl ProcessState {
-    pub(super) fn of(letter: &str) -> Self {
-        match letter.chars().next() {
-            Some('T' | 't') => Self::Stopped,
-            Some('Z' | 'X' | 'x') => Self::Zombie,
-            _ => Self::Alive,
-        }
-    }
-}
-
 /// Whether a process is the one that is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Meant {

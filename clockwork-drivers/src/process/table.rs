@@ -1,19 +1,14 @@
 //! [`ProcessTableProbe`]: every process that can be seen from the vantage.
 
-use std::{
-    fs, io,
-    os::unix::ffi::OsStrExt,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use clockwork_core::{CheckError, Context, Fault, Probe, Vantage};
 
-use super::entry::{CommandLine, Process, ProcessState};
-use crate::vantage::{self, IdMap};
-
-/// How much of a process's arguments is read.
-const ARGUMENTS: u64 = 32 << 10;
+use super::{
+    entry::Process,
+    system::{self, About},
+};
+use crate::vantage;
 
 /// Reads the process table. From inside a container: the processes of its pid namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -26,15 +21,24 @@ pub struct ProcessTable {
     pub processes: Vec<Arc<Process>>,
     /// Why there may be more than are shown here, if so.
     pub incomplete: Option<String>,
-    /// How a container calls the host's users.
-    users: Option<IdMap>,
-    own_pid: u32,
+    pub(super) about: About,
 }
 
 impl ProcessTable {
+    /// Asks whether [`Process::uid`] means something: on Windows, where users have no numbers, it does not.
+    ///
+    /// # Errors
+    /// Where it does not: then nothing may be concluded from it.
+    pub fn has_users(&self) -> Result<(), CheckError> {
+        #[cfg(not(unix))]
+        return Err(crate::platform::lacks("tell whose a process is", "Unix's users"));
+        #[cfg(unix)]
+        Ok(())
+    }
+
     /// The user whose rights a process has, as it is known at the vantage.
     pub fn user_of(&self, process: &Process) -> u32 {
-        self.users.as_ref().map_or(process.uid, |users| users.inside(process.uid))
+        self.about.user(process.uid)
     }
 }
 
@@ -54,7 +58,7 @@ impl Probe for ProcessTableProbe {
         } else {
             Arc::new(read_table().await?)
         };
-        on_blocking_thread(move || inside(&host, first)).await
+        on_blocking_thread(move || system::inside(&host, first)).await
     }
 
     fn describe(&self) -> String {
@@ -80,182 +84,5 @@ async fn on_blocking_thread<T: Send + 'static>(
 }
 
 async fn read_table() -> Result<ProcessTable, CheckError> {
-    on_blocking_thread(|| read(Path::new("/proc"))).await
-}
-
-pub(super) fn read(proc: &Path) -> Result<ProcessTable, CheckError> {
-    let blind = |error: io::Error| {
-        CheckError::unobservable(format!("cannot read the process table in {}", proc.display()))
-            .with_source(error)
-            .hint("mount procfs there")
-    };
-    // The number that this very procfs has for us: in a container that may be another than we think.
-    let own_pid = fs::read_link(proc.join("self")).map_err(blind)?;
-    let Some(own_pid) = own_pid.to_str().and_then(|pid| pid.parse().ok()) else {
-        return Err(blind(io::Error::other("it does not know this process")));
-    };
-    let mut processes = Vec::new();
-    let mut concealed = 0_usize;
-    for entry in fs::read_dir(proc).map_err(blind)? {
-        let name = entry.map_err(blind)?.file_name();
-        let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else { continue };
-        if pid == own_pid {
-            continue;
-        }
-        match read_process(&proc.join(&name), pid) {
-            Ok(process) => processes.push(Arc::new(process)),
-            Err(error) if has_ended(&error) => {}
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => concealed += 1,
-            Err(error) => return Err(blind(error).retryable()),
-        }
-    }
-    let incomplete = match concealed {
-        0 => hidden(proc),
-        count => Some(format!("{count} processes of other users cannot be looked at")),
-    };
-    Ok(ProcessTable { processes, incomplete, users: None, own_pid })
-}
-
-/// A process that ends while it is read is not there any more.
-fn has_ended(error: &io::Error) -> bool {
-    const NO_SUCH_PROCESS: i32 = nix::errno::Errno::ESRCH as i32;
-    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(NO_SUCH_PROCESS)
-}
-
-fn read_process(directory: &Path, pid: u32) -> io::Result<Process> {
-    let status = fs::read(directory.join("status"))?;
-    let status = String::from_utf8_lossy(&status);
-    let field = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        line.map(str::trim).unwrap_or_default()
-    };
-    let state = ProcessState::of(field("State"));
-    let command_line = match read_arguments(&directory.join("cmdline")) {
-        Ok(command_line) => command_line,
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => CommandLine::Hidden,
-        Err(error) => return Err(error),
-    };
-    let (program, program_hidden) = match fs::read_link(directory.join("exe")) {
-        Ok(path) => (program_name(&path), false),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => (None, true),
-        // A thread of the kernel and a zombie have none.
-        Err(error) if has_ended(&error) => (None, false),
-        Err(error) => return Err(error),
-    };
-    // One number for each pid namespace that the process is in, beginning with ours.
-    let nested = field("NSpid").split_ascii_whitespace().count() > 1;
-    Ok(Process {
-        pid,
-        parent: field("PPid").parse().unwrap_or(0),
-        name: unescape(field("Name")),
-        state,
-        uid: field("Uid")
-            .split_ascii_whitespace()
-            .nth(1)
-            .and_then(|uid| uid.parse().ok())
-            .unwrap_or(u32::MAX),
-        command_line,
-        program,
-        program_hidden,
-        namespace: nested.then(|| namespace(directory).unwrap_or(0)),
-    })
-}
-
-/// The kernel writes a name's line breaks and backslashes escaped.
-fn unescape(name: &str) -> String {
-    let mut parts = name.split("\\\\").map(|part| part.replace("\\n", "\n"));
-    let first = parts.next().unwrap_or_default();
-    parts.fold(first, |whole, part| whole + "\\" + &part)
-}
-
-fn read_arguments(path: &Path) -> io::Result<CommandLine> {
-    let mut bytes = Vec::new();
-    io::Read::read_to_end(&mut io::Read::take(fs::File::open(path)?, ARGUMENTS + 1), &mut bytes)?;
-    let truncated = bytes.len() as u64 > ARGUMENTS;
-    while bytes.last() == Some(&0) {
-        bytes.pop();
-    }
-    if bytes.is_empty() {
-        return Ok(CommandLine::Whole(Vec::new()));
-    }
-    let arguments =
-        bytes.split(|byte| *byte == 0).map(|argument| String::from_utf8_lossy(argument).into_owned());
-    let arguments = arguments.collect();
-    Ok(if truncated { CommandLine::Beginning(arguments) } else { CommandLine::Whole(arguments) })
-}
-
-fn program_name(path: &Path) -> Option<String> {
-    let name = String::from_utf8_lossy(path.file_name()?.as_bytes()).into_owned();
-    // What the kernel appends once the file was replaced, as an update does.
-    Some(name.strip_suffix(" (deleted)").map(str::to_owned).unwrap_or(name))
-}
-
-fn namespace(process: &Path) -> Option<u64> {
-    let link: PathBuf = fs::read_link(process.join("ns/pid")).ok()?;
-    link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
-}
-
-/// Why this procfs may conceal whole processes from us, if it may.
-fn hidden(proc: &Path) -> Option<String> {
-    let mounts = fs::read_to_string(proc.join("self/mountinfo")).ok()?;
-    let status = fs::read_to_string(proc.join("self/status")).ok()?;
-    conceals(&mounts, &status, &proc.to_string_lossy())
-}
-
-/// The mount option `hidepid`, unless we may look nevertheless: as one with `CAP_SYS_PTRACE`, or of the group that the
-/// mount exempts.
-pub(super) fn conceals(mounts: &str, status: &str, proc: &str) -> Option<String> {
-    const CAP_SYS_PTRACE: u64 = 1 << 19;
-    // The last mount on a directory is the one that shows.
-    let mount = mounts.lines().rev().find(|line| line.split(' ').nth(4) == Some(proc))?;
-    let (_, options) = mount.rsplit_once(' ')?;
-    let option =
-        |name: &str| options.split(',').find_map(|option| option.strip_prefix(name)?.strip_prefix('='));
-    let hidepid = option("hidepid").filter(|value| !matches!(*value, "0" | "off"))?;
-    let field =
-        |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or("");
-    let capabilities = u64::from_str_radix(field("CapEff").trim(), 16).unwrap_or(0);
-    let exempt = option("gid").unwrap_or("0");
-    let in_group = hidepid != "4"
-        && hidepid != "ptraceable"
-        && (field("Groups").split_ascii_whitespace().any(|group| group == exempt)
-            || field("Gid").split_ascii_whitespace().nth(1) == Some(exempt));
-    let may_look = capabilities & CAP_SYS_PTRACE != 0 || in_group;
-    (!may_look)
-        .then(|| format!("{proc} is mounted with hidepid={hidepid}, which conceals the processes of others"))
-}
-
-/// The processes of the pid namespace of `first`.
-pub(super) fn inside(host: &ProcessTable, first: u32) -> Result<ProcessTable, CheckError> {
-    let Some(leader) = host.processes.iter().find(|process| process.pid == first) else {
-        let what = format!("the container ended: its first process {first} is gone");
-        return Err(CheckError::target(what));
-    };
-    let users = Some(IdMap::users(first)?);
-    let keep: Box<dyn Fn(&Process) -> bool> = match leader.namespace {
-        Some(0) => return Err(vantage::no_entry(first, io::ErrorKind::PermissionDenied.into())),
-        Some(_) => Box::new(|process| process.namespace == leader.namespace),
-        // It shares our pid namespace; then its control group tells its processes from the others.
-        None => {
-            let group = control_group(first).map_err(|error| vantage::no_entry(first, error))?;
-            if group == control_group(host.own_pid).unwrap_or_default() {
-                let what = "the container shares the host's pid namespace and control group";
-                return Err(CheckError::unobservable(what)
-                    .hint("its processes cannot be told from the host's; leave out `at`"));
-            }
-            Box::new(move |process| control_group(process.pid).is_ok_and(|other| other == group))
-        }
-    };
-    let processes = host.processes.iter().filter(|process| keep(process)).cloned().collect();
-    let unknown = host.processes.iter().filter(|process| process.namespace == Some(0)).count();
-    let incomplete = match (&host.incomplete, unknown) {
-        (Some(why), _) => Some(why.clone()),
-        (None, 0) => None,
-        (None, count) => Some(format!("of {count} processes we may not see which container they are in")),
-    };
-    Ok(ProcessTable { processes, incomplete, users, own_pid: host.own_pid })
-}
-
-fn control_group(pid: u32) -> io::Result<String> {
-    fs::read_to_string(format!("/proc/{pid}/cgroup"))
+    on_blocking_thread(system::read_own).await
 }

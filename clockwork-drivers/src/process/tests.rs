@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     entry::{CommandLine, Meant, Process, ProcessState},
-    table::{conceals, inside, read},
+    proc::{conceals, inside, read},
 };
 
 /// Ends its process with the test.

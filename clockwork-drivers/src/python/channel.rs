@@ -2,13 +2,11 @@
 
 use std::{
     io::{self, IoSlice},
-    os::{
-        fd::{AsFd, AsRawFd, OwnedFd},
-        unix::net::UnixStream as StdUnixStream,
-    },
+    os::{fd::AsRawFd, unix::net::UnixStream as StdUnixStream},
     sync::{Mutex, PoisonError},
 };
 
+use clockwork_core::CheckError;
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use serde::Serialize;
 use serde_json::Value;
@@ -16,6 +14,15 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
 };
+
+use crate::sandbox::Descriptor;
+
+/// Of a closed socket only an error tells. On macOS there is no such flag: there it is enough that Rust's runtime ignores
+/// the signal.
+#[cfg(not(target_os = "macos"))]
+const NO_SIGNAL: MsgFlags = MsgFlags::MSG_NOSIGNAL;
+#[cfg(target_os = "macos")]
+const NO_SIGNAL: MsgFlags = MsgFlags::empty();
 
 /// How long a line may become.
 const LIMIT: usize = 4 << 20;
@@ -32,7 +39,7 @@ pub(super) struct Channel {
 
 impl Channel {
     /// A new socket, and its other end.
-    pub(super) fn pair() -> io::Result<(Self, OwnedFd)> {
+    pub(super) fn pair() -> io::Result<(Self, Descriptor)> {
         let (ours, theirs) = StdUnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let socket = UnixStream::from_std(ours)?;
@@ -40,13 +47,13 @@ impl Channel {
     }
 
     /// A short message with these descriptors, at once or not at all.
-    pub(super) fn try_send(&self, message: &Value, descriptors: &[impl AsFd]) -> io::Result<()> {
+    pub(super) fn try_send(&self, message: &Value, descriptors: &[Descriptor]) -> io::Result<()> {
         let _sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
         let line = format!("{message}\n");
-        let numbers: Vec<_> = descriptors.iter().map(|one| one.as_fd().as_raw_fd()).collect();
+        let numbers: Vec<_> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
         let rights = [ControlMessage::ScmRights(&numbers)];
         let rights = if numbers.is_empty() { &[][..] } else { &rights[..] };
-        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        let flags = MsgFlags::MSG_DONTWAIT | NO_SIGNAL;
         let sent =
             sendmsg::<()>(self.socket.as_raw_fd(), &[IoSlice::new(line.as_bytes())], rights, flags, None)?;
         // The half of a message would spoil all that follow.
@@ -54,7 +61,7 @@ impl Channel {
     }
 
     /// The same, when there is room for it.
-    pub(super) async fn send(&self, message: &Value, descriptors: &[impl AsFd]) -> io::Result<()> {
+    pub(super) async fn send(&self, message: &Value, descriptors: &[Descriptor]) -> io::Result<()> {
         loop {
             match self.try_send(message, descriptors) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -97,4 +104,9 @@ impl Channel {
             }
         }
     }
+}
+
+/// That no process can be told anything.
+pub(super) fn no_socket(error: io::Error) -> CheckError {
+    CheckError::unobservable("cannot make a socket to a worker").with_source(error).retryable()
 }

@@ -17,9 +17,12 @@
 //! They are spoken to over sockets of their own: what a check prints disturbs nothing, and is kept, up to a bound.
 
 mod call;
+#[cfg_attr(windows, path = "channel_windows.rs")]
 mod channel;
 mod file;
 mod interpreter;
+#[cfg_attr(windows, path = "pipe_windows.rs")]
+mod pipe;
 mod place;
 mod printed;
 mod seat;

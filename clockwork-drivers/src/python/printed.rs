@@ -1,9 +1,11 @@
 //! [`Printed`]: what a check wrote on its standard output and error, in the order in which it came.
 
-use std::{io, os::fd::OwnedFd};
+use std::io;
 
 use clockwork_core::{ExposeSecret, SecretString};
-use tokio::net::unix::pipe;
+
+use super::pipe;
+use crate::sandbox::Descriptor;
 
 /// What stands for a secret that was printed.
 const MASK: &[u8] = b"[secret]";
@@ -68,13 +70,9 @@ pub(super) struct Reader {
 
 impl Reader {
     /// A new pipe, and its other end.
-    pub(super) fn pair() -> io::Result<(Self, OwnedFd)> {
-        let (ours, theirs) = io::pipe()?;
-        let pipe = pipe::Receiver::from_owned_fd(ours.into())?;
-        Ok((
-            Self { pipe, over: false, printed: Printed { whole: true, ..Printed::default() } },
-            theirs.into(),
-        ))
+    pub(super) fn pair() -> io::Result<(Self, Descriptor)> {
+        let (pipe, theirs) = pipe::pair()?;
+        Ok((Self { pipe, over: false, printed: Printed { whole: true, ..Printed::default() } }, theirs))
     }
 
     /// Reads on for ever: for a `select`, beside what ends.

@@ -4,7 +4,6 @@
 //! quick checks share processes, and slow ones do not wait for each other.
 
 use std::{
-    os::fd::OwnedFd,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -209,7 +208,7 @@ impl Process {
 }
 
 /// Has a process begin, with these ends; its number, or `None` where its parent is gone.
-async fn begin(live: &Live, here: bool, theirs: &[OwnedFd; 3]) -> Option<u64> {
+async fn begin(live: &Live, here: bool, theirs: &[crate::sandbox::Descriptor; 3]) -> Option<u64> {
     let number = live.number();
     let message = json!({ "do": "call", "id": number, "with": 3, "here": here });
     if live.requests.send(&message, theirs).await.is_err() {

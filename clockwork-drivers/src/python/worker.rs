@@ -2,8 +2,6 @@
 
 use std::{
     collections::HashMap,
-    io,
-    os::fd::OwnedFd,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
@@ -17,8 +15,13 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::{io::AsyncReadExt, sync::Semaphore, time::timeout};
 
-use super::{channel::Channel, interpreter::places, printed::Reader, told::Looked};
-use crate::sandbox::{Denied, Enforcement, Launch, NetworkAccess, Running, Sandbox, start};
+use super::{
+    channel::{Channel, no_socket},
+    interpreter::places,
+    printed::Reader,
+    told::Looked,
+};
+use crate::sandbox::{Denied, Descriptor, Enforcement, Launch, NetworkAccess, Running, Sandbox, start};
 
 /// How many checks of one worker run at the same time.
 const AT_ONCE: usize = 64;
@@ -239,16 +242,12 @@ pub(super) struct Ends {
 
 impl Ends {
     /// Ours, and theirs.
-    pub(super) fn pair() -> Result<(Self, [OwnedFd; 3]), CheckError> {
+    pub(super) fn pair() -> Result<(Self, [Descriptor; 3]), CheckError> {
         let (channel, theirs) = Channel::pair().map_err(no_socket)?;
         let (output, writes) = Reader::pair().map_err(no_socket)?;
         let (place, stands) = Reader::pair().map_err(no_socket)?;
         Ok((Self { channel, output, place }, [theirs, writes, stands]))
     }
-}
-
-fn no_socket(error: io::Error) -> CheckError {
-    CheckError::unobservable("cannot make a socket to a worker").with_source(error).retryable()
 }
 
 impl Worker {
@@ -364,7 +363,7 @@ impl<P: Parent> Child<P> {
     }
 }
 
-const NOTHING: &[OwnedFd] = &[];
+const NOTHING: &[Descriptor] = &[];
 
 impl<P: Parent> Drop for Child<P> {
     fn drop(&mut self) {

@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use super::launch::Exceeded;
+
 const MOUNT: &str = "/sys/fs/cgroup";
 const PREFIX: &str = "clockwork-";
 
@@ -36,15 +38,6 @@ pub(super) struct Groups {
     groups: Vec<(PathBuf, Version)>,
     /// Who writes a zero to these puts itself in.
     pub(super) doors: Vec<File>,
-}
-
-/// Which of the limits a program ran into.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Exceeded {
-    /// Something of it was ended because all of it used more memory than it may.
-    pub memory: bool,
-    /// Another process or thread than it may have was not started.
-    pub processes: bool,
 }
 
 impl Hierarchy {

@@ -10,6 +10,7 @@ use clockwork_core::text::quote;
 
 use super::{
     grants::{Seen, is_shared},
+    launch::Denied,
     spec::{Grants, NetworkAccess},
 };
 
@@ -49,15 +50,6 @@ const INTERPRETERS: &[&str] = &[
 
 const GRANTS_A_NETWORK: &str =
     "`sandbox: { network: loopback }` grants what listens on this machine, `all` the rest";
-
-/// Something that the sandbox kept from a program.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Denied {
-    /// What: for a message.
-    pub what: String,
-    /// Which grant lets it.
-    pub hint: String,
-}
 
 /// What this command is about and cannot see, whatever it says: nothing follows from its end.
 pub(super) fn blind(command: &[String], seen: &Seen) -> Option<Denied> {

@@ -12,8 +12,8 @@ use std::{
 use clockwork_core::{CheckError, text::quote};
 
 use super::{
+    launch::Launch,
     spec::{Grants, NetworkAccess},
-    start::Launch,
 };
 
 /// What belongs to the system, and holds programs, libraries, configuration and what package managers know.

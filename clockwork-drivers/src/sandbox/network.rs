@@ -10,7 +10,7 @@ use crate::vantage::network::Network;
 /// When there is no such container, it does not run, or its network cannot be entered from here.
 pub(super) async fn of(cx: &Context) -> Result<Arc<File>, CheckError> {
     match Network::of(cx).await? {
-        Network::Inside { namespace, .. } => Ok(namespace),
+        Network::Inside(namespace) => Ok(namespace.file),
         Network::Host => Err(CheckError::unobservable(
             "`sandbox.network: at` needs `at:`, the container whose network it is to be",
         )

@@ -311,8 +311,7 @@ impl Sandbox {
 }
 
 fn check(path: &Path) -> Option<String> {
-    use std::os::unix::ffi::OsStrExt;
-    let bytes = path.as_os_str().as_bytes();
+    let bytes = path.as_os_str().as_encoded_bytes();
     if bytes.is_empty() {
         return Some(String::from("is empty: name a file or a directory"));
     }

@@ -3,18 +3,14 @@
 use std::{
     ffi::OsString,
     io,
-    os::{
-        fd::OwnedFd,
-        unix::process::{CommandExt, ExitStatusExt},
-    },
+    os::unix::process::{CommandExt, ExitStatusExt},
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
-    sync::{Arc, mpsc},
+    sync::mpsc,
 };
 
-use clockwork_core::{CheckError, Context, ExposeSecret, Phase, SecretString, text::quote};
+use clockwork_core::{CheckError, Context, ExposeSecret, Phase, text::quote};
 use nix::libc;
-use serde_json::{Value, json};
 use tokio::{
     net::unix::pipe,
     process::{Child, ChildStderr, ChildStdin, ChildStdout},
@@ -23,10 +19,11 @@ use tokio::{
 };
 
 use super::{
-    control::{Exceeded, Groups},
-    diagnosis::{self, Denied},
+    control::Groups,
+    diagnosis,
     environment::environment,
     grants::Seen,
+    launch::{Denied, Enforcement, Launch, Remains},
     lent::Lent,
     refusal::refusal,
     report::{LENGTH, Told},
@@ -34,68 +31,6 @@ use super::{
     tree::{MARK, Tree, new_mark},
     workshop::{Job, Made, NotMade, Order, Scratch, Started, Workers, Workshop},
 };
-
-/// What is to run, and what of Clockwork's it needs.
-#[derive(Debug, Clone, Default)]
-pub struct Launch {
-    /// The program and its arguments. No shell reads them. A program without a `/` is looked for in the directories of
-    /// PATH, one with is relative to where it runs.
-    pub command: Vec<String>,
-    /// Variables beside those that the sandbox lets through.
-    pub env: Vec<(String, String)>,
-    /// The same with values that appear nowhere.
-    pub secrets: Vec<(String, SecretString)>,
-    /// Where it runs; Clockwork's own working directory unless given. It may read what is there, unless that is a home or
-    /// belongs to many, as `/tmp`.
-    pub cwd: Option<PathBuf>,
-    /// Programs and scripts that it needs beside itself: it may read these, and the directories and installations that
-    /// they are in.
-    pub readable: Vec<PathBuf>,
-    /// Whether its standard input is a pipe; otherwise it is empty.
-    pub stdin: bool,
-    /// What is its standard input instead: the other end of a socket to a worker.
-    pub socket: Option<Arc<OwnedFd>>,
-}
-
-impl Launch {
-    fn input(&self) -> Result<Stdio, CheckError> {
-        match &self.socket {
-            None if self.stdin => Ok(Stdio::piped()),
-            None => Ok(Stdio::null()),
-            Some(socket) => match socket.try_clone() {
-                Ok(socket) => Ok(Stdio::from(socket)),
-                Err(error) => Err(CheckError::unobservable("cannot give a program its socket")
-                    .with_source(error)
-                    .retryable()),
-            },
-        }
-    }
-}
-
-/// What became of a sandbox.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Enforcement {
-    /// By what it is enforced: `namespaces`, `landlock`, `seccomp`, `control groups`, `limits`.
-    pub by: Vec<&'static str>,
-    /// What of it this machine does not enforce, in whole sentences. Empty when all of it is.
-    pub missing: Vec<String>,
-}
-
-impl Enforcement {
-    /// For a result's `details.sandbox`.
-    pub fn details(&self) -> Value {
-        json!({ "by": self.by, "missing": self.missing })
-    }
-}
-
-/// How a program's end looked from outside.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Remains {
-    /// Something that it had started was still there a while after it had ended, and was ended.
-    pub left_behind: bool,
-    /// Which limits it ran into.
-    pub exceeded: Exceeded,
-}
 
 /// A program under way. When this is dropped, all that it started ends at once, daemons included.
 #[derive(Debug)]

@@ -33,11 +33,11 @@ use super::{
     filter::{Wanted, compile},
     fork::before_exec,
     grants::{Host, Seen},
+    launch::Launch,
     lent::{Lent, lend},
     mould::Views,
     report::{LENGTH, Record, Stage, Told},
     spec::{Grants, NetworkAccess},
-    start::Launch,
 };
 
 pub(super) type Job = Box<dyn FnOnce(&mut Workshop) + Send>;

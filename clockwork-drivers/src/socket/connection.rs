@@ -48,7 +48,7 @@ pub(crate) struct Table {
 pub(crate) fn read() -> io::Result<Table> {
     let states = CONNECTED.into_iter().chain([SYN_SENT, LISTEN]).fold(0, |all, state| all | (1 << state));
     let told = diag::ask(Question { protocol: libc::IPPROTO_TCP as u8, states })?;
-    let mut table = Table { ephemeral: super::listener::ephemeral(), ..Table::default() };
+    let mut table = Table { ephemeral: super::kernel::ephemeral(), ..Table::default() };
     for Told { address, port, remote, state, inode, .. } in told {
         let local = SocketAddr::new(address.to_canonical(), port);
         let phase = match state {

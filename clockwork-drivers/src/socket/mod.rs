@@ -5,13 +5,25 @@
 //! the listeners cost nothing, and unlike `/proc/net/tcp6` it tells a dual-stack listener from one of IPv6 alone. Who
 //! holds a listener ([`OwnerProbe`]) is looked for only for those that somebody asks about.
 
-#[cfg(all(feature = "container", feature = "http"))]
+#[cfg(all(target_os = "linux", feature = "container", feature = "http"))]
 pub(crate) mod connection;
+#[cfg(target_os = "linux")]
 mod diag;
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
+#[cfg(target_os = "linux")]
+mod holders;
+#[cfg(target_os = "linux")]
+mod kernel;
 mod listener;
 mod owner;
 mod port_range;
 mod scan;
+
+#[cfg(not(target_os = "linux"))]
+use elsewhere as system;
+#[cfg(target_os = "linux")]
+use kernel as system;
 
 pub use listener::{Listener, ListenerProbe, Listeners, Protocol};
 pub use owner::{Owner, OwnerProbe, Owners};
@@ -19,7 +31,7 @@ pub use port_range::PortRange;
 pub use scan::{PortScan, PortScanProbe, ScannedAddress};
 
 /// Where something listens for TCP, in the network that this thread is in.
-#[cfg(feature = "sandbox")]
+#[cfg(all(target_os = "linux", feature = "sandbox"))]
 pub(crate) fn listening_for_tcp() -> std::io::Result<Vec<std::net::SocketAddr>> {
     const LISTENS: u32 = 10;
     let protocol = nix::libc::IPPROTO_TCP as u8;

@@ -11,11 +11,11 @@ use std::{net::IpAddr, time::Duration};
 
 use clockwork_core::{CheckError, Context, Fault, Probe};
 use futures_util::{StreamExt, stream};
-use nix::sys::resource::{Resource, getrlimit};
 use tokio::time::{Instant, timeout};
 
 use super::PortRange;
 use crate::{
+    platform,
     resolve::resolve,
     tcp::{self, Outcome},
     vantage::network::Network,
@@ -180,8 +180,7 @@ async fn ask(
 
 /// A quarter of the files that may be open: other checks need some, too.
 fn at_once() -> usize {
-    let files = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
-    usize::try_from((files / 4).clamp(8, AT_ONCE)).unwrap_or(8)
+    usize::try_from((platform::open_files() / 4).clamp(8, AT_ONCE)).unwrap_or(8)
 }
 
 /// How long to wait, from how long answers took: the smoothed time and its variation.

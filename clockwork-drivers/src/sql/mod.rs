@@ -51,5 +51,5 @@ pub use statement::{BYTE_LIMIT, ROW_LIMIT, Rows, Statement};
 
 /// A file's name, for messages.
 pub(crate) fn shown(path: &std::path::Path) -> String {
-    clockwork_core::text::quote_bytes(std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str()))
+    clockwork_core::text::quote_bytes(path.as_os_str().as_encoded_bytes())
 }

@@ -8,7 +8,6 @@ pub(super) mod stream;
 use std::{
     fs::Metadata,
     io::Read,
-    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -174,7 +173,7 @@ fn open(path: &Path, read_only: bool, immutable: bool) -> rusqlite::Result<rusql
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = if immutable && read_only {
         let mut uri = String::from("file:");
-        for byte in path.as_os_str().as_bytes() {
+        for byte in path.as_os_str().as_encoded_bytes() {
             match byte {
                 b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
                     uri.push(char::from(*byte))

@@ -4,9 +4,19 @@
 //! many of them, one after another: what lasts less than the time between two is seen only by what it leaves behind, a
 //! socket in `TIME_WAIT`, which the side that ended the connection keeps for a minute.
 //!
-//! `world` is what is known of the networks, and finds out who is at an address; `probe` collects it.
+//! `world` is what is known of the networks, and finds out who is at an address; `look` collects it.
 
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
+#[cfg(target_os = "linux")]
+mod look;
 mod probe;
+#[cfg(target_os = "linux")]
 mod world;
+
+#[cfg(not(target_os = "linux"))]
+use elsewhere as system;
+#[cfg(target_os = "linux")]
+use look as system;
 
 pub use probe::{Link, Traffic, TrafficProbe};

@@ -9,7 +9,10 @@ use std::{
 
 use clockwork_core::{CheckError, Context, Fault, Probe};
 
-use super::{Memory, host};
+use super::{Memory, system};
+
+/// `ENODEV`: the group is gone while its file is open.
+const NO_SUCH_DEVICE: i32 = 19;
 
 /// The control groups of all containers whose processes are on this machine, found in one pass over the process table.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -229,7 +232,7 @@ impl Group {
         };
         let used = usage.checked_sub(inactive.unwrap_or(0)).unwrap_or(usage);
         // "No limit" is a number beyond any memory in v1.
-        let machine = host::memory()?.limit;
+        let machine = system::memory()?.limit;
         Ok(Memory { used, limit: limit.unwrap_or(machine).min(machine), processes: None })
     }
 
@@ -258,7 +261,7 @@ fn read(path: &Path) -> Result<String, CheckError> {
         let what = format!("cannot read {}", path.display());
         let fault = match error.kind() {
             io::ErrorKind::NotFound => CheckError::target(what),
-            _ if error.raw_os_error() == Some(nix::libc::ENODEV) => CheckError::target(what),
+            _ if error.raw_os_error() == Some(NO_SUCH_DEVICE) => CheckError::target(what),
             _ => CheckError::unobservable(what),
         };
         fault.with_source(error)

@@ -1,10 +1,10 @@
-//! What this machine uses, from `/proc/meminfo` and `/proc/stat`.
+//! What this machine and its processes use, from `/proc`.
 
 use std::fs;
 
 use clockwork_core::CheckError;
 
-use super::Memory;
+use super::{Memory, processes::Times};
 
 /// Processor time of all cores together, in ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +53,46 @@ impl Ticks {
     }
 }
 
+/// The resident sets of these processes, in bytes.
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere there are some that cannot be seen")]
+pub(super) fn resident(pids: &[u32]) -> Result<Vec<u64>, CheckError> {
+    Ok(pids.iter().filter_map(|pid| resident_set(*pid)).collect())
+}
+
+fn resident_set(pid: u32) -> Option<u64> {
+    let status = fs::read(format!("/proc/{pid}/status")).ok()?;
+    let status = String::from_utf8_lossy(&status);
+    let field = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    field.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
+}
+
+/// What they have used so far.
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere there are some that cannot be seen")]
+pub(super) fn times(pids: &[u32]) -> Result<Times, CheckError> {
+    Ok(Times(pids.iter().filter_map(|pid| time(*pid)).collect()))
+}
+
+/// The unit of that.
+pub(super) fn ticks_per_second() -> Result<u64, CheckError> {
+    let told = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK)?;
+    Ok(told.and_then(|ticks| u64::try_from(ticks).ok()).unwrap_or(100))
+}
+
+fn time(pid: u32) -> Option<((u32, u64), u64)> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let (used, began) = parse(&String::from_utf8_lossy(&stat))?;
+    Some(((pid, began), used))
+}
+
+/// `pid (name) state ppid …`: the name may hold anything, so that only its last bracket is certain. From the state on,
+/// the 12th and 13th fields are user and system time, and the 20th is when it began.
+fn parse(stat: &str) -> Option<(u64, u64)> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+    let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
+    Some((number(11)? + number(12)?, number(19)?))
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
@@ -75,5 +115,12 @@ mod tests {
         assert_eq!((busy.percent_since(&before), half.percent_since(&before)), (200.0, 100.0));
         assert_eq!(before.percent_since(&before), 0.0);
         assert_eq!(Ticks::parse("nothing"), None);
+    }
+
+    #[test]
+    fn a_name_cannot_forge_the_fields_behind_it() {
+        let stat = "7 (x) R 1 (y) S 1 7 7 0 -1 4194560 1 2 3 4 150 50 9 9 20 0 1 0 4242 8 9 10";
+        assert_eq!(parse(stat), Some((200, 4242)));
+        assert_eq!(parse("7 (x) R 1"), None);
     }
 }

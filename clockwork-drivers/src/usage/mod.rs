@@ -14,8 +14,16 @@
 
 #[cfg(feature = "container")]
 pub(crate) mod cgroup;
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
+#[cfg(target_os = "linux")]
 mod host;
 mod processes;
+
+#[cfg(not(target_os = "linux"))]
+use elsewhere as system;
+#[cfg(target_os = "linux")]
+use host as system;
 
 use std::{
     hash::Hash,
@@ -77,7 +85,7 @@ enum Reading {
     /// In nanoseconds, by a clock of our own.
     #[cfg(feature = "container")]
     Nanos(u64),
-    Host(host::Ticks),
+    Host(system::Ticks),
     Processes(processes::Times),
 }
 
@@ -86,7 +94,7 @@ impl Probe for MemoryUsage {
 
     async fn look(&self, cx: &Context) -> Result<Memory, CheckError> {
         match &self.0 {
-            Subject::Host => blocking(host::memory).await,
+            Subject::Host => blocking(system::memory).await,
             Subject::Process(name) => {
                 let pids = processes::of(name, cx).await?;
                 blocking(move || processes::memory(&pids)).await
@@ -101,7 +109,7 @@ impl Probe for MemoryUsage {
                 let stats = cx.observe(ContainerStats(place.container)).await?;
                 let limit = match stats.memory_limit {
                     Some(limit) => limit,
-                    None => blocking(host::memory).await?.limit,
+                    None => blocking(system::memory).await?.limit,
                 };
                 Ok(Memory { used: stats.memory, limit, processes: None })
             }
@@ -181,10 +189,10 @@ impl Source {
     async fn read(&self, cx: &Context) -> Result<Reading, CheckError> {
         cx.phase("reading processor times");
         match self {
-            Self::Host => blocking(|| host::ticks().map(Reading::Host)).await,
+            Self::Host => blocking(|| system::ticks().map(Reading::Host)).await,
             Self::Processes(pids) => {
                 let pids = pids.clone();
-                blocking(move || Ok(Reading::Processes(processes::times(&pids)))).await
+                blocking(move || system::times(&pids).map(Reading::Processes)).await
             }
             #[cfg(feature = "container")]
             Self::Group(group) => {
@@ -227,9 +235,13 @@ async fn place(container: &ContainerRef, cx: &Context) -> Result<Place, CheckErr
             container.name, listed.state
         )));
     }
-    let groups = cx.observe(cgroup::Groups).await?;
     let container = ContainerRef { engine: container.engine.clone(), name: listed.id };
-    Ok(Place { group: groups.of(&container.name), container })
+    // Elsewhere than on Linux no container runs on this very system.
+    let group = match cfg!(target_os = "linux") {
+        true => cx.observe(cgroup::Groups).await?.of(&container.name),
+        false => None,
+    };
+    Ok(Place { group, container })
 }
 
 #[cfg(feature = "container")]

@@ -1,15 +1,15 @@
 //! What all processes of a name use together.
 
-use std::{collections::HashMap, fs, time::Duration};
+use std::{collections::HashMap, time::Duration};
 
 use clockwork_core::{CheckError, Context, text::quote};
 
-use super::{Memory, host};
+use super::{Memory, system};
 use crate::process::{Meant, ProcessState, ProcessTableProbe};
 
-/// Processor time of each process so far, in ticks; a process is its number and when it began.
+/// Processor time of each process so far, in the system's ticks; a process is its number and when it began.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Times(HashMap<(u32, u64), u64>);
+pub(super) struct Times(pub(super) HashMap<(u32, u64), u64>);
 
 /// The processes of this name, as the process table of this round has them.
 ///
@@ -48,37 +48,11 @@ pub(super) async fn of(name: &str, cx: &Context) -> Result<Vec<u32>, CheckError>
 
 /// The sum of the resident sets, in bytes. A process that ended meanwhile uses nothing.
 pub(super) fn memory(pids: &[u32]) -> Result<Memory, CheckError> {
-    let sets: Vec<u64> = pids.iter().filter_map(|pid| resident(*pid)).collect();
+    let sets = system::resident(pids)?;
     if sets.is_empty() {
         return Err(CheckError::target("the processes ended while they were looked at"));
     }
-    Ok(Memory { used: sets.iter().sum(), limit: host::memory()?.limit, processes: Some(sets.len()) })
-}
-
-fn resident(pid: u32) -> Option<u64> {
-    let status = fs::read(format!("/proc/{pid}/status")).ok()?;
-    let status = String::from_utf8_lossy(&status);
-    let field = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    field.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok()?.checked_mul(1024)
-}
-
-pub(super) fn times(pids: &[u32]) -> Times {
-    Times(pids.iter().filter_map(|pid| time(*pid)).collect())
-}
-
-fn time(pid: u32) -> Option<((u32, u64), u64)> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-    let (used, began) = parse(&String::from_utf8_lossy(&stat))?;
-    Some(((pid, began), used))
-}
-
-/// `pid (name) state ppid …`: the name may hold anything, so that only its last bracket is certain. From the state on,
-/// the 12th and 13th fields are user and system time, and the 20th is when it began.
-fn parse(stat: &str) -> Option<(u64, u64)> {
-    let (_, rest) = stat.rsplit_once(')')?;
-    let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-    let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
-    Some((number(11)? + number(12)?, number(19)?))
+    Ok(Memory { used: sets.iter().sum(), limit: system::memory()?.limit, processes: Some(sets.len()) })
 }
 
 impl Times {
@@ -89,7 +63,7 @@ impl Times {
             return Err(CheckError::target("the processes ended while they were measured"));
         }
         let ticks: u64 = both.map(|(later, earlier)| later.saturating_sub(*earlier)).sum();
-        let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK)?.unwrap_or(100) as f64;
+        let per_second = system::ticks_per_second()? as f64;
         Ok(ticks as f64 / per_second / over.as_secs_f64().max(f64::EPSILON) * 100.0)
     }
 }
@@ -99,13 +73,6 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
     use super::*;
-
-    #[test]
-    fn a_name_cannot_forge_the_fields_behind_it() {
-        let stat = "7 (x) R 1 (y) S 1 7 7 0 -1 4194560 1 2 3 4 150 50 9 9 20 0 1 0 4242 8 9 10";
-        assert_eq!(parse(stat), Some((200, 4242)));
-        assert_eq!(parse("7 (x) R 1"), None);
-    }
 
     #[test]
     fn only_one_and_the_same_process_is_compared() {

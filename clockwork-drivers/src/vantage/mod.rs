@@ -1,16 +1,25 @@
 //! Where a probe looks from: the host, or the inside of a container, which the kernel shows through its first process.
 
+#[cfg(target_os = "linux")]
 mod ids;
 #[cfg(feature = "tcp")]
 pub(crate) mod network;
 #[cfg(feature = "container")]
 mod relay;
+#[cfg(target_os = "linux")]
+pub(crate) mod root;
+#[cfg(not(target_os = "linux"))]
+#[path = "root_elsewhere.rs"]
+pub(crate) mod root;
 #[cfg(feature = "mysql")]
 pub(crate) mod tunnel;
 
+#[cfg(target_os = "linux")]
 pub(crate) use ids::IdMap;
 #[cfg(feature = "container")]
 pub use relay::{Helper, relay};
+#[cfg(target_os = "linux")]
+pub(crate) use root::no_entry;
 
 use std::io;
 
@@ -42,11 +51,6 @@ const CONFIGURATION: u64 = 1 << 20;
 /// As [`process`]; or when the file is there and cannot be read.
 #[cfg(feature = "dns")]
 pub(crate) async fn read(path: &'static str, cx: &Context) -> Result<Option<Vec<u8>>, CheckError> {
-    use nix::{
-        errno::Errno,
-        fcntl::{OFlag, OpenHow, ResolveFlag, openat2},
-        sys::stat::Mode,
-    };
     use std::io::Read;
 
     #[cfg(feature = "container")]
@@ -55,16 +59,6 @@ pub(crate) async fn read(path: &'static str, cx: &Context) -> Result<Option<Vec<
     }
     let inside = process(cx).await?;
     let read = move || -> Result<Option<Vec<u8>>, CheckError> {
-        let flags = OFlag::O_CLOEXEC | OFlag::O_NOCTTY | OFlag::O_NONBLOCK;
-        let opened = match inside {
-            None => nix::fcntl::open(path, flags, Mode::empty()),
-            Some(pid) => {
-                let root = format!("/proc/{pid}/root");
-                let root = nix::fcntl::open(root.as_str(), OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
-                    .map_err(|errno| no_entry(pid, errno.into()))?;
-                openat2(root, path, OpenHow::new().flags(flags).resolve(ResolveFlag::RESOLVE_IN_ROOT))
-            }
-        };
         let unreadable = |error: io::Error| {
             CheckError::unobservable(format!(
                 "cannot read {path} at {}",
@@ -72,10 +66,12 @@ pub(crate) async fn read(path: &'static str, cx: &Context) -> Result<Option<Vec<
             ))
             .with_source(error)
         };
-        let file = match opened {
-            Ok(file) => std::fs::File::from(file),
-            Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(None),
-            Err(errno) => return Err(unreadable(errno.into())),
+        let file = match root::open(path, inside)? {
+            Ok(file) => file,
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(unreadable(error)),
         };
         let mut content = Vec::new();
         file.take(CONFIGURATION).read_to_end(&mut content).map_err(unreadable)?;
@@ -87,20 +83,15 @@ pub(crate) async fn read(path: &'static str, cx: &Context) -> Result<Option<Vec<
 /// The file, from the engine, where the kernel does not show the container's root.
 #[cfg(all(feature = "container", feature = "dns"))]
 async fn elsewhere(path: &'static str, cx: &Context) -> Result<Option<Option<Vec<u8>>>, CheckError> {
-    use nix::{errno::Errno, fcntl::OFlag, sys::stat::Mode};
     use std::io::Read;
 
     let Vantage::Inside(name) = cx.vantage() else { return Ok(None) };
     let (engine, seen) = crate::container::running(cx, name).await?;
     let Some(details) = &*seen else { return Ok(None) };
-    if let Some(pid) = crate::container::process_here(details).await {
-        let root = move || {
-            let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-            nix::fcntl::open(format!("/proc/{pid}/root").as_str(), flags, Mode::empty())
-        };
-        if !matches!(tokio::task::spawn_blocking(root).await?, Err(Errno::EACCES | Errno::EPERM)) {
-            return Ok(None);
-        }
+    if let Some(pid) = crate::container::process_here(details).await
+        && tokio::task::spawn_blocking(move || root::may_enter(pid)).await?
+    {
+        return Ok(None);
     }
     let engine = crate::container::client::engine(&engine, cx).await?;
     cx.phase(format!("waiting for the engine to send {path}"));
@@ -123,20 +114,4 @@ async fn elsewhere(path: &'static str, cx: &Context) -> Result<Option<Option<Vec
     let mut content = Vec::new();
     entry.map_err(broken)?.take(CONFIGURATION).read_to_end(&mut content).map_err(broken)?;
     Ok(Some(Some(content)))
-}
-
-/// Why the inside of the container whose first process is `pid` cannot be entered.
-pub(crate) fn no_entry(pid: u32, error: io::Error) -> CheckError {
-    match error.kind() {
-        io::ErrorKind::NotFound => {
-            CheckError::target(format!("the container ended: its first process {pid} is gone")).inconclusive()
-        }
-        io::ErrorKind::PermissionDenied => {
-            CheckError::unobservable(format!("no permission to look inside the container (process {pid})"))
-                .hint("looking from inside a container needs root on this host")
-        }
-        _ => CheckError::unobservable(format!("cannot look inside the container (process {pid})"))
-            .with_source(error)
-            .retryable(),
-    }
 }

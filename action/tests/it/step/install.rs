@@ -80,13 +80,13 @@ fn target() -> &'static str {
 }
 
 /// An archive with a command that is the one that the tests were built with. `packed` is how tar packs it.
-fn archive(directory: &Path, packed: &str) -> Vec<u8> {
-    let program = directory.join("clockwork");
+fn archive(directory: &Path, packed: &str, name: &str) -> Vec<u8> {
+    let program = directory.join(name);
     fs::write(&program, format!("#!/bin/bash\nexec {BINARY} \"$@\"\n")).unwrap();
     fs::set_permissions(&program, fs::Permissions::from_mode(0o644)).unwrap();
     let file = directory.join("packed");
     let mut tar = Command::new("tar");
-    tar.args(["-C", directory.to_str().unwrap(), packed]).arg(&file).arg("clockwork");
+    tar.args(["-C", directory.to_str().unwrap(), packed]).arg(&file).arg(name);
     assert!(tar.status().unwrap().success());
     fs::read(file).unwrap()
 }
@@ -148,7 +148,7 @@ fn with_server(versions: &[&str], serve: impl Fn(&str, Vec<u8>) -> File) -> (Run
     let mut files = BTreeMap::new();
     for version in versions {
         for (suffix, packed) in [("tar.gz", "-czf"), ("tar", "-cf")] {
-            let (name, bytes) = (named(version, suffix), archive(runner.path(), packed));
+            let (name, bytes) = (named(version, suffix), archive(runner.path(), packed, "clockwork"));
             files.insert(format!("/v{version}/{name}"), serve(version, bytes.clone()));
             archives.push((name, bytes));
         }
@@ -278,19 +278,57 @@ fn versions_are_those_that_the_action_has_checksums_of() {
     assert_eq!(server.asked(), 1);
 }
 
+/// What a runner says of itself, what is released for that, and what its command is called.
+const SYSTEMS: [(&str, &str, &str, &str); 5] = [
+    ("Linux", "X64", "x86_64-unknown-linux-musl", "clockwork"),
+    ("Linux", "ARM64", "aarch64-unknown-linux-musl", "clockwork"),
+    ("macOS", "X64", "x86_64-apple-darwin", "clockwork"),
+    ("macOS", "ARM64", "aarch64-apple-darwin", "clockwork"),
+    ("Windows", "X64", "x86_64-pc-windows-msvc", "clockwork.exe"),
+];
+
 #[test]
-fn where_it_does_not_run_it_says_so() {
+fn each_system_gets_the_archive_that_is_for_it() {
+    let packing = runner(TWO);
+    let archives: Vec<_> = SYSTEMS
+        .iter()
+        .map(|(_, _, target, program)| {
+            (format!("clockwork-0.1.0-{target}.tar.gz"), archive(packing.path(), "-czf", program))
+        })
+        .collect();
+    let serve = |(name, bytes): &(String, Vec<u8>)| (format!("/v0.1.0/{name}"), File::Whole(bytes.clone()));
+    let server = Server::new(archives.iter().map(serve).collect());
+    for (number, (os, arch, target, program)) in SYSTEMS.into_iter().enumerate() {
+        let mut runner = runner(TWO);
+        let action = checkout(&runner, &archives);
+        let said = [("RUNNER_OS", os), ("RUNNER_ARCH", arch)].map(|(name, is)| (name.to_owned(), is.to_owned()));
+        runner.env.extend(said);
+        runner.env.insert("CLOCKWORK_RELEASES".to_owned(), format!("http://127.0.0.1:{}", server.port));
+        let step = runner.run(&action, &[("install", "release")]);
+        assert!(ran(&step), "{os} {arch}: {}", step.text());
+        assert_eq!(server.asked(), number + 1);
+        assert!(step.text().contains(&format!("/v0.1.0/clockwork-0.1.0-{target}.tar.gz")), "{}", step.text());
+        assert!(runner.tools().join("clockwork/0.1.0").join(target).join(program).exists());
+    }
+}
+
+#[test]
+fn where_there_is_no_release_the_source_is_built() {
     for (os, arch, said) in [
-        ("macOS", "ARM64", "for aarch64-apple-darwin, and the source is for Linux alone"),
-        ("Windows", "X64", "for x86_64-pc-windows-msvc, and the source is for Linux alone"),
+        ("macOS", "ARM64", "knows no release 0.1.0 for aarch64-apple-darwin"),
+        ("FreeBSD", "X64", "there are no releases for FreeBSD on X64"),
     ] {
-        let (mut runner, action, _server) = released(&["0.1.0"]);
+        let (mut runner, action, server) = released(&["0.1.0"]);
         runner
             .env
             .extend([("RUNNER_OS".to_owned(), os.to_owned()), ("RUNNER_ARCH".to_owned(), arch.to_owned())]);
         let step = runner.run(&action, &[]);
+        assert!(from_source(&step), "{os} {arch}: {}", step.text());
+        assert!(step.of_level("notice")[0].message.contains(said), "{:#?}", step.annotations);
+        let step = runner.run(&action, &[("install", "release")]);
         assert_eq!(step.output("result"), "error", "{}", step.text());
         assert!(step.of_level("error")[0].message.contains(said), "{:#?}", step.annotations);
+        assert_eq!(server.asked(), 0);
     }
 }
 

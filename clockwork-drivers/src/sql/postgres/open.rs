@@ -8,7 +8,7 @@ use postgres_protocol::message::frontend;
 use rustls_pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
-    net::{TcpStream, UnixStream},
+    net::TcpStream,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
@@ -17,6 +17,7 @@ use super::{
     login::{self, Login},
 };
 use crate::{
+    platform::{LocalStream, connect_local},
     resolve::{is_unresolved, resolve},
     sql::{
         Connection, TlsMode,
@@ -42,7 +43,7 @@ pub(in crate::sql) struct Server {
 #[derive(Debug)]
 pub(super) enum Stream {
     Tcp(TcpStream),
-    Unix(UnixStream),
+    Local(LocalStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
@@ -57,7 +58,7 @@ pub(super) struct Cancel {
 #[derive(Debug, Clone)]
 pub(super) enum Address {
     Tcp(SocketAddr, Network),
-    Unix(PathBuf),
+    Local(PathBuf),
 }
 
 /// How long the courtesy of cancelling may take. The server has its own timeout for the statement.
@@ -69,7 +70,7 @@ impl Cancel {
         let Some((process, secret)) = self.key else { return };
         let send = async {
             let mut stream = match self.address {
-                Address::Unix(path) => Stream::Unix(UnixStream::connect(path).await?),
+                Address::Local(path) => Stream::Local(connect_local(&path).await?),
                 Address::Tcp(address, network) => {
                     let mut stream = network.connect(address, None).await?;
                     match self.tls {
@@ -158,10 +159,10 @@ async fn reach(
     let place = connection.place();
     if let Some(path) = connection.socket() {
         cx.phase(format!("connecting to {place}"));
-        return Ok(match UnixStream::connect(&path).await {
+        return Ok(match connect_local(&path).await {
             Ok(stream) => {
-                let stream = Stream::Unix(stream);
-                Ok(Reached { stream, address: Address::Unix(path), tls: None, place, binding: None })
+                let stream = Stream::Local(stream);
+                Ok(Reached { stream, address: Address::Local(path), tls: None, place, binding: None })
             }
             Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
                 return Err(CheckError::unobservable(format!("no permission to connect to {place}")));
@@ -270,7 +271,7 @@ macro_rules! each {
     ($self:ident, $stream:ident => $do:expr) => {
         match $self.get_mut() {
             Stream::Tcp($stream) => $do,
-            Stream::Unix($stream) => $do,
+            Stream::Local($stream) => $do,
             Stream::Tls($stream) => $do,
         }
     };

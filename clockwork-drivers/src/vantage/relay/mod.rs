@@ -10,6 +10,10 @@
 //! engine's pipe and back, and ends with the connection or the run.
 
 mod carry;
+#[cfg(target_os = "linux")]
+mod image;
+#[cfg(not(target_os = "linux"))]
+#[path = "image_elsewhere.rs"]
 mod image;
 mod program;
 mod shell;

@@ -8,6 +8,8 @@ use std::{
     thread,
 };
 
+use crate::platform::number;
+
 /// Does what the arguments say: `wait` until nobody wants it any more, or carry `tcp ADDRESS` or `udp ADDRESS`.
 ///
 /// For the program that a [`super::Helper`] names: it calls this with what follows the agreed word on its command line.
@@ -55,7 +57,7 @@ fn tcp(address: SocketAddr) -> io::Result<()> {
     let connected = TcpStream::connect(address).and_then(|stream| {
         // A socket that was given the very port that it asks for has met itself. Nobody listens there.
         match stream.local_addr()? == stream.peer_addr()? {
-            true => Err(io::Error::from_raw_os_error(nix::errno::Errno::ECONNREFUSED as i32)),
+            true => Err(io::Error::from_raw_os_error(number::REFUSED)),
             false => Ok(stream),
         }
     });

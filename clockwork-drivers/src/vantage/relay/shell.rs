@@ -3,7 +3,7 @@
 
 use std::{io, net::SocketAddr};
 
-use nix::errno::Errno;
+use crate::platform::number;
 
 /// A program that can connect.
 #[derive(Debug, Clone, Copy)]
@@ -53,14 +53,14 @@ impl Shell {
 /// What went wrong, from the words of a program that connects.
 pub(super) fn error_in(complaint: &str) -> io::Error {
     let known = [
-        ("onnection refused", Errno::ECONNREFUSED),
-        ("onnection timed out", Errno::ETIMEDOUT),
-        ("o route to host", Errno::EHOSTUNREACH),
-        ("etwork is unreachable", Errno::ENETUNREACH),
-        ("etwork unreachable", Errno::ENETUNREACH),
+        ("onnection refused", number::REFUSED),
+        ("onnection timed out", number::TIMED_OUT),
+        ("o route to host", number::HOST_UNREACHABLE),
+        ("etwork is unreachable", number::NETWORK_UNREACHABLE),
+        ("etwork unreachable", number::NETWORK_UNREACHABLE),
     ];
     match known.into_iter().find(|(words, _)| complaint.contains(words)) {
-        Some((_, errno)) => errno.into(),
+        Some((_, number)) => io::Error::from_raw_os_error(number),
         None => {
             let complaint = clockwork_core::text::quote(complaint.trim());
             io::Error::other(format!("what runs in the container ended: {complaint}"))

@@ -1,0 +1,67 @@
+//! Linux, macOS and their relatives.
+
+use std::{
+    convert::Infallible,
+    env,
+    fs::{DirBuilder, File, Metadata, OpenOptions},
+    io,
+    os::unix::{
+        fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+        process::CommandExt,
+    },
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What asks this program to stop.
+pub(crate) struct Signals {
+    interrupts: Signal,
+    terminations: Signal,
+}
+
+impl Signals {
+    /// From here on they do not end the program.
+    pub(crate) fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            interrupts: signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?,
+            terminations: signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
+        })
+    }
+
+    /// Waits for one.
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupts.recv() => {}
+            _ = self.terminations.recv() => {}
+        }
+    }
+}
+
+/// Becomes this program. Returns only when that failed.
+pub(crate) fn run_instead(command: &mut Command) -> io::Result<Infallible> {
+    Err(command.exec())
+}
+
+/// Where the user's programs keep what they can do without.
+pub(crate) fn cache() -> Option<PathBuf> {
+    let absolute = |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")))
+}
+
+/// Whether a file belongs to this user, and nobody else may write it.
+pub(crate) fn is_ours_alone(_: &Path, known: &Metadata) -> bool {
+    known.uid() == nix::unistd::geteuid().as_raw() && known.mode() & 0o022 == 0
+}
+
+/// A directory, and those around it, for this user alone.
+pub(crate) fn create_private(directory: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)
+}
+
+/// A file that is not there yet, for this user alone.
+pub(crate) fn new_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
