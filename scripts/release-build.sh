@@ -17,11 +17,13 @@ unset CARGO_BUILD_TARGET CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS CARGO_INC
 export RUSTFLAGS="--remap-path-prefix=$PWD=/clockwork --remap-path-prefix=$home=/cargo --remap-path-prefix=$sysroot=/rust"
 # What is written in C (SQLite) and assembler (ring).
 export CFLAGS="-ffile-prefix-map=$PWD=/clockwork -ffile-prefix-map=$home=/cargo"
-arguments=(build --locked --package clockwork-action --bin clockwork)
+arguments=(rustc --locked --package clockwork-action --bin clockwork)
 case $target in
   "") arguments+=(--release) ;;
   *-linux-musl)
-    arguments+=(--profile dist --target "$target")
+    # The last step optimises the whole program, for which the package's own level (that of the formats) is too much, and
+    # cargo does not strip a package that has one.
+    arguments+=(--profile dist --target "$target" -- -Copt-level=z -Cstrip=symbols)
     # The compiler for musl's headers. It is one for this machine: each release is built on its own kind.
     export "CC_${target//-/_}=musl-gcc"
     # Rust's own linker folds functions that are the same (a tenth of them), and packs relocations.
