@@ -23,11 +23,14 @@ unset CARGO_BUILD_TARGET CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS CARGO_INC
 export RUSTFLAGS="--remap-path-prefix=$here=/clockwork --remap-path-prefix=$home=/cargo --remap-path-prefix=$sysroot=/rust"
 # What is written in C (SQLite) and assembler (ring).
 export CFLAGS="-ffile-prefix-map=$here=/clockwork -ffile-prefix-map=$home=/cargo"
-arguments=(build --locked --package clockwork-action --bin clockwork)
+arguments=(rustc --locked --package clockwork-action --bin clockwork)
+# The last step optimises the whole program, for which the package's own level (that of the formats) is too much, and cargo
+# does not strip a package that has one.
+dist=(--profile dist --target "$target" -- -Copt-level=z -Cstrip=symbols)
 case $target in
   "") arguments+=(--release) ;;
   *-linux-musl)
-    arguments+=(--profile dist --target "$target")
+    arguments+=("${dist[@]}")
     # The compiler for musl's headers. It is one for this machine: each release is built on its own kind.
     export "CC_${target//-/_}=musl-gcc"
     # Rust's own linker folds functions that are the same (a tenth of them), and packs relocations.
@@ -35,11 +38,11 @@ case $target in
     RUSTFLAGS+=" -Clink-arg=--icf=all -Clink-arg=--pack-dyn-relocs=relr"
     ;;
   *-apple-darwin)
-    arguments+=(--profile dist --target "$target")
+    arguments+=("${dist[@]}")
     export MACOSX_DEPLOYMENT_TARGET=11.0 # the first that runs on arm64
     ;;
   *-windows-msvc)
-    arguments+=(--profile dist --target "$target")
+    arguments+=("${dist[@]}")
     unset CFLAGS # which are for another compiler
     # Without the libraries that come with the compiler, and without the time of day.
     RUSTFLAGS+=" -Ctarget-feature=+crt-static -Clink-arg=/Brepro"
