@@ -6,7 +6,7 @@
 //!
 //! The floor is `python3 -c pass`, on the same interpreter, and what the checks do, measured in one plain process that calls
 //! the same function as often. Two kinds of checks: such that do nothing, so that all that is left is what it costs to run
-//! them, each in a process of its own; and such that read a document and look through its rows, a few milliseconds each. The
+//! them; and such that read a document and look through its rows, a few milliseconds each. The
 //! runs take turns, and medians are compared.
 
 #![expect(clippy::print_stdout, reason = "a program that talks to whoever runs it")]
