@@ -195,6 +195,10 @@ pub(super) fn is_shared(path: &Path) -> bool {
 /// What of `directory` not everybody may read.
 fn hide(directory: &Path, hidden: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        // Most of them are links, and this is known without a look at them.
+        if entry.file_type().is_ok_and(|kind| kind.is_symlink()) {
+            continue;
+        }
         let Ok(seen) = entry.metadata() else { continue };
         let path = entry.path();
         match seen.file_type() {

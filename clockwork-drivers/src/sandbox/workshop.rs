@@ -220,7 +220,10 @@ impl Workshop {
             ids: (Uid::effective().as_raw(), Gid::effective().as_raw()),
             view: known.view,
             mould: known.mould,
-            rules: (files::inside(&seen)?, if self.views { Rules::new() } else { files::outside(&seen)? }),
+            rules: (
+                files::inside(&seen)?,
+                if in_new_pids || self.views { Rules::new() } else { files::outside(&seen)? },
+            ),
             tcp: grants.network != NetworkAccess::None,
             lend,
             filters: self.filters(grants.network, memory_counted)?,
