@@ -1,8 +1,9 @@
 //! [`UdpProbe`]: whether anything is there at a UDP port, as far as that can be told.
 //!
 //! UDP has no handshake. What can be seen is an answer (something is there), an ICMP refusal (nothing is there), or
-//! neither. Silence means two things: on this machine the kernel refuses what nobody has bound, at once and always, so
-//! silence means that somebody has; from elsewhere it may as well be a firewall, and proves nothing.
+//! neither. Silence means two things: on this machine Linux refuses what nobody has bound, at once and always, so
+//! silence means that somebody has; from elsewhere it may as well be a firewall, and proves nothing. Other systems can be
+//! set up to say nothing on themselves, either.
 
 use std::{io, net::SocketAddr, time::Duration};
 
@@ -116,15 +117,17 @@ async fn ask(network: &Network, address: SocketAddr) -> io::Result<UdpAnswer> {
             Err(_) => continue,
         }
     }
-    Ok(if local { UdpAnswer::Bound } else { UdpAnswer::OpenOrFiltered })
+    Ok(if local && cfg!(target_os = "linux") { UdpAnswer::Bound } else { UdpAnswer::OpenOrFiltered })
 }
 
 fn classify(address: SocketAddr, error: io::Error) -> Result<UdpAnswer, CheckError> {
     use io::ErrorKind::{
-        AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable,
+        AddrNotAvailable, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkDown,
+        NetworkUnreachable,
     };
     match error.kind() {
-        ConnectionRefused => Ok(UdpAnswer::Refused),
+        // Windows has its own word for it.
+        ConnectionRefused | ConnectionReset => Ok(UdpAnswer::Refused),
         // This machine has no IPv6.
         AddrNotAvailable if address.is_ipv6() => Ok(UdpAnswer::Unreachable),
         HostUnreachable | NetworkUnreachable | NetworkDown => Ok(UdpAnswer::Unreachable),

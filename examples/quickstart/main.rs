@@ -20,8 +20,7 @@ fn project(port: u16, config: &Path) -> Project {
     if cfg!(unix) {
         settings = settings.assert(FilePermissionsAssert::default().mode(FileMode::exactly(0o640)));
     }
-    let settings =
-        settings.assert(FileContentMatchesAssert::default().toml("workers", Matcher::gte(2)));
+    let settings = settings.assert(FileContentMatchesAssert::default().toml("workers", Matcher::gte(2)));
     let service = EndpointResource::new("service")
         .url(format!("http://127.0.0.1:{port}"))
         .depends_on(&settings)

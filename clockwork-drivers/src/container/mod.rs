@@ -97,7 +97,8 @@ pub(crate) async fn running(
 /// The process id, on this machine, of the container's first process; `None` where it does not run, or elsewhere.
 pub(crate) async fn process_here(details: &ContainerDetails) -> Option<u32> {
     let pid = details.state.pid;
-    if pid == 0 {
+    // Containers are Linux's: elsewhere they run in another machine, be it a virtual one.
+    if pid == 0 || !cfg!(target_os = "linux") {
         return None;
     }
     // A process id of another machine would name any process of this one.

@@ -39,6 +39,8 @@ pub enum Absence {
     NotADirectory,
     /// No filesystem holds a name of this length.
     NameTooLong,
+    /// This system lets no file have such a name.
+    NotAName,
 }
 
 impl Missing {
@@ -63,6 +65,7 @@ impl fmt::Display for Missing {
             Absence::LinkLoop => write!(f, "the link {path} leads in a circle"),
             Absence::NotADirectory => write!(f, "{path} is not a directory"),
             Absence::NameTooLong => write!(f, "the name is too long for any filesystem"),
+            Absence::NotAName => write!(f, "no file of this system can have such a name"),
         }
     }
 }

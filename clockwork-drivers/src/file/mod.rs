@@ -18,8 +18,11 @@ mod account_unix;
 mod archive;
 mod content;
 mod document;
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), test))]
+#[cfg_attr(target_os = "linux", expect(dead_code, reason = "here it is only compared with what is in use"))]
 mod elsewhere;
+#[cfg(all(test, target_os = "linux"))]
+mod elsewhere_tests;
 mod lane;
 #[cfg(target_os = "linux")]
 mod linux;

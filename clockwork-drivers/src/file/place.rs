@@ -33,21 +33,31 @@ pub fn check_path(path: &Path) -> Option<String> {
 /// assert_eq!(show_path(Path::new("/tmp/a\nb")), r#""/tmp/a\nb""#);
 /// ```
 pub fn show_path(path: &Path) -> String {
+    // One of a container, which this system has put together in its own way.
+    if cfg!(windows) && path.has_root() && !path.is_absolute() {
+        let path = path.to_string_lossy().replace('\\', "/");
+        return if is_plain(&path) { path } else { text::quote(&path) };
+    }
     match path.to_str() {
         Some(plain) if is_plain(plain) => plain.to_owned(),
         _ => text::quote_bytes(path.as_os_str().as_encoded_bytes()),
     }
 }
 
+/// What would end or change a quoted text; but not what stands between the parts of a path.
+fn is_special(c: char) -> bool {
+    matches!(c, '"' | '\'' | '`') || c == '\\' && !cfg!(windows)
+}
+
 fn is_plain(path: &str) -> bool {
     // As nearly all paths are.
-    let simple = |byte| matches!(byte, b'!'..=b'~') && !matches!(byte, b'"' | b'\\' | b'\'' | b'`');
+    let simple = |byte| matches!(byte, b'!'..=b'~') && !is_special(char::from(byte));
     if path.len() <= text::QUOTE_LIMIT && !path.is_empty() && path.bytes().all(simple) {
         return true;
     }
     !path.is_empty()
         && path.chars().count() <= text::QUOTE_LIMIT
-        && !path.chars().any(|c| c.is_whitespace() || matches!(c, '"' | '\\' | '\'' | '`'))
+        && !path.chars().any(|c| c.is_whitespace() || is_special(c))
         && text::harmless(path).len() == path.len()
 }
 

@@ -122,7 +122,7 @@ impl Probe for DirectoryUsageProbe {
         mounted(cx, &self.path).await?;
         let path = self.path.clone();
         let abandon = Abandon::default();
-        let walked = Walked { abandoned: abandon.flag(), progress: cx.clone() };
+        let walked = Walked::new(abandon.flag(), cx.clone());
         aside(cx, move |root| system::directory(root, &path, &walked)).await
     }
 
@@ -142,6 +142,10 @@ pub(super) struct Walked {
 }
 
 impl Walked {
+    pub(super) fn new(abandoned: Arc<AtomicBool>, progress: Context) -> Self {
+        Self { abandoned, progress }
+    }
+
     /// # Errors
     /// When nobody waits any more.
     pub(super) fn goes_on(&self) -> Result<(), CheckError> {

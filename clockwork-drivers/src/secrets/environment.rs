@@ -117,7 +117,8 @@ fn of_process(pid: u32, container: &str) -> (Vec<SecretString>, Option<String>) 
     let hidden = |why: &str| (Vec::new(), Some(why.to_owned()));
     let groups = fs::read_to_string(format!("/proc/{pid}/cgroup"));
     // A process id of another machine would name any process of this one.
-    if !groups.is_ok_and(|groups| crate::usage::cgroup::names_container(&groups, container)) {
+    let here = groups.is_ok_and(|groups| crate::usage::cgroup::names_container(&groups, container));
+    if !here || !cfg!(target_os = "linux") {
         return hidden("its process runs on another machine, or hidden from this one");
     }
     let mut bytes = Vec::new();

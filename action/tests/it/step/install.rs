@@ -301,7 +301,8 @@ fn each_system_gets_the_archive_that_is_for_it() {
     for (number, (os, arch, target, program)) in SYSTEMS.into_iter().enumerate() {
         let mut runner = runner(TWO);
         let action = checkout(&runner, &archives);
-        let said = [("RUNNER_OS", os), ("RUNNER_ARCH", arch)].map(|(name, is)| (name.to_owned(), is.to_owned()));
+        let said =
+            [("RUNNER_OS", os), ("RUNNER_ARCH", arch)].map(|(name, is)| (name.to_owned(), is.to_owned()));
         runner.env.extend(said);
         runner.env.insert("CLOCKWORK_RELEASES".to_owned(), format!("http://127.0.0.1:{}", server.port));
         let step = runner.run(&action, &[("install", "release")]);

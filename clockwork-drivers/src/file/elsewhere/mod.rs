@@ -68,13 +68,24 @@ fn explain(path: &Path, doing: &str, error: io::Error) -> Result<Missing, CheckE
     }
     let shown = show_path(path);
     match error.kind() {
-        ErrorKind::InvalidFilename => Ok(Missing { path: path.to_owned(), why: Absence::NameTooLong }),
+        ErrorKind::InvalidFilename => Ok(misnamed(path)),
         ErrorKind::PermissionDenied => {
             Err(CheckError::unobservable(format!("cannot {doing} {shown}: permission denied"))
                 .hint("run as a user who may"))
         }
         _ => Err(CheckError::unobservable(format!("cannot {doing} {shown}")).with_source(error).retryable()),
     }
+}
+
+/// Why nothing can be at a path.
+fn misnamed(path: &Path) -> Missing {
+    // Without the slash that only a directory may have behind it.
+    let bare: std::path::PathBuf = path.components().collect();
+    if std::fs::metadata(&bare).is_ok_and(|seen| !seen.is_dir()) {
+        return Missing { path: bare, why: Absence::NotADirectory };
+    }
+    let why = if cfg!(windows) { Absence::NotAName } else { Absence::NameTooLong };
+    Missing { path: path.to_owned(), why }
 }
 
 /// Which component of the path is not there.

@@ -49,23 +49,17 @@ pub(in crate::file) fn nameless() -> io::Result<fs::File> {
     options.open(super::open::unused_name())
 }
 
-/// By the drive or the folder that it is mounted at. There is no limit on the number of files.
+/// There is no limit on the number of files. A drive that is mounted in a folder is not told from that.
 pub(super) fn filesystem(path: &Path) -> io::Result<FilesystemUsage> {
-    const VERBATIM: &str = r"\\?\";
     let real = fs::canonicalize(path)?;
-    let real = real.to_str().and_then(|path| path.strip_prefix(VERBATIM)).map_or(real.as_path(), Path::new);
-    let disks = sysinfo::Disks::new_with_refreshed_list().map_err(io::Error::other)?;
-    let holds = disks.iter().filter(|disk| real.starts_with(disk.mount_point()));
-    let disk = holds.max_by_key(|disk| disk.mount_point().as_os_str().len()).ok_or_else(|| {
-        io::Error::other("no drive of this machine holds it: a share of another machine is not measured")
-    })?;
+    let sizes = fs4::statvfs(&real)?;
     Ok(FilesystemUsage {
-        total: disk.total_space(),
-        used: disk.total_space().saturating_sub(disk.available_space()),
-        available: disk.available_space(),
+        total: sizes.total_space(),
+        used: sizes.total_space().saturating_sub(sizes.free_space()),
+        available: sizes.available_space(),
         inodes: 0,
         inodes_available: 0,
-        is_mount_point: real == disk.mount_point(),
+        is_mount_point: real.parent().is_none(),
     })
 }
 
