@@ -16,7 +16,7 @@ pub(crate) use windows::*;
 /// That a look cannot be had on this system, whatever is right or wrong with the target: never a verdict.
 ///
 /// `doing` is what cannot be done (`read the kernel's socket table`), `needs` what that takes (`Linux's netlink`).
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(not(target_os = "linux"), test))]
 pub(crate) fn lacks(doing: &str, needs: &str) -> clockwork_core::CheckError {
     let system = match std::env::consts::OS {
         "macos" => "macOS",

@@ -14,6 +14,7 @@ use unix as of_system;
 #[cfg(windows)]
 use windows as of_system;
 
+#[cfg(not(target_os = "linux"))]
 pub(super) use of_system::account;
 #[cfg(feature = "container")]
 pub(super) use of_system::nameless;

@@ -12,6 +12,7 @@ use nix::{errno::Errno, libc};
 use super::Facts;
 use crate::file::{FileType, FilesystemUsage, place::parent};
 
+#[cfg(not(target_os = "linux"))]
 pub(in crate::file) use crate::file::account_unix::account;
 
 pub(super) fn facts(seen: &Metadata) -> Facts {
