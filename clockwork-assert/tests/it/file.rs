@@ -12,6 +12,22 @@ use clockwork_drivers::FileResource;
 
 use crate::run::{check, directory, output, run, told};
 
+/// To `Path` these are equal; the second asks for a directory.
+#[tokio::test]
+async fn a_file_with_a_slash_behind_it_is_another_question() {
+    let (_kept, root) = directory();
+    fs::write(root.join("file"), "").unwrap();
+    let file = root.join("file").display().to_string();
+    for both in [[file.clone(), format!("{file}/")], [format!("{file}/"), file]] {
+        let asked = both.each_ref().map(|path| FileExistsAssert::new(path.as_str()));
+        let project = asked.into_iter().fold(Project::new("test"), Project::assert);
+        for (result, path) in run(project).await.iter().zip(&both) {
+            let verdict = if path.ends_with('/') { Outcome::Failed } else { Outcome::Passed };
+            told(result, verdict);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_file_exists_or_it_is_said_what_is_there_instead() {
     let (_kept, root) = directory();

@@ -11,6 +11,7 @@ use clockwork_core::{CheckError, Context, Fault, Probe};
 use super::{
     Found,
     look::{aside, in_line},
+    place::equal_by_the_letter,
     show_path,
     system::{self, Root},
 };
@@ -22,13 +23,15 @@ pub const IN_MEMORY: usize = 1 << 20;
 pub const DOCUMENT_LIMIT: usize = 16 << 20;
 
 /// Reads a file, following links.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub struct FileContentProbe {
     /// The path.
     pub path: PathBuf,
     /// How many bytes are read at most.
     pub limit: usize,
 }
+
+equal_by_the_letter!(FileContentProbe, limit);
 
 impl FileContentProbe {
     /// Reads up to [`IN_MEMORY`] bytes.

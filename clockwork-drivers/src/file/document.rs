@@ -5,16 +5,18 @@ use std::path::PathBuf;
 use clockwork_core::{CheckError, Context, Fault, Probe, text};
 use serde_json::Value;
 
-use super::{DOCUMENT_LIMIT, FileBytes, FileContentProbe, Found, show_path};
+use super::{DOCUMENT_LIMIT, FileBytes, FileContentProbe, Found, place::equal_by_the_letter, show_path};
 
 /// Reads and parses a file of up to [`DOCUMENT_LIMIT`] bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub struct FileDocumentProbe {
     /// The path; links are followed.
     pub path: PathBuf,
     /// The language that it is written in.
     pub format: DocumentFormat,
 }
+
+equal_by_the_letter!(FileDocumentProbe, format);
 
 /// A language of structured data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -4,6 +4,28 @@ use std::path::{Path, PathBuf};
 
 use clockwork_core::text;
 
+/// Makes questions equal whose paths are the same letter by letter: to [`Path`] itself `x` and `x/` are equal, and the second
+/// asks for a directory.
+macro_rules! equal_by_the_letter {
+    ($probe:ident $(, $field:ident)*) => {
+        impl PartialEq for $probe {
+            fn eq(&self, other: &Self) -> bool {
+                self.path.as_os_str() == other.path.as_os_str() $(&& self.$field == other.$field)*
+            }
+        }
+
+        impl Eq for $probe {}
+
+        impl std::hash::Hash for $probe {
+            fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+                self.path.as_os_str().hash(state);
+                $(self.$field.hash(state);)*
+            }
+        }
+    };
+}
+pub(super) use equal_by_the_letter;
+
 /// What is wrong with a declared path, if anything is.
 pub fn check_path(path: &Path) -> Option<String> {
     let bytes = path.as_os_str().as_encoded_bytes();

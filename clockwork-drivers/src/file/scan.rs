@@ -22,6 +22,7 @@ use super::{
     FileBytes, FileContentProbe, Found,
     content::broken,
     look::aside,
+    place::equal_by_the_letter,
     regex_stream::{Progress, Stream, Unsupported},
     show_path, system,
 };
@@ -91,13 +92,15 @@ impl Hash for Needle {
 }
 
 /// Whether a file holds something.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub struct FileScanProbe {
     /// The path; links are followed.
     pub path: PathBuf,
     /// What to look for.
     pub needle: Needle,
 }
+
+equal_by_the_letter!(FileScanProbe, needle);
 
 impl Probe for FileScanProbe {
     /// About which byte it was found at, if it was.
@@ -202,11 +205,13 @@ fn in_memory_regex(chunks: &mut Chunks, file: &mut File, regex: &Pattern) -> Res
 }
 
 /// The SHA-256 of a file, as 64 lowercase hexadecimal digits.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub struct FileSha256Probe {
     /// The path; links are followed.
     pub path: PathBuf,
 }
+
+equal_by_the_letter!(FileSha256Probe);
 
 impl Probe for FileSha256Probe {
     type Observation = Found<String>;

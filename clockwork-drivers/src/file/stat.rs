@@ -4,14 +4,16 @@ use std::{fmt, path::PathBuf, time::SystemTime};
 
 use clockwork_core::{CheckError, Context, Fault, Probe};
 
-use super::{Missing, look::in_line, show_path, system};
+use super::{Missing, look::in_line, place::equal_by_the_letter, show_path, system};
 
 /// What is at a path: its type, mode, owner, size and time, following links.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub struct FileStatProbe {
     /// The path.
     pub path: PathBuf,
 }
+
+equal_by_the_letter!(FileStatProbe);
 
 impl FileStatProbe {
     /// Asks about this path.

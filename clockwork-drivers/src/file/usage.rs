@@ -14,6 +14,7 @@ use clockwork_core::{CheckError, Context, Fault, Probe};
 use super::{
     Missing,
     look::{aside, in_line},
+    place::equal_by_the_letter,
     scan::Abandon,
     show_path, system,
 };
@@ -22,11 +23,13 @@ use super::{
 pub(super) const DEPTH: usize = 256;
 
 /// How full the filesystem that holds a path is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub struct FilesystemUsageProbe {
     /// Any path in it; links are followed.
     pub path: PathBuf,
 }
+
+equal_by_the_letter!(FilesystemUsageProbe);
 
 /// How full a filesystem is.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,11 +97,13 @@ async fn mounted(cx: &Context, path: &Path) -> Result<(), CheckError> {
 
 /// How much a directory tree, or a single file, takes on the disk. It stays on one filesystem, and follows no links
 /// but those of the path itself.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub struct DirectoryUsageProbe {
     /// The path.
     pub path: PathBuf,
 }
+
+equal_by_the_letter!(DirectoryUsageProbe);
 
 /// How much a directory tree takes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
