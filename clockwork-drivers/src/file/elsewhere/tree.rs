@@ -81,7 +81,7 @@ impl Walk<'_> {
             }
         };
         for entry in entries {
-            let (below, seen) = match entry.and_then(|entry| Ok((entry.path(), entry.metadata()))) {
+            let (below, seen) = match entry.map(|entry| (entry.path(), entry.metadata())) {
                 Ok((below, Ok(seen))) => (below, seen),
                 Ok((_, Err(error))) if has_gone(&error) => continue,
                 Ok((below, Err(error))) => {
