@@ -61,7 +61,7 @@ pub(in crate::file) fn nameless() -> io::Result<fs::File> {
 pub(super) fn filesystem(path: &Path) -> io::Result<FilesystemUsage> {
     let seen = fs::metadata(path)?;
     let sizes = nix::sys::statfs::statfs(path).map_err(|errno: Errno| io::Error::from(errno))?;
-    let block = u64::try_from(sizes.block_size()).unwrap_or(0);
+    let block = sizes.block_size() as u64; // of another type on each system
     let above = if seen.is_dir() { path.join("..") } else { parent(path) };
     let above = fs::metadata(above).ok();
     let is_mount_point =
