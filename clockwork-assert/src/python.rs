@@ -35,7 +35,8 @@
 //! directory, its globals, a crash, `os._exit`) no other sees: only one that left its process as it was is followed by others
 //! there, and one that ends a process in which others ran is asked once more in a new one, so that it may run twice. For a
 //! file of functions and plain values that is cheap; one that keeps more at its top level (a session, a lock, a cache), or
-//! reaches into modules of others, has a process for each check. A file that starts threads or processes, or opens
+//! may reach into modules of others (it assigns to attributes, or changes a collection where it knows such a module), has a
+//! process for each check. A file that starts threads or processes, or opens
 //! files or connections, while it is imported cannot be copied, and is imported for each check anew. A check that does not
 //! end in time is `errored`, with the line where it stood; all that it had started ends with it. The file is compiled with
 //! its assertions whatever `PYTHONOPTIMIZE` says, and an assertion that is always true (`assert (x, "…")`) is `errored`.

@@ -45,13 +45,13 @@ state = State()
 
 def counter():
     total = 0
-    def add():
+    def step():
         nonlocal total
         total += 1
         return total
-    return add
+    return step
 
-add = counter()
+step = counter()
 
 def process(): return True, str(os.getpid())
 
@@ -60,7 +60,7 @@ def looks(n, kept=[]):
     assert state.value == 1 and State.limit == 3 and "x" not in LIMITS["names"]
     assert os.getcwd() != "/" and "DAMAGED" not in os.environ and "/nowhere" not in sys.path
     assert threading.active_count() == 1 and len(Row("a", 1)) == 2 and Color.RED.value == 1
-    assert add() >= 1 and sorted(LIMITS) == ["names", "rows"] and PATTERN.match("a")
+    assert step() >= 1 and sorted(LIMITS) == ["names", "rows"] and PATTERN.match("a")
     return process()
 
 def plain(n): return process()
@@ -93,7 +93,7 @@ def remembers(n):
     state.keep(n + 7)
     return process()
 def closes_over(n):
-    add()
+    step()
     return process()
 def moves(n):
     os.chdir("/")
@@ -165,6 +165,10 @@ async fn what_a_check_leaves_no_other_finds() {
 async fn others_have_a_process_each() {
     for line in [
         "import json\ndef other(): json.dumps = None",
+        "import json\ndef other(): json.encoder.ESCAPE_DCT['x'] = 'y'",
+        "import json\ndef other(): json.encoder.ESCAPE_DCT.update(x='y')",
+        "def other():\n    import json.encoder\n    del json.encoder.ESCAPE_DCT['x']",
+        "from json import JSONEncoder\ndef other(): JSONEncoder.item_separator.join([]); [].append(1)",
         "def other(): setattr(os, 'sep', '')",
         "import functools\n@functools.lru_cache\ndef other(): return 1",
         "import signal\ndef other(): signal.alarm(3)",

@@ -16,10 +16,11 @@ MOST = 1000
 REACHES = frozenset(
     """__builtins__ __class__ __closure__ __code__ __defaults__ __dict__ __globals__ __kwdefaults__ __setattr__ __subclasses__
     addHandler addaudithook alarm atexit basicConfig builtins cffi chroot closerange ctypes delattr disable dup2 eval exec
-    filterwarnings fork forkpty gc getcontext getLogger globals import_module importlib install_opener mock modules monkeypatch
-    nice patch prctl register reload removeHandler seed set_event_loop set_event_loop_policy set_start_method setattr setcontext
-    setdefaulttimeout setitimer setLevel setlocale setpgid setpgrp setpriority setprofile setrecursionlimit setrlimit setsid
-    settrace signal simplefilter tracemalloc tzset umask unregister vars""".split()
+    filterwarnings fork forkpty gc getcontext getLogger globals import_module importlib install_opener meta_path mock modules
+    monkeypatch nice patch path_hooks path_importer_cache prctl register reload removeHandler seed set_event_loop
+    set_event_loop_policy set_start_method setattr setcontext setdefaulttimeout setitimer setLevel setlocale setpgid setpgrp
+    setpriority setprofile setrecursionlimit setrlimit setsid settrace signal simplefilter supports_dir_fd
+    supports_effective_ids supports_fd supports_follow_symlinks tracemalloc tzset umask unregister vars warnoptions""".split()
 )
 
 # What is said when something is started, listened at, or changed for the whole process.
@@ -27,6 +28,13 @@ STARTS = frozenset(
     """_thread.start_new_thread ctypes.dlopen os.chdir os.exec os.fork os.forkpty os.posix_spawn os.putenv os.spawn os.system
     os.unsetenv pty.spawn resource.prlimit resource.setrlimit socket.bind subprocess.Popen sys.addaudithook sys.setprofile
     sys.settrace syslog.openlog""".split()
+)
+
+# What changes a collection. Where a function knows a module that is not the user's, that may be one in there, which is not
+# compared.
+CHANGES = frozenset(
+    """__delitem__ __setitem__ add append appendleft clear discard extend insert pop popitem popleft remove reverse setdefault
+    sort update""".split()
 )
 
 # Values that cannot change.
@@ -49,6 +57,12 @@ def is_users(module):
     return isinstance(path, str) and not path.startswith(libraries) and "-packages" + os.sep not in path
 
 
+def is_foreign(value):
+    """Whether a value is a module, or something in one, that is not the user's. What changes in these two is compared."""
+    module = value if type(value) is type(sys) else sys.modules.get(getattr(value, "__module__", None) or "")
+    return module not in (None, os, sys) and not is_users(module)
+
+
 def files():
     """How many descriptors are open."""
     if sys.platform != "linux":
@@ -65,6 +79,8 @@ class Kept:
         self.functions = []
         self.seen = {}
         self.assigns = {opcode.opmap["STORE_ATTR"], opcode.opmap["DELETE_ATTR"]}
+        items = ("STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE")
+        self.items = {opcode.opmap[name] for name in items if name in opcode.opmap}
         self.own = {name: module for name, module in list(sys.modules.items()) if is_users(module)}
         self.enums = getattr(sys.modules.get("enum"), "EnumMeta", ())
         try:
@@ -106,7 +122,7 @@ class Kept:
                 return True
             holds = self.held(value)
             self.functions.append((value, holds))
-            return self.code(value.__code__) and self.all(holds[1:])
+            return self.code(value.__code__, value.__globals__) and self.all(holds[1:])
         if kind is type(len):
             return self.one(value.__self__)
         if kind is staticmethod or kind is classmethod:
@@ -129,13 +145,18 @@ class Kept:
         cells = [cell.cell_contents for cell in function.__closure__ or ()]
         return [function.__code__, function.__defaults__, function.__kwdefaults__, function.__dict__, *cells]
 
-    def code(self, code):
-        """Whether a function keeps to what is compared: it assigns to no attributes but its own object's."""
+    def code(self, code, names):
+        """Whether a function keeps to what is compared: it assigns to no attributes but its own object's, and changes no
+        collection where it may have one of a module that is not the user's."""
         if not REACHES.isdisjoint(code.co_names):
             return False
-        if not self.assigns.isdisjoint(code.co_code[::2]) and code.co_varnames[:1] != ("self",):
+        steps = set(code.co_code[::2])
+        if not self.assigns.isdisjoint(steps) and code.co_varnames[:1] != ("self",):
             return False
-        return all(self.code(inner) for inner in code.co_consts if type(inner) is type(code))
+        changes = not self.items.isdisjoint(steps) or not CHANGES.isdisjoint(code.co_names)
+        if changes and (opcode.opmap["IMPORT_NAME"] in steps or any(map(is_foreign, map(names.get, code.co_names)))):
+            return False
+        return all(self.code(inner, names) for inner in code.co_consts if type(inner) is type(code))
 
     def watch(self):
         """From now on, in this process; says whether that can be done."""
