@@ -18,7 +18,6 @@ use crate::{
     cleanup::{self, Todo},
     context::Run,
     duration::show,
-    graph::Check,
 };
 
 /// How long a check may overrun its deadline, so that a probe that runs out of time can say what it waited for.
@@ -29,12 +28,10 @@ pub(super) type Raw = Result<Verdict, CheckError>;
 
 /// Looks, until the context's deadline.
 pub(super) async fn attempt(index: usize, cx: Context) -> Raw {
-    let graph = Arc::clone(&cx.run().graph);
-    let check = &graph.checks[index];
     let mask = Arc::clone(cx.mask());
     let mut todo = Todo::new(index, cx);
     let masked = async {
-        let raw = look(check, todo.context()).await;
+        let raw = look(index, todo.context()).await;
         // Only now: what the check held is free.
         if todo.is_empty() {
             return raw;
@@ -55,7 +52,8 @@ pub(super) fn context(run: &Arc<Run>, index: usize, fresh_since: Instant, deadli
     Context::new(Arc::clone(run), resource, vantage, fresh_since, Some(deadline))
 }
 
-async fn look(check: &Check, cx: &Context) -> Raw {
+async fn look(index: usize, cx: &Context) -> Raw {
+    let check = &cx.run().graph.checks[index];
     let began = Instant::now();
     let deadline = cx.deadline().unwrap_or(began);
     let mut look = pin!(async { check.declared.assertion.check(cx).await });

@@ -1,5 +1,6 @@
 //! The dispatcher: one loop that holds all state of a run. It starts attempts, hears how they ended, schedules retries,
-//! and releases what waited. Attempts live in one task set; when the loop ends or is dropped, so do they.
+//! and releases what waited. Attempts live in one task set, or on the threads of [`Aside`]; when the loop ends or is dropped, so
+//! do they.
 
 mod ending;
 mod waiting;
@@ -409,7 +410,6 @@ impl Dispatcher {
                 None => Err(overdue(now - active.began)),
             };
             let mut todo = Todo::new(check, job.cx.clone());
-            job.give_up();
             self.aside_now -= 1;
             if todo.is_empty() {
                 self.brought(check, raw, now);
