@@ -1,8 +1,13 @@
 //! What is said to a sandbox, and what it says, on every system.
 
-use std::{path::PathBuf, process::Stdio, sync::Arc};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::Arc,
+};
 
-use clockwork_core::{CheckError, SecretString};
+use clockwork_core::{CheckError, SecretString, text::quote};
 use serde_json::{Value, json};
 
 use crate::platform;
@@ -93,4 +98,17 @@ pub struct Denied {
     pub what: String,
     /// Which grant lets it.
     pub hint: String,
+}
+
+/// That nothing can run in this directory, if so.
+pub(super) fn wrong_directory(program: &str, directory: &Path) -> Option<CheckError> {
+    let why = match fs::metadata(directory) {
+        Ok(seen) if !seen.is_dir() => "is not a directory",
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            "is missing"
+        }
+        _ => return None,
+    };
+    let directory = quote(&directory.to_string_lossy());
+    Some(CheckError::target(format!("cannot run {program}: its working directory {directory} {why}")))
 }

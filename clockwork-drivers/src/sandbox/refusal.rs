@@ -9,6 +9,8 @@ use std::{
 use clockwork_core::{CheckError, text::quote};
 use nix::errno::Errno;
 
+use super::launch::wrong_directory;
+
 /// `path` is where the program is looked for, if it is not looked for in the directories of PATH.
 pub(super) fn refusal(
     program: &str,
@@ -17,11 +19,8 @@ pub(super) fn refusal(
     error: io::Error,
 ) -> CheckError {
     let shown = quote(program);
-    if let Some(cwd) = cwd
-        && let Some(why) = unusable(cwd)
-    {
-        let cwd = quote(&cwd.to_string_lossy());
-        return CheckError::target(format!("cannot run {shown}: its working directory {cwd} {why}"));
+    if let Some(wrong) = cwd.and_then(|cwd| wrong_directory(&shown, cwd)) {
+        return wrong;
     }
     let file = path.and_then(|path| fs::metadata(path).ok());
     match (error.raw_os_error().map(Errno::from_raw), file) {
@@ -49,15 +48,5 @@ pub(super) fn refusal(
             "cannot run {shown}: its arguments and environment are too large"
         )),
         _ => CheckError::unobservable(format!("cannot run {shown}")).with_source(error).retryable(),
-    }
-}
-
-/// Why nothing can run in this directory; nothing, if it can.
-fn unusable(directory: &Path) -> Option<&'static str> {
-    match fs::metadata(directory) {
-        Ok(seen) if !seen.is_dir() => Some("is not a directory"),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Some("is missing"),
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Some("is missing"),
-        _ => None,
     }
 }

@@ -1,11 +1,13 @@
 //! Why a program did not start, and whose fault that is. What is missing or broken on the machine is the machine's.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
 };
 
 use clockwork_core::{CheckError, text::quote};
+
+use super::launch::wrong_directory;
 
 /// `path` is where the program is looked for, if it is not looked for in the directories of PATH.
 pub(super) fn refusal(
@@ -17,11 +19,8 @@ pub(super) fn refusal(
     /// `ERROR_BAD_EXE_FORMAT`.
     const NO_PROGRAM: i32 = 193;
     let shown = quote(program);
-    if let Some(cwd) = cwd
-        && let Some(why) = unusable(cwd)
-    {
-        let cwd = quote(&cwd.to_string_lossy());
-        return CheckError::target(format!("cannot run {shown}: its working directory {cwd} {why}"));
+    if let Some(wrong) = cwd.and_then(|cwd| wrong_directory(&shown, cwd)) {
+        return wrong;
     }
     let is_directory = path.is_some_and(|path| path.is_dir());
     match error.kind() {
@@ -40,14 +39,5 @@ pub(super) fn refusal(
             CheckError::target(format!("cannot run {shown}: it is no program that this machine can run"))
         }
         _ => CheckError::unobservable(format!("cannot run {shown}")).with_source(error).retryable(),
-    }
-}
-
-/// Why nothing can run in this directory; nothing, if it can.
-fn unusable(directory: &Path) -> Option<&'static str> {
-    match fs::metadata(directory) {
-        Ok(seen) if !seen.is_dir() => Some("is not a directory"),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Some("is missing"),
-        _ => None,
     }
 }
