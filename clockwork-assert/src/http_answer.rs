@@ -2,8 +2,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use clockwork_core::{CheckError, Verdict};
-use clockwork_drivers::http::{HttpObservation, Phases};
+use clockwork_core::{CheckError, Evidence, Verdict};
+use clockwork_drivers::http::HttpObservation;
 
 use crate::expected_status::ExpectedStatus;
 
@@ -15,7 +15,7 @@ use crate::expected_status::ExpectedStatus;
 /// - `url` and `redirects` (each `url` and `status`), where redirects were followed
 /// - `insecure: true`, where any certificate was accepted
 pub(crate) fn with_evidence(verdict: Verdict, seen: &HttpObservation, insecure: bool) -> Verdict {
-    let mut verdict = verdict.detail_members(members(seen.status(), seen.remote(), seen.phases()));
+    let mut verdict = verdict.evidence_of(Answered::of(seen));
     if !seen.redirects().is_empty() {
         let redirects = seen.redirects().iter();
         let redirects: serde_json::Value = redirects
@@ -47,27 +47,55 @@ pub(crate) fn judged_with_evidence(
     }
 }
 
-/// The members that every answer has. They are written by hand: with serde and `fmt`, that took longer than to ask and to
-/// read the answer.
-fn members(status: u16, remote: SocketAddr, phases: &Phases) -> String {
-    let mut json = String::with_capacity(160);
-    json.push_str(r#""status":"#);
-    push_number(&mut json, status.into());
-    json.push_str(r#","remote":""#);
-    push_address(&mut json, remote);
-    json.push_str(r#"","phases":{"resolve":"#);
-    push_milliseconds(&mut json, phases.resolve);
-    for (before, took) in [
-        (r#","connect":"#, phases.connect),
-        (r#","tls":"#, phases.tls),
-        (r#","first_byte":"#, phases.first_byte),
-        (r#","transfer":"#, phases.transfer),
-    ] {
-        json.push_str(before);
-        push_milliseconds(&mut json, took);
+/// What is known of every answer.
+struct Answered {
+    status: u16,
+    remote: SocketAddr,
+    /// How long each phase took.
+    resolve_us: u64,
+    connect_us: u64,
+    tls_us: u64,
+    first_byte_us: u64,
+    transfer_us: u64,
+}
+
+impl Answered {
+    fn of(seen: &HttpObservation) -> Self {
+        let phases = seen.phases();
+        let micros = |took: Duration| took.as_micros() as u64;
+        Self {
+            status: seen.status(),
+            remote: seen.remote(),
+            resolve_us: micros(phases.resolve),
+            connect_us: micros(phases.connect),
+            tls_us: micros(phases.tls),
+            first_byte_us: micros(phases.first_byte),
+            transfer_us: micros(phases.transfer),
+        }
     }
-    json.push('}');
-    json
+}
+
+impl Evidence for Answered {
+    fn members(&self) -> String {
+        let mut json = String::with_capacity(160);
+        json.push_str(r#""status":"#);
+        push_number(&mut json, self.status.into());
+        json.push_str(r#","remote":""#);
+        push_address(&mut json, self.remote);
+        json.push_str(r#"","phases":{"resolve":"#);
+        push_milliseconds(&mut json, self.resolve_us);
+        for (before, micros) in [
+            (r#","connect":"#, self.connect_us),
+            (r#","tls":"#, self.tls_us),
+            (r#","first_byte":"#, self.first_byte_us),
+            (r#","transfer":"#, self.transfer_us),
+        ] {
+            json.push_str(before);
+            push_milliseconds(&mut json, micros);
+        }
+        json.push('}');
+        json
+    }
 }
 
 fn push_address(json: &mut String, address: SocketAddr) {
@@ -80,17 +108,17 @@ fn push_address(json: &mut String, address: SocketAddr) {
 }
 
 /// In milliseconds, to the microsecond, as the float is written that is meant: `0.0`, `1.5`, `12.034`.
-fn push_milliseconds(json: &mut String, duration: Duration) {
-    let micros = duration.subsec_micros() % 1000;
-    push_number(json, duration.as_secs() * 1000 + u64::from(duration.subsec_millis()));
+fn push_milliseconds(json: &mut String, micros: u64) {
+    push_number(json, micros / 1000);
+    let micros = micros % 1000;
     json.push('.');
     match (micros / 100, micros / 10 % 10, micros % 10) {
-        (tenths, 0, 0) => push_number(json, tenths.into()),
+        (tenths, 0, 0) => push_number(json, tenths),
         (tenths, hundredths, thousandths) => {
-            push_number(json, tenths.into());
-            push_number(json, hundredths.into());
+            push_number(json, tenths);
+            push_number(json, hundredths);
             if thousandths > 0 {
-                push_number(json, thousandths.into());
+                push_number(json, thousandths);
             }
         }
     }
@@ -142,7 +170,7 @@ mod tests {
         {
             let duration = Duration::from_micros(micros);
             let mut json = String::new();
-            push_milliseconds(&mut json, duration);
+            push_milliseconds(&mut json, micros);
             assert_eq!(Some(json), serde_json::to_string(&milliseconds(duration)).ok());
         }
         for address in ["127.0.0.1:80", "0.10.200.255:65535", "[::1]:8080"] {

@@ -58,6 +58,7 @@ pub use assertion::{Assertion, AssertionExt, AssertionKind, Declared, IntoAssert
 pub use cleanup::Cleaned;
 pub use clock::{Clock, SystemClock};
 pub use context::{Context, Observed};
+pub use details::Evidence;
 pub use driver::{Change, Drift, Driver, Hint, Observation, drift};
 pub use engine::{Engine, EngineBuilder, Error};
 pub use error::{CheckError, Fault};

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::{CheckError, Fault, details::Details};
+use crate::{CheckError, Evidence, Fault, details::Details};
 
 /// How one assertion ended: the four words of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -166,9 +166,9 @@ impl Verdict {
         self
     }
 
-    /// The same for what is JSON already: the members of an object, without its braces. What is no JSON spoils all details.
-    pub fn detail_members(mut self, members: String) -> Self {
-        self.details.add_members(members);
+    /// The same, written only where somebody reads it.
+    pub fn evidence_of(mut self, evidence: impl Evidence) -> Self {
+        self.details.add_evidence(evidence);
         self
     }
 
