@@ -20,7 +20,7 @@ use std::{
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::{CheckError, Context, Verdict, duration::show};
+use crate::{CheckError, Context, Verdict, context::Run, duration::show};
 
 /// What became of a cleanup.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,17 +96,27 @@ impl Cleanup {
 /// How long a cleanup may overrun its time, so that it can say itself what it waited for.
 const GRACE: Duration = Duration::from_millis(50);
 
-/// The cleanups of one attempt, the latest last.
-#[derive(Default)]
-pub(crate) struct Cleanups(Mutex<Vec<Cleanup>>);
+/// The cleanups of one attempt, the latest last. All contexts of the attempt share this, and through it the run.
+pub(crate) struct Cleanups {
+    run: Arc<Run>,
+    list: Mutex<Vec<Cleanup>>,
+}
 
 impl Cleanups {
-    fn list(&self) -> MutexGuard<'_, Vec<Cleanup>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn new(run: Arc<Run>, list: Vec<Cleanup>) -> Arc<Self> {
+        Arc::new(Self { run, list: Mutex::new(list) })
     }
 
-    pub(crate) fn add(&self, cleanup: Cleanup, left: &Left) {
-        left.open.fetch_add(1, Ordering::AcqRel);
+    pub(crate) fn run(&self) -> &Arc<Run> {
+        &self.run
+    }
+
+    fn list(&self) -> MutexGuard<'_, Vec<Cleanup>> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn add(&self, cleanup: Cleanup) {
+        self.run.left.open.fetch_add(1, Ordering::AcqRel);
         self.list().push(cleanup);
     }
 }
@@ -160,7 +170,6 @@ impl Left {
 pub(crate) struct Todo {
     pub(crate) check: usize,
     cx: Context,
-    all: Arc<Cleanups>,
     current: Option<Cleanup>,
     /// It belongs to the runtime, which drops it only when it ends itself: then nobody is left.
     detached: bool,
@@ -168,8 +177,7 @@ pub(crate) struct Todo {
 
 impl Todo {
     pub(crate) fn new(check: usize, cx: Context) -> Self {
-        let all = Arc::clone(cx.cleanups());
-        Self { check, cx, all, current: None, detached: false }
+        Self { check, cx, current: None, detached: false }
     }
 
     /// What the attempt has in hand.
@@ -182,7 +190,7 @@ impl Todo {
     }
 
     fn len(&self) -> usize {
-        usize::from(self.current.is_some()) + self.all.list().len()
+        usize::from(self.current.is_some()) + self.cx.cleanups().list().len()
     }
 
     /// Does them all, the latest first.
@@ -190,7 +198,7 @@ impl Todo {
         let mut done = Vec::new();
         loop {
             if self.current.is_none() {
-                let next = self.all.list().pop();
+                let next = self.cx.cleanups().list().pop();
                 self.current = next;
             }
             let Some(current) = &mut self.current else { return done };
@@ -216,8 +224,7 @@ impl Drop for Todo {
         }
         let rest = Self {
             check: self.check,
-            cx: self.cx.clone(),
-            all: Arc::new(Cleanups(Mutex::new(std::mem::take(&mut *self.all.list())))),
+            cx: self.cx.leaving(std::mem::take(&mut *self.cx.cleanups().list())),
             current: self.current.take(),
             detached: false,
         };

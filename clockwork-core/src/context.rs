@@ -28,13 +28,12 @@ use crate::{
 /// What one attempt of one check has in hand. Cheap to clone.
 #[derive(Clone)]
 pub struct Context {
-    run: Arc<Run>,
     resource: Option<Arc<dyn Resource>>,
     vantage: Vantage,
     fresh_since: Instant,
     deadline: Option<Instant>,
     phase: Option<Arc<dyn SaysPhase>>,
-    /// What this attempt has to undo.
+    /// What this attempt has to undo, and the run that it belongs to.
     cleanups: Arc<Cleanups>,
 }
 
@@ -79,7 +78,7 @@ impl Context {
         fresh_since: Instant,
         deadline: Option<Instant>,
     ) -> Self {
-        Self { run, resource, vantage, fresh_since, deadline, phase: None, cleanups: Arc::default() }
+        Self { resource, vantage, fresh_since, deadline, phase: None, cleanups: Cleanups::new(run, Vec::new()) }
     }
 
     /// Asks a probe, or shares the answer that somebody else got to the same question from the same vantage in this
@@ -132,7 +131,7 @@ impl Context {
 
     /// What probes share for the length of this run (connections, clients): one value of each type.
     pub fn shared<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
-        self.run.shelf.get()
+        self.run().shelf.get()
     }
 
     /// The resource that the check is declared on; `None` for a cross-resource one.
@@ -151,12 +150,12 @@ impl Context {
 
     /// Any resource of the project.
     pub fn resource_named(&self, name: &str) -> Option<&Arc<dyn Resource>> {
-        self.run.graph.resource(name)
+        self.run().graph.resource(name)
     }
 
     /// The project that is run, validated.
     pub fn graph(&self) -> &Graph {
-        &self.run.graph
+        &self.run().graph
     }
 
     /// Where to look from.
@@ -167,7 +166,7 @@ impl Context {
     /// For probes: says by which way they look from this vantage, for the `details` of all results that rest on it.
     pub fn looks_by(&self, way: &'static str) {
         if let Vantage::Inside(name) = &self.vantage {
-            let mut ways = self.run.ways.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut ways = self.run().ways.lock().unwrap_or_else(PoisonError::into_inner);
             ways.insert(name.clone(), way);
         }
     }
@@ -179,7 +178,7 @@ impl Context {
 
     /// The time of day.
     pub fn now(&self) -> SystemTime {
-        self.run.clock.now()
+        self.run().clock.now()
     }
 
     /// For probes: says what the look is doing right now, for the message when time runs out.
@@ -209,19 +208,24 @@ impl Context {
         F: FnOnce(Self) -> Fut + Send + 'static,
         Fut: Future<Output = Cleaned> + Send + 'static,
     {
-        self.cleanups.add(Cleanup::new(within, clean), &self.run.left);
+        self.cleanups.add(Cleanup::new(within, clean));
     }
 
     pub(crate) fn run(&self) -> &Run {
-        &self.run
+        self.cleanups.run()
     }
 
     pub(crate) fn mask(&self) -> &Arc<Mask> {
-        &self.run.mask
+        &self.run().mask
     }
 
-    pub(crate) fn cleanups(&self) -> &Arc<Cleanups> {
+    pub(crate) fn cleanups(&self) -> &Cleanups {
         &self.cleanups
+    }
+
+    /// The same for whoever undoes these instead of the attempt.
+    pub(crate) fn leaving(&self, cleanups: Vec<Cleanup>) -> Self {
+        Self { cleanups: Cleanups::new(Arc::clone(self.cleanups.run()), cleanups), ..self.clone() }
     }
 
     /// For a cleanup: what was seen before says nothing any more.
@@ -259,10 +263,10 @@ impl Context {
 
     /// Waits until fewer than the limit look at this probe's target. The look holds what this returns.
     pub(crate) async fn turn<P: Probe>(&self, probe: &P) -> Option<OwnedSemaphorePermit> {
-        let limit = self.run.target_concurrency?;
+        let limit = self.run().target_concurrency?;
         let target = probe.target()?;
         let semaphore = {
-            let mut turns = self.run.turns.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut turns = self.run().turns.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(turns.entry(target).or_insert_with(|| Arc::new(Semaphore::new(limit))))
         };
         semaphore.acquire_owned().await.ok()
@@ -303,8 +307,8 @@ impl Probe for ResourceProbe {
     async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
         let name = self.0.as_str();
         let resource =
-            cx.resource_named(name).ok_or_else(|| CheckError::unobservable(cx.run.graph.unknown(name)))?;
-        let driver: Arc<dyn Driver> = match cx.run.drivers.get(resource.kind()) {
+            cx.resource_named(name).ok_or_else(|| CheckError::unobservable(cx.run().graph.unknown(name)))?;
+        let driver: Arc<dyn Driver> = match cx.run().drivers.get(resource.kind()) {
             Some(driver) => Arc::clone(driver),
             None => resource.driver().ok_or_else(|| {
                 CheckError::unobservable(format!("there is no driver for {}", resource.kind()))

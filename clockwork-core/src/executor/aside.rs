@@ -18,7 +18,7 @@ use std::{
 
 use tokio::{runtime::Handle, sync::Notify};
 
-use super::attempt::{Raw, attempt, lost};
+use super::attempt::{Raw, attempt_alone, lost};
 use crate::{CheckError, Context, Fault, duration::show};
 
 /// How long the spare thread lets work lie that somebody else may be about to take.
@@ -278,7 +278,7 @@ impl Job {
         state.holds = Some(now);
         drop(state);
         // Made here, so that its memory is this thread's when it ends at once.
-        let mut future = future.unwrap_or_else(|| Box::pin(attempt(self.check, self.cx.clone())));
+        let mut future = future.unwrap_or_else(|| Box::pin(attempt_alone(self.check, self.cx.clone())));
         let waker = Waker::from(Arc::clone(&self));
         // An assertion's own panic ends inside. Whatever the user's code drops may panic, too.
         let polled = catch_unwind(AssertUnwindSafe(|| {

@@ -3,15 +3,15 @@
 use std::{
     any::Any,
     fmt,
-    future::poll_fn,
+    future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::Poll,
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::{
     CheckError, Context, Fault, Vantage, Verdict,
@@ -26,21 +26,27 @@ pub(super) const GRACE: Duration = Duration::from_millis(50);
 /// What one attempt brought.
 pub(super) type Raw = Result<Verdict, CheckError>;
 
-/// Looks, until the context's deadline.
-pub(super) async fn attempt(index: usize, cx: Context) -> Raw {
-    let mask = Arc::clone(cx.mask());
+/// Looks, until the context's deadline, with an alarm that wakes it then. Secrets that it reads are the surrounding mask's.
+pub(super) async fn attempt(index: usize, cx: Context, alarm: Pin<&mut Sleep>) -> Raw {
     let mut todo = Todo::new(index, cx);
-    let masked = async {
-        let raw = look(index, todo.context()).await;
-        // Only now: what the check held is free.
-        if todo.is_empty() {
-            return raw;
-        }
-        // Few have anything to undo, and every attempt would have to hold the room for that.
-        let cleaned = Box::pin(todo.run()).await;
-        cleanup::told(raw, &cleaned)
+    let raw = look(index, todo.context(), alarm).await;
+    // Only now: what the check held is free.
+    if todo.is_empty() {
+        return raw;
+    }
+    // Few have anything to undo, and every attempt would have to hold the room for that.
+    let cleaned = Box::pin(todo.run()).await;
+    cleanup::told(raw, &cleaned)
+}
+
+/// The same, with an alarm and the run's mask of its own.
+pub(super) async fn attempt_alone(index: usize, cx: Context) -> Raw {
+    let mask = Arc::clone(cx.mask());
+    let attempt = async {
+        let alarm = pin!(sleep_until(Instant::now()));
+        attempt(index, cx, alarm).await
     };
-    mask.over(masked).await
+    mask.over(attempt).await
 }
 
 /// What it has in hand.
@@ -52,24 +58,23 @@ pub(super) fn context(run: &Arc<Run>, index: usize, fresh_since: Instant, deadli
     Context::new(Arc::clone(run), resource, vantage, fresh_since, Some(deadline))
 }
 
-async fn look(index: usize, cx: &Context) -> Raw {
+async fn look(index: usize, cx: &Context, mut alarm: Pin<&mut Sleep>) -> Raw {
     let check = &cx.run().graph.checks[index];
     let began = Instant::now();
-    let deadline = cx.deadline().unwrap_or(began);
-    let mut look = pin!(async { check.declared.assertion.check(cx).await });
-    let look = poll_fn(|task| match catch_unwind(AssertUnwindSafe(|| look.as_mut().poll(task))) {
-        Ok(poll) => poll.map(Ok),
-        Err(panic) => Poll::Ready(Err(panic)),
-    });
-    match tokio::time::timeout_at(deadline + GRACE, look).await {
-        Ok(Ok(raw)) => raw,
-        Ok(Err(panic)) => {
+    // To put it off costs next to nothing, so that there is one for all attempts of a task.
+    alarm.as_mut().reset(cx.deadline().unwrap_or(began) + GRACE);
+    let mut look = check.declared.assertion.check(cx);
+    poll_fn(|task| match catch_unwind(AssertUnwindSafe(|| look.as_mut().poll(task))) {
+        Ok(Poll::Ready(raw)) => Poll::Ready(raw),
+        Ok(Poll::Pending) => alarm.as_mut().poll(task).map(|()| Err(overdue(began.elapsed()))),
+        Err(panic) => {
             let what = panic_message(&*panic);
-            Err(CheckError::unobservable(format!("the assertion panicked: {}", crate::text::quote(what)))
-                .hint("this is a bug in the assertion"))
+            let error =
+                CheckError::unobservable(format!("the assertion panicked: {}", crate::text::quote(what)));
+            Poll::Ready(Err(error.hint("this is a bug in the assertion")))
         }
-        Err(_) => Err(overdue(began.elapsed())),
-    }
+    })
+    .await
 }
 
 pub(super) fn overdue(after: Duration) -> CheckError {

@@ -1,5 +1,5 @@
 //! The dispatcher: one loop that holds all state of a run. It starts attempts, hears how they ended, schedules retries,
-//! and releases what waited. Attempts live in one task set, or on the threads of [`Aside`]; when the loop ends or is dropped, so
+//! and releases what waited. Attempts live in [`Lanes`], or on the threads of [`Aside`]; when the loop ends or is dropped, so
 //! do they.
 
 mod ending;
@@ -12,24 +12,22 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    task::{Id, JoinSet},
-    time::Instant,
-};
+use tokio::time::Instant;
 
 use self::waiting::Step;
 use super::{
     RunOptions, Stop,
-    aside::{Aside, Ended, Job, clock_is_paused, stuck},
-    attempt::{GRACE, Raw, attempt, context, lost, overdue},
+    aside::{self, Aside, Job, clock_is_paused, stuck},
+    attempt::{GRACE, Raw, context, overdue},
     finding::Finding,
+    lanes::{Lanes, Work},
     result::{Story, because, blank, tell_the_story},
     schedule::{Next, Times, next},
     timeline::Timeline,
 };
 use crate::{
     CheckError, Event, Outcome, Passes, Report,
-    cleanup::{self, Todo},
+    cleanup::Todo,
     clock::rfc3339,
     context::Run,
     event::Events,
@@ -73,7 +71,7 @@ struct Active {
 /// Where an attempt runs.
 enum Runs {
     Nowhere,
-    Task(Id),
+    Lane,
     Aside(Asked),
 }
 
@@ -114,7 +112,7 @@ struct Dispatcher {
     host: Arc<str>,
     concurrency: usize,
 
-    tasks: JoinSet<(usize, Raw)>,
+    lanes: Lanes,
     aside: Aside,
     /// Whether those that may block their thread run on others.
     has_threads: bool,
@@ -167,7 +165,7 @@ impl Dispatcher {
             deadline: options.deadline.or(defaults.deadline).map(|deadline| began + deadline),
             host: "host".into(),
             concurrency: options.concurrency.unwrap_or(defaults.concurrency).max(1),
-            tasks: JoinSet::new(),
+            lanes: Lanes::new(),
             aside: Aside::new(),
             has_threads: !clock_is_paused(),
             aside_now: 0,
@@ -221,10 +219,12 @@ impl Dispatcher {
                     interrupted = true;
                     self.skip_the_rest("the run was interrupted").await;
                 }
-                Some(first) = self.tasks.join_next() => {
-                    self.ended(first);
-                    while self.enough.is_none() && let Some(ended) = self.tasks.try_join_next() {
-                        self.ended(ended);
+                () = self.lanes.wait() => {
+                    let now = Instant::now();
+                    for ended in self.lanes.ended() {
+                        if self.enough.is_none() {
+                            self.brought(ended.check, ended.raw, now);
+                        }
                     }
                 }
                 () = self.aside.wait(), if self.aside_now > 0 => {
@@ -243,7 +243,7 @@ impl Dispatcher {
                 self.skip_the_rest(&reason).await;
             }
         }
-        self.tasks.abort_all();
+        self.lanes.abort();
         let results = self.results.into_iter().flatten().collect();
         Report::new(
             self.graph.project.clone(),
@@ -291,7 +291,7 @@ impl Dispatcher {
         }
         let (now, graph) = (Instant::now(), Arc::clone(&self.graph));
         let mut aside = Vec::new();
-        while self.tasks.len() + self.aside_now < self.concurrency
+        while self.lanes.busy() + self.aside_now < self.concurrency
             && let Some((check, fresh_since)) = self.ready.pop_front()
         {
             let options = &graph.checks[check].declared.options;
@@ -334,9 +334,8 @@ impl Dispatcher {
                 self.overdue.push(Reverse((deadline + 2 * GRACE, check)));
                 Runs::Aside(Asked(job))
             } else {
-                // In a box, as a task moves what it runs several times.
-                let attempt = Box::pin(attempt(check, cx));
-                Runs::Task(self.tasks.spawn(async move { (check, attempt.await) }).id())
+                self.lanes.run(check, Work::Attempt(cx), &self.run.mask);
+                Runs::Lane
             };
             self.active[check] = Some(active);
         }
@@ -362,26 +361,9 @@ impl Dispatcher {
         }
     }
 
-    /// An attempt ended.
-    fn ended(&mut self, ended: Result<(usize, Raw), tokio::task::JoinError>) {
-        let (check, raw) = match ended {
-            Ok(ended) => ended,
-            // Panics end inside the attempt, so this is a task that was aborted with its check's verdict in place, or
-            // a runtime that shuts down.
-            Err(error) => {
-                let is_lost = |active: &Option<Box<Active>>| {
-                    let runs = active.as_ref().map(|active| &active.runs);
-                    runs.is_some_and(|runs| matches!(runs, Runs::Task(id) if *id == error.id()))
-                };
-                let Some(check) = self.active.iter().position(is_lost) else { return };
-                (check, Err(lost(error)))
-            }
-        };
-        self.brought(check, raw, Instant::now());
-    }
-
     /// An attempt that may have blocked its thread ended.
-    fn ended_aside(&mut self, Ended { job, raw }: Ended, now: Instant) {
+    fn ended_aside(&mut self, ended: aside::Ended, now: Instant) {
+        let aside::Ended { job, raw } = ended;
         let runs = self.active[job.check].as_ref().map(|active| &active.runs);
         if runs.is_some_and(|runs| matches!(runs, Runs::Aside(Asked(asked)) if Arc::ptr_eq(asked, &job))) {
             self.aside_now -= 1;
@@ -409,14 +391,13 @@ impl Dispatcher {
                 }
                 None => Err(overdue(now - active.began)),
             };
-            let mut todo = Todo::new(check, job.cx.clone());
+            let todo = Todo::new(check, job.cx.clone());
             self.aside_now -= 1;
             if todo.is_empty() {
                 self.brought(check, raw, now);
             } else if let Some(active) = &mut self.active[check] {
-                let mask = Arc::clone(&self.run.mask);
-                let clean = async move { (check, cleanup::told(raw, &todo.run().await)) };
-                active.runs = Runs::Task(self.tasks.spawn(mask.over(clean)).id());
+                active.runs = Runs::Lane;
+                self.lanes.run(check, Work::CleanUp(todo, raw), &self.run.mask);
             }
         }
     }

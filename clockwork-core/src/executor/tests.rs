@@ -224,6 +224,31 @@ async fn a_panic_is_errored_and_takes_nobody_down() {
     insta::assert_snapshot!(report.results[0].message, @r#"the assertion panicked: "index 7 is out of range"; this is a bug in the assertion"#);
 }
 
+/// Its panic is not the assertion's, and so ends what ran it: others go on elsewhere.
+#[tokio::test(start_paused = true)]
+async fn what_panics_when_it_ends_is_lost_and_nothing_else_is() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("too late");
+        }
+    }
+    let bombs = |name: &str| {
+        assertion(name, async |_: Context| {
+            let bomb = Bomb;
+            sleep(ms(100_000)).await;
+            drop(bomb);
+            true
+        })
+    };
+    let mut project = Project::new("bombs").assert(bombs("one")).assert(passes("fine")).assert(bombs("two"));
+    project.defaults.concurrency = 1;
+    let report = run_with(&project, RunOptions { timeout: Some(ms(20)), ..RunOptions::default() }).await;
+    let ended: Vec<_> = report.results.iter().map(|result| (result.verdict, &*result.message)).collect();
+    let lost = (Outcome::Errored, "the attempt was lost: it panicked when it ended");
+    assert_eq!(ended, [lost, (Outcome::Passed, ""), lost]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_depends_on_a_failure_is_skipped_with_the_root_cause() {
     let database = BlankResource::new("db").assert(fails("up"));

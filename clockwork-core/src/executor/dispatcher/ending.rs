@@ -94,10 +94,10 @@ impl Dispatcher {
         let ends = |job: &Arc<Job>| job.holds().is_some() && job.blocks().is_none();
         while run.left.waiting() < run.left.open() && Instant::now() < deadline {
             let soon = Instant::now() + LOOK;
-            match tokio::time::timeout_at(soon.min(deadline), self.tasks.join_next()).await {
-                Ok(None) if aside.iter().any(ends) => tokio::time::sleep_until(soon.min(deadline)).await,
-                Ok(None) => break,
-                Ok(Some(_)) | Err(_) => {}
+            match tokio::time::timeout_at(soon.min(deadline), self.lanes.join()).await {
+                Ok(false) if aside.iter().any(ends) => tokio::time::sleep_until(soon.min(deadline)).await,
+                Ok(false) => break,
+                Ok(true) | Err(_) => {}
             }
         }
         let stuck = aside.iter().map(|job| Todo::new(job.check, job.cx.clone()));
@@ -117,12 +117,12 @@ impl Dispatcher {
 
     /// Has no attempt go on; those that may block their thread may still be there.
     fn end_attempts(&mut self) -> Vec<Arc<Job>> {
-        self.tasks.abort_all();
+        self.lanes.abort();
         self.aside_now = 0;
         let active = self.active.iter_mut().flatten();
         let ended = active.filter_map(|active| match std::mem::replace(&mut active.runs, Runs::Nowhere) {
             Runs::Aside(asked) => Some(Arc::clone(&asked.0)),
-            Runs::Nowhere | Runs::Task(_) => None,
+            Runs::Nowhere | Runs::Lane => None,
         });
         ended.collect()
     }

@@ -1,0 +1,187 @@
+//! [`Lanes`]: the tasks that attempts run in, each for one attempt after the other. There are as many as attempts ran at the
+//! same time: a task for each attempt costs as much as half of a check that waits for nothing.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Poll, Waker},
+};
+
+use tokio::{
+    sync::Notify,
+    task::JoinSet,
+    time::{Instant, Sleep, sleep_until},
+};
+
+use super::attempt::{Raw, attempt, lost};
+use crate::{
+    Context,
+    cleanup::{self, Todo},
+    mask::Mask,
+};
+
+/// The lanes of one run, and what became of the attempts that they were given. When this is dropped, so are those that run.
+pub(super) struct Lanes {
+    tasks: JoinSet<()>,
+    lanes: Vec<Arc<Lane>>,
+    /// Those that have nothing to do.
+    free: Vec<usize>,
+    busy: usize,
+    desk: Arc<Desk>,
+}
+
+/// What a lane does next.
+pub(super) enum Work {
+    Attempt(Context),
+    /// Undoes what an attempt left that brought this.
+    CleanUp(Todo, Raw),
+}
+
+/// An attempt that ended.
+pub(super) struct Ended {
+    pub(super) check: usize,
+    pub(super) raw: Raw,
+    /// Nothing, where the lane ended with it.
+    lane: Option<usize>,
+}
+
+#[derive(Default)]
+struct Desk {
+    ended: Mutex<Vec<Ended>>,
+    /// Rung when the first has ended since those before were taken.
+    bell: Notify,
+}
+
+#[derive(Default)]
+struct Lane(Mutex<Slot>);
+
+#[derive(Default)]
+struct Slot {
+    next: Option<(usize, Work)>,
+    waits: Option<Waker>,
+}
+
+impl Lanes {
+    pub(super) fn new() -> Self {
+        let (lanes, free) = (Vec::new(), Vec::new());
+        Self { tasks: JoinSet::new(), lanes, free, busy: 0, desk: Arc::default() }
+    }
+
+    /// How many are at work.
+    pub(super) fn busy(&self) -> usize {
+        self.busy
+    }
+
+    /// Has a check's attempt run.
+    pub(super) fn run(&mut self, check: usize, work: Work, mask: &Arc<Mask>) {
+        self.busy += 1;
+        if let Some(lane) = self.free.pop() {
+            return self.lanes[lane].give(check, work);
+        }
+        let (number, lane) = (self.lanes.len(), Arc::new(Lane::default()));
+        lane.give(check, work);
+        self.lanes.push(Arc::clone(&lane));
+        let desk = Arc::clone(&self.desk);
+        self.tasks.spawn(Arc::clone(mask).over(async move { lane.serve(number, &desk).await }));
+    }
+
+    /// Waits until some have ended.
+    pub(super) async fn wait(&self) {
+        self.desk.bell.notified().await;
+    }
+
+    /// Those that have ended.
+    pub(super) fn ended(&mut self) -> Vec<Ended> {
+        let ended = std::mem::take(&mut *self.desk.ended());
+        self.busy -= ended.len();
+        self.free.extend(ended.iter().filter_map(|ended| ended.lane));
+        ended
+    }
+
+    /// Has no attempt go on.
+    pub(super) fn abort(&mut self) {
+        self.tasks.abort_all();
+    }
+
+    /// Waits until another lane has ended, after [`Lanes::abort`]; returns whether there was one.
+    pub(super) async fn join(&mut self) -> bool {
+        self.tasks.join_next().await.is_some()
+    }
+}
+
+impl Desk {
+    fn ended(&self) -> MutexGuard<'_, Vec<Ended>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn end(&self, check: usize, raw: Raw, lane: Option<usize>) {
+        let mut ended = self.ended();
+        ended.push(Ended { check, raw, lane });
+        let is_first = ended.len() == 1;
+        drop(ended);
+        if is_first {
+            self.bell.notify_one();
+        }
+    }
+}
+
+impl Lane {
+    fn slot(&self) -> MutexGuard<'_, Slot> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn give(&self, check: usize, work: Work) {
+        let mut slot = self.slot();
+        slot.next = Some((check, work));
+        let waits = slot.waits.take();
+        drop(slot);
+        if let Some(waker) = waits {
+            waker.wake();
+        }
+    }
+
+    async fn next(&self) -> (usize, Work) {
+        poll_fn(|task| {
+            let mut slot = self.slot();
+            match slot.next.take() {
+                Some(next) => Poll::Ready(next),
+                None => {
+                    slot.waits = Some(task.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    async fn serve(&self, number: usize, desk: &Desk) {
+        let mut alarm: Pin<Box<Sleep>> = Box::pin(sleep_until(Instant::now()));
+        loop {
+            let (check, work) = self.next().await;
+            let mut held = Held { check, desk, ends_by_itself: false };
+            let raw = match work {
+                Work::Attempt(cx) => attempt(check, cx, alarm.as_mut()).await,
+                Work::CleanUp(mut todo, raw) => cleanup::told(raw, &todo.run().await),
+            };
+            held.ends_by_itself = true;
+            drop(held);
+            desk.end(check, raw, Some(number));
+        }
+    }
+}
+
+/// An assertion's own panic ends in its attempt. Whatever the user's code drops may panic, too, and then the lane ends.
+struct Held<'a> {
+    check: usize,
+    desk: &'a Desk,
+    ends_by_itself: bool,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if !self.ends_by_itself {
+            self.desk.end(self.check, Err(lost("it panicked when it ended")), None);
+        }
+    }
+}
