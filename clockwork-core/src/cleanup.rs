@@ -10,7 +10,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     task::Poll,
@@ -20,7 +20,7 @@ use std::{
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::{CheckError, Context, Verdict, context::Run, duration::show};
+use crate::{CheckError, Context, Verdict, duration::show};
 
 /// What became of a cleanup.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,27 +96,17 @@ impl Cleanup {
 /// How long a cleanup may overrun its time, so that it can say itself what it waited for.
 const GRACE: Duration = Duration::from_millis(50);
 
-/// The cleanups of one attempt, the latest last. All contexts of the attempt share this, and through it the run.
-pub(crate) struct Cleanups {
-    run: Arc<Run>,
-    list: Mutex<Vec<Cleanup>>,
-}
+/// The cleanups of one attempt, the latest last.
+#[derive(Default)]
+pub(crate) struct Cleanups(Mutex<Vec<Cleanup>>);
 
 impl Cleanups {
-    pub(crate) fn new(run: Arc<Run>, list: Vec<Cleanup>) -> Arc<Self> {
-        Arc::new(Self { run, list: Mutex::new(list) })
-    }
-
-    pub(crate) fn run(&self) -> &Arc<Run> {
-        &self.run
-    }
-
     fn list(&self) -> MutexGuard<'_, Vec<Cleanup>> {
-        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn add(&self, cleanup: Cleanup) {
-        self.run.left.open.fetch_add(1, Ordering::AcqRel);
+    pub(crate) fn add(&self, cleanup: Cleanup, left: &Left) {
+        left.open.fetch_add(1, Ordering::AcqRel);
         self.list().push(cleanup);
     }
 }
@@ -224,7 +214,7 @@ impl Drop for Todo {
         }
         let rest = Self {
             check: self.check,
-            cx: self.cx.leaving(std::mem::take(&mut *self.cx.cleanups().list())),
+            cx: self.cx.with_cleanups(Cleanups(Mutex::new(std::mem::take(&mut *self.cx.cleanups().list())))),
             current: self.current.take(),
             detached: false,
         };

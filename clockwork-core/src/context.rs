@@ -17,6 +17,7 @@ use tokio::{
 
 use crate::{
     CheckError, Cleaned, Clock, Driver, Fault, Named, Observation, Probe, Resource, ResourceName, Vantage,
+    bell::Bell,
     cleanup::{Cleanup, Cleanups, Left},
     engine::Drivers,
     graph::Graph,
@@ -28,13 +29,23 @@ use crate::{
 /// What one attempt of one check has in hand. Cheap to clone.
 #[derive(Clone)]
 pub struct Context {
+    attempt: Arc<Attempt>,
     resource: Option<Arc<dyn Resource>>,
     vantage: Vantage,
     fresh_since: Instant,
     deadline: Option<Instant>,
+    /// The deadline is the attempt's.
+    has_bell: bool,
     phase: Option<Arc<dyn SaysPhase>>,
-    /// What this attempt has to undo, and the run that it belongs to.
-    cleanups: Arc<Cleanups>,
+}
+
+/// What all contexts of one attempt share.
+struct Attempt {
+    run: Arc<Run>,
+    /// Rings at its deadline.
+    bell: Bell,
+    /// What it has to undo.
+    cleanups: Cleanups,
 }
 
 /// What all checks of one run share.
@@ -76,9 +87,19 @@ impl Context {
         resource: Option<Arc<dyn Resource>>,
         vantage: Vantage,
         fresh_since: Instant,
-        deadline: Option<Instant>,
+        deadline: Instant,
     ) -> Self {
-        Self { resource, vantage, fresh_since, deadline, phase: None, cleanups: Cleanups::new(run, Vec::new()) }
+        let (bell, cleanups) = (Bell::default(), Cleanups::default());
+        let attempt = Arc::new(Attempt { run, bell, cleanups });
+        Self {
+            attempt,
+            resource,
+            vantage,
+            fresh_since,
+            deadline: Some(deadline),
+            has_bell: true,
+            phase: None,
+        }
     }
 
     /// Asks a probe, or shares the answer that somebody else got to the same question from the same vantage in this
@@ -208,11 +229,16 @@ impl Context {
         F: FnOnce(Self) -> Fut + Send + 'static,
         Fut: Future<Output = Cleaned> + Send + 'static,
     {
-        self.cleanups.add(Cleanup::new(within, clean));
+        self.attempt.cleanups.add(Cleanup::new(within, clean), &self.run().left);
     }
 
     pub(crate) fn run(&self) -> &Run {
-        self.cleanups.run()
+        &self.attempt.run
+    }
+
+    /// What rings at this context's deadline, where that is the attempt's.
+    pub(crate) fn bell(&self) -> Option<&Bell> {
+        self.has_bell.then_some(&self.attempt.bell)
     }
 
     pub(crate) fn mask(&self) -> &Arc<Mask> {
@@ -220,24 +246,28 @@ impl Context {
     }
 
     pub(crate) fn cleanups(&self) -> &Cleanups {
-        &self.cleanups
+        &self.attempt.cleanups
     }
 
     /// The same for whoever undoes these instead of the attempt.
-    pub(crate) fn leaving(&self, cleanups: Vec<Cleanup>) -> Self {
-        Self { cleanups: Cleanups::new(Arc::clone(self.cleanups.run()), cleanups), ..self.clone() }
+    pub(crate) fn with_cleanups(&self, cleanups: Cleanups) -> Self {
+        let (run, bell) = (Arc::clone(&self.attempt.run), Bell::default());
+        Self { attempt: Arc::new(Attempt { run, bell, cleanups }), has_bell: false, ..self.clone() }
     }
 
     /// For a cleanup: what was seen before says nothing any more.
     pub(crate) fn with_deadline(&self, deadline: Instant) -> Self {
-        Self { deadline: Some(deadline), fresh_since: Instant::now(), phase: None, ..self.clone() }
+        let fresh_since = Instant::now();
+        Self { deadline: Some(deadline), has_bell: false, fresh_since, phase: None, ..self.clone() }
     }
 
     /// The same, for a part of what is to be done: until then, if the attempt's own deadline is not earlier.
     #[must_use]
     pub fn until(&self, deadline: Instant) -> Self {
-        let deadline = self.deadline.map_or(deadline, |own| own.min(deadline));
-        Self { deadline: Some(deadline), ..self.clone() }
+        match self.deadline {
+            Some(own) if own <= deadline => self.clone(),
+            _ => Self { deadline: Some(deadline), has_bell: false, ..self.clone() },
+        }
     }
 
     /// The same, looking from somewhere else.
@@ -258,7 +288,7 @@ impl Context {
 
     /// For a look that several may wait for: their deadlines are their own.
     pub(crate) fn for_look(&self, look: Arc<dyn SaysPhase>) -> Self {
-        Self { deadline: None, phase: Some(look), ..self.clone() }
+        Self { deadline: None, has_bell: false, phase: Some(look), ..self.clone() }
     }
 
     /// Waits until fewer than the limit look at this probe's target. The look holds what this returns.

@@ -20,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 mod assertion;
+mod bell;
 mod borrowed;
 mod circles;
 mod cleanup;

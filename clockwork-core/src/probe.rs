@@ -4,16 +4,20 @@
 use std::{
     any::{Any, TypeId},
     collections::{HashMap, HashSet, VecDeque},
-    future::Future,
-    hash::{BuildHasher, Hash, Hasher, RandomState},
+    future::{Future, poll_fn},
+    hash::{BuildHasher, Hash, Hasher},
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
     time::Duration,
 };
 
+use foldhash::quality::RandomState;
 use tokio::time::Instant;
 
 use crate::{
     CheckError, Context, Fault, ResourceName,
+    bell::Bell,
     flight::{Answer, Flight, Left, Passenger},
     phase::{Phase, PhaseSlot, SaysPhase},
 };
@@ -94,7 +98,7 @@ struct Looks<P: Probe> {
 impl<P: Probe> Default for Store<P> {
     fn default() -> Self {
         let looks = Looks { all: HashSet::default(), kept: VecDeque::new(), weight: 0 };
-        Self { hasher: RandomState::new(), looks: Mutex::new(looks) }
+        Self { hasher: RandomState::default(), looks: Mutex::new(looks) }
     }
 }
 
@@ -298,9 +302,13 @@ async fn within_deadline<P: Probe>(
 ) -> Answer<P> {
     let Some(deadline) = cx.deadline() else { return look.await };
     let asked = Instant::now();
-    match tokio::time::timeout_at(deadline, look).await {
-        Ok(answer) => answer,
-        Err(_) => {
+    let answer = match cx.bell() {
+        Some(bell) => until(bell, look).await,
+        None => tokio::time::timeout_at(deadline, look).await.ok(),
+    };
+    match answer {
+        Some(answer) => answer,
+        None => {
             let waited = crate::duration::show(about(deadline.saturating_duration_since(asked)));
             let phase = phase.get();
             let ours = phase.as_ref().is_some_and(Phase::is_ours);
@@ -314,6 +322,16 @@ async fn within_deadline<P: Probe>(
             Err(if others { error.inconclusive() } else { error })
         }
     }
+}
+
+/// What comes before the bell rings, or as it does.
+async fn until<T>(bell: &Bell, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|task| match future.as_mut().poll(task) {
+        Poll::Ready(answer) => Poll::Ready(Some(answer)),
+        Poll::Pending => bell.poll(task.waker()).map(|()| None),
+    })
+    .await
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     sync::Arc,
-    task::Poll,
+    task::{Context as TaskContext, Poll},
     time::Duration,
 };
 
@@ -55,26 +55,41 @@ pub(super) fn context(run: &Arc<Run>, index: usize, fresh_since: Instant, deadli
     let check = &graph.checks[index];
     let resource = check.node.map(|node| Arc::clone(&graph.nodes[node].resource));
     let vantage = check.declared.options.at.clone().map_or(Vantage::Host, Vantage::Inside);
-    Context::new(Arc::clone(run), resource, vantage, fresh_since, Some(deadline))
+    Context::new(Arc::clone(run), resource, vantage, fresh_since, deadline)
 }
 
 async fn look(index: usize, cx: &Context, mut alarm: Pin<&mut Sleep>) -> Raw {
     let check = &cx.run().graph.checks[index];
     let began = Instant::now();
     // To put it off costs next to nothing, so that there is one for all attempts of a task.
-    alarm.as_mut().reset(cx.deadline().unwrap_or(began) + GRACE);
+    alarm.as_mut().reset(cx.deadline().unwrap_or(began));
     let mut look = check.declared.assertion.check(cx);
-    poll_fn(|task| match catch_unwind(AssertUnwindSafe(|| look.as_mut().poll(task))) {
-        Ok(Poll::Ready(raw)) => Poll::Ready(raw),
-        Ok(Poll::Pending) => alarm.as_mut().poll(task).map(|()| Err(overdue(began.elapsed()))),
-        Err(panic) => {
-            let what = panic_message(&*panic);
-            let error =
-                CheckError::unobservable(format!("the assertion panicked: {}", crate::text::quote(what)));
-            Poll::Ready(Err(error.hint("this is a bug in the assertion")))
+    poll_fn(|task| {
+        let polled = match catch_unwind(AssertUnwindSafe(|| look.as_mut().poll(task))) {
+            Ok(Poll::Ready(raw)) => Poll::Ready(raw),
+            Ok(Poll::Pending) => when_over(cx, alarm.as_mut(), task).map(|()| Err(overdue(began.elapsed()))),
+            Err(panic) => Poll::Ready(Err(panicked(&*panic))),
+        };
+        if let (Poll::Ready(_), Some(bell)) = (&polled, cx.bell()) {
+            bell.end(task.waker());
         }
+        polled
     })
     .await
+}
+
+/// At the deadline the bell rings, so that whoever waits can say what for. That may take the grace.
+fn when_over(cx: &Context, mut alarm: Pin<&mut Sleep>, task: &mut TaskContext<'_>) -> Poll<()> {
+    let over = alarm.as_mut().poll(task);
+    match cx.bell() {
+        Some(bell) if over.is_ready() && !bell.has_rung() => {
+            bell.ring();
+            let deadline = alarm.deadline();
+            alarm.as_mut().reset(deadline + GRACE);
+            alarm.poll(task)
+        }
+        _ => over,
+    }
 }
 
 pub(super) fn overdue(after: Duration) -> CheckError {
@@ -84,6 +99,11 @@ pub(super) fn overdue(after: Duration) -> CheckError {
 
 pub(super) fn lost(why: impl fmt::Display) -> CheckError {
     CheckError::unobservable(format!("the attempt was lost: {why}"))
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> CheckError {
+    let what = crate::text::quote(panic_message(panic));
+    CheckError::unobservable(format!("the assertion panicked: {what}")).hint("this is a bug in the assertion")
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> &str {
