@@ -3,8 +3,7 @@
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap, HashSet},
-    fmt::Write,
-    ops::Range,
+    ops::{Deref, Range},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -12,7 +11,7 @@ use std::{
 };
 
 use crate::{
-    Assertion, Declared, Lock, Problem, Project, ProjectError, Resource, ResourceName, Sentence,
+    Assertion, Declared, Lock, Problem, Project, ProjectError, Resource, ResourceName, Sentence, ids::Ids,
     near::nearest, project::Defaults, project::owner_name,
 };
 
@@ -69,6 +68,13 @@ pub(crate) struct Check {
     pub(crate) id: Arc<str>,
     pub(crate) node: Option<usize>,
     pub(crate) declared: Declared,
+    /// Most have none.
+    ties: Option<Box<Ties>>,
+}
+
+/// What ties a check to resources other than its own.
+#[derive(Debug, Default)]
+pub(crate) struct Ties {
     /// The resources that it is about, beside the one that it is declared on.
     pub(crate) related: Vec<usize>,
     /// The resources that it waits for: those that it is about, and the one that it looks from.
@@ -82,6 +88,22 @@ pub(crate) struct Check {
     pub(crate) explains: Option<usize>,
     /// What it is about, where that is a relationship: `api → postgres-db`.
     pub(crate) relationship: Option<Arc<str>>,
+}
+
+impl Deref for Check {
+    type Target = Ties;
+
+    fn deref(&self) -> &Ties {
+        static NONE: Ties = Ties {
+            related: Vec::new(),
+            waits: Vec::new(),
+            late: false,
+            despite: Vec::new(),
+            explains: None,
+            relationship: None,
+        };
+        self.ties.as_deref().unwrap_or(&NONE)
+    }
 }
 
 impl Check {
@@ -367,9 +389,8 @@ impl Graph {
     fn collect_checks(&mut self, cross: &[Declared], late: &HashSet<(usize, usize)>) {
         let own = self.nodes.iter().map(|node| node.resource.common().assertions.len());
         let count = cross.len() + own.sum::<usize>();
-        let mut ids =
-            Ids { seen: HashMap::with_capacity_and_hasher(count, Default::default()), buffer: String::new() };
-        self.checks.reserve(count);
+        let mut ids = Ids::default();
+        self.checks.reserve_exact(count);
         for &index in &self.order {
             let start = self.checks.len();
             let resource = Arc::clone(&self.nodes[index].resource);
@@ -393,11 +414,25 @@ impl Graph {
     fn check(&self, id: Arc<str>, node: Option<usize>, declared: &Declared, late: bool) -> Check {
         let assertion = declared.assertion();
         let related = self.indices(assertion, node);
-        let waits = self.waits(declared, node, related.clone());
         let explains = assertion.explains().and_then(|name| self.by_name.get(&name).copied());
         let at = declared.options.at.as_ref().and_then(|name| self.by_name.get(name).copied());
-        let despite = explains.into_iter().chain(at.filter(|at| !related.contains(at))).collect();
-        let relationship = match (node, related.as_slice()) {
+        let tied = late || !related.is_empty() || explains.is_some() || at.is_some();
+        let ties = tied.then(|| {
+            let waits = self.waits(declared, node, related.clone());
+            let despite = explains.into_iter().chain(at.filter(|at| !related.contains(at))).collect();
+            let relationship = self.relationship(assertion, node, &related);
+            Box::new(Ties { related, waits, late, despite, explains, relationship })
+        });
+        Check { id, node, declared: declared.clone(), ties }
+    }
+
+    fn relationship(
+        &self,
+        assertion: &dyn Assertion,
+        node: Option<usize>,
+        related: &[usize],
+    ) -> Option<Arc<str>> {
+        match (node, related) {
             (_, []) | (None, [_]) => None,
             // In the assertion's own order, also where it is declared on the resource that it leads to.
             (Some(owner), _) => {
@@ -416,8 +451,7 @@ impl Graph {
             (None, related) => {
                 Some(related.iter().map(|&one| self.name(one)).collect::<Vec<_>>().join(" → ").into())
             }
-        };
-        Check { id, node, declared: declared.clone(), related, waits, late, despite, explains, relationship }
+        }
     }
 
     fn indices(&self, assertion: &dyn Assertion, owner: Option<usize>) -> Vec<usize> {
@@ -523,35 +557,6 @@ impl Graph {
     /// Whether there is none. A validated project has at least one.
     pub fn is_empty(&self) -> bool {
         self.checks.is_empty()
-    }
-}
-
-/// Gives out ids, each once.
-struct Ids {
-    seen: HashMap<Arc<str>, usize, foldhash::fast::RandomState>,
-    buffer: String,
-}
-
-impl Ids {
-    fn next(&mut self, owner: &str, declared: &Declared) -> Arc<str> {
-        let Self { seen, buffer } = self;
-        buffer.clear();
-        [owner, "/", declared.assertion.kind()].iter().for_each(|part| buffer.push_str(part));
-        if let Some(name) = &declared.options.name {
-            buffer.push('/');
-            let name = crate::text::harmless(name);
-            let mut lines = name.split('\n');
-            buffer.push_str(lines.next().unwrap_or_default());
-            lines.for_each(|line| [" ", line].iter().for_each(|part| buffer.push_str(part)));
-        }
-        if let Some(count) = seen.get_mut(buffer.as_str()) {
-            *count += 1;
-            let _ = write!(buffer, "#{count}"); // a String takes everything
-            return buffer.as_str().into();
-        }
-        let id: Arc<str> = buffer.as_str().into();
-        seen.insert(Arc::clone(&id), 1);
-        id
     }
 }
 

@@ -37,6 +37,7 @@ mod flight;
 mod fresh;
 mod function;
 mod graph;
+mod ids;
 mod lock;
 mod manifest;
 mod mask;
