@@ -7,7 +7,7 @@ use serde::de::{self, IntoDeserializer, Visitor};
 
 use super::{
     fault::Fault,
-    node::{Children, Document, INTERPOLATED, Id},
+    node::{Children, Document, INTERPOLATED, Id, Shape},
     scalar::{Plain, resolve},
 };
 
@@ -25,36 +25,41 @@ pub(super) struct View<'a> {
 /// Reads one node.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct De<'a> {
-    document: &'a Document,
+    document: &'a Document<'a>,
+    view: Option<&'a View<'a>>,
     /// Resolved: never an alias.
     id: Id,
-    view: Option<View<'a>>,
+    /// How many levels below that of the view it is.
+    depth: u16,
     /// Reads a map without fields instead, whatever stands there.
     empty: bool,
 }
 
 impl<'a> De<'a> {
-    pub(super) fn new(document: &'a Document, id: Id) -> Self {
-        Self { document, id: document.resolve(id), view: None, empty: false }
+    pub(super) fn new(document: &'a Document<'a>, id: Id) -> Self {
+        Self { document, view: None, id: document.resolve(id), depth: 0, empty: false }
     }
 
-    pub(super) fn with(document: &'a Document, id: Id, view: View<'a>) -> Self {
+    pub(super) fn with(document: &'a Document<'a>, id: Id, view: &'a View<'a>) -> Self {
         Self { view: Some(view), ..Self::new(document, id) }
     }
 
     /// For a kind that is named without fields.
-    pub(super) fn empty(document: &'a Document, id: Id) -> Self {
+    pub(super) fn empty(document: &'a Document<'a>, id: Id) -> Self {
         Self { empty: true, ..Self::new(document, id) }
     }
 
+    fn shape(&self) -> Shape {
+        if self.empty { Shape::Mapping } else { self.document.entry(self.id).shape }
+    }
+
     fn is_mapping(&self) -> bool {
-        self.empty || self.document.is_mapping(self.id)
+        self.shape() == Shape::Mapping
     }
 
     fn items(self, fields: Option<&'static [&'static str]>) -> Items<'a> {
         let mut children = self.document.children(self.id);
         if self.empty {
-            children = self.document.children(self.id);
             children.by_ref().for_each(drop);
         }
         Items { de: self, children, place: 0, value: None, fields }
@@ -62,12 +67,10 @@ impl<'a> De<'a> {
 
     fn any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, Fault> {
         let id = self.id;
-        let result = if self.is_mapping() {
-            visitor.visit_map(self.items(None))
-        } else if self.document.is_sequence(id) {
-            visitor.visit_seq(self.items(None))
-        } else {
-            visit(self.document.scalar(id).unwrap_or(Plain::Null), visitor)
+        let result = match self.shape() {
+            Shape::Mapping => visitor.visit_map(self.items(None)),
+            Shape::Sequence => visitor.visit_seq(self.items(None)),
+            _ => visit(self.document.scalar(id).unwrap_or(Plain::Null), visitor),
         };
         result.map_err(|fault| fault.at(id))
     }
@@ -224,7 +227,7 @@ struct Items<'a> {
     children: Children<'a>,
     /// How many keys or elements have gone by.
     place: usize,
-    value: Option<(Id, usize)>,
+    value: Option<Id>,
     /// The fields of the struct that is read: others are not ignored.
     fields: Option<&'static [&'static str]>,
 }
@@ -235,21 +238,29 @@ impl<'a> Items<'a> {
         if self.de.is_mapping() { count / 2 } else { count }
     }
 
-    /// Whether the view shows the one in this place.
-    fn shows(&self, place: usize) -> bool {
-        match self.de.view {
-            Some(View { only: [first, ..], .. }) => place == *first,
-            Some(View { except, .. }) => !except.contains(&place),
+    /// What the view shows at this level alone.
+    fn only(&self) -> Option<(&'a View<'a>, Option<usize>)> {
+        self.de.view.map(|view| (view, view.only.get(usize::from(self.de.depth)).copied()))
+    }
+
+    /// Whether the view shows the one that has just gone by.
+    fn shows_it(&self) -> bool {
+        match self.only() {
+            Some((_, Some(only))) => self.place - 1 == only,
+            Some((view, None)) => !view.except.contains(&(self.place - 1)),
             None => true,
         }
     }
 
+    /// Whether somebody else reads the value of this key.
+    fn leaves_out(&self, name: &str) -> bool {
+        self.de.depth == 0 && self.de.view.is_some_and(|view| view.without.contains(&name))
+    }
+
     fn child(&self, id: Id) -> De<'a> {
         let child = De::new(self.de.document, id);
-        match self.de.view {
-            Some(View { only: [_, rest @ ..], except, .. }) => {
-                De { view: Some(View { without: &[], only: rest, except }), ..child }
-            }
+        match self.only() {
+            Some((view, Some(_))) => De { view: Some(view), depth: self.de.depth + 1, ..child },
             _ => child,
         }
     }
@@ -261,7 +272,7 @@ impl<'a> de::SeqAccess<'a> for Items<'a> {
     fn next_element_seed<T: de::DeserializeSeed<'a>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
         while let Some(id) = self.children.next() {
             self.place += 1;
-            if self.shows(self.place - 1) {
+            if self.shows_it() {
                 return seed.deserialize(self.child(id)).map(Some).map_err(|fault| fault.at(id));
             }
         }
@@ -281,8 +292,7 @@ impl<'a> de::MapAccess<'a> for Items<'a> {
         while let (Some(key), Some(value)) = (self.children.next(), self.children.next()) {
             self.place += 1;
             let name = document.text(document.resolve(key));
-            let without = self.de.view.map_or(&[][..], |view| view.without);
-            if !self.shows(self.place - 1) || without.contains(&name) {
+            if !self.shows_it() || self.leaves_out(name) {
                 continue;
             }
             if let Some(fields) = self.fields
@@ -290,14 +300,17 @@ impl<'a> de::MapAccess<'a> for Items<'a> {
             {
                 return Err(Fault::unknown(name, fields).at(key));
             }
-            self.value = Some((value, self.place - 1));
-            return seed.deserialize(Key { document, id: key }).map(Some).map_err(|fault| fault.at(key));
+            self.value = Some(value);
+            return seed
+                .deserialize(Key { document, id: key, name })
+                .map(Some)
+                .map_err(|fault| fault.at(key));
         }
         Ok(None)
     }
 
     fn next_value_seed<T: de::DeserializeSeed<'a>>(&mut self, seed: T) -> Result<T::Value, Fault> {
-        let Some((id, _)) = self.value.take() else {
+        let Some(id) = self.value.take() else {
             return Err(de::Error::custom("a value was asked for before its key"));
         };
         seed.deserialize(self.child(id)).map_err(|fault| fault.at(id))
@@ -306,8 +319,9 @@ impl<'a> de::MapAccess<'a> for Items<'a> {
 
 /// A key: text, unless a number is wanted.
 struct Key<'a> {
-    document: &'a Document,
+    document: &'a Document<'a>,
     id: Id,
+    name: &'a str,
 }
 
 macro_rules! typed_key {
@@ -322,7 +336,7 @@ impl<'de> de::Deserializer<'de> for Key<'de> {
     type Error = Fault;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
-        visitor.visit_borrowed_str(self.document.text(self.document.resolve(self.id)))
+        visitor.visit_borrowed_str(self.name)
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -344,7 +358,7 @@ impl<'de> de::Deserializer<'de> for Key<'de> {
         visitor: V,
     ) -> Result<V::Value, Fault> {
         let name: de::value::BorrowedStrDeserializer<'_, Fault> =
-            de::value::BorrowedStrDeserializer::new(self.document.text(self.document.resolve(self.id)));
+            de::value::BorrowedStrDeserializer::new(self.name);
         visitor.visit_enum(name)
     }
 
@@ -361,7 +375,7 @@ impl<'de> de::Deserializer<'de> for Key<'de> {
 
 /// An enum's variant with its content.
 struct Variant<'a> {
-    document: &'a Document,
+    document: &'a Document<'a>,
     key: Id,
     value: Id,
 }

@@ -141,6 +141,9 @@ impl Interpolator<'_> {
         source: &Source<'_>,
     ) -> Vec<(Id, Trouble)> {
         let mut troubles = Vec::new();
+        if !document.has(DOLLAR) {
+            return troubles;
+        }
         for id in from..to {
             if !document.entry(id).has(DOLLAR) || document.entry(id).has(DONE | BROKEN) {
                 continue;

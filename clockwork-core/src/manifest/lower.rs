@@ -10,7 +10,7 @@ use super::{
     error::{Problems, Trouble},
     fault::{Told, describe, found, suggest},
     node::{CAPTURED, Document, Id, ROOT},
-    options::OPTIONS,
+    options::{OPTIONS, is_option},
     required::{properties, required},
 };
 use crate::{
@@ -25,11 +25,14 @@ pub(super) const TOP: [&str; 5] = ["project", "vars", "defaults", "resources", "
 /// The keys of a resource that are not its kind's.
 pub(super) const RESOURCE: [&str; 4] = ["kind", "description", "depends_on", "assertions"];
 
+/// A resource's kind's own fields.
+const OWN: View<'static> = View { without: &RESOURCE, only: &[], except: &[] };
+
 /// What a composite has beside them.
 pub(super) const CHILDREN: &str = "children";
 
 pub(super) struct Lowering<'a> {
-    pub(super) document: &'a Document,
+    pub(super) document: &'a Document<'a>,
     pub(super) registry: &'a Registry,
     pub(super) problems: &'a mut Problems,
     /// Which file it is, and what it is called.
@@ -43,6 +46,8 @@ pub(super) struct Lowering<'a> {
     pub(super) captures: Vec<(Id, Id)>,
     /// The options of all assertions that set none.
     pub(super) plain: Arc<Options>,
+    /// The kind that was read last.
+    pub(super) latest: Option<(&'a str, &'a AssertionEntry)>,
 }
 
 /// Stands where an assertion could not be read, so that those behind it keep their places.
@@ -107,6 +112,9 @@ impl<'a> Lowering<'a> {
     /// Nobody fills these in, and so they would be taken for plain text.
     pub(super) fn misplaced_captures(&mut self) {
         let document = self.document;
+        if !document.has(CAPTURED) {
+            return;
+        }
         let marked = (0..document.len() as Id).filter(|id| document.entry(*id).has(CAPTURED));
         let misplaced = marked.filter(|id| !self.captures.iter().any(|(from, to)| (from..to).contains(&id)));
         for id in misplaced.collect::<Vec<_>>() {
@@ -179,7 +187,7 @@ impl<'a> Lowering<'a> {
     }
 
     fn own(&self, map: Id) -> De<'a> {
-        De::with(self.document, map, View { without: &RESOURCE, ..View::default() })
+        De::with(self.document, map, &OWN)
     }
 
     /// The kind of a resource; the entry is `None` for a composite.
@@ -224,14 +232,15 @@ impl<'a> Lowering<'a> {
             return Vec::new();
         }
         let items = document.children(list);
-        items
-            .map(|item| {
-                self.assertion(item).unwrap_or_else(|| {
-                    self.unread.insert(document.resolve(item));
-                    Declared::new(Unread)
-                })
+        // They stay until the end of the run, and would take up to twice as much if they were not counted.
+        let mut all = Vec::with_capacity(items.clone().count());
+        all.extend(items.map(|item| {
+            self.assertion(item).unwrap_or_else(|| {
+                self.unread.insert(document.resolve(item));
+                Declared::new(Unread)
             })
-            .collect()
+        }));
+        all
     }
 
     fn assertion(&mut self, item: Id) -> Option<Declared> {
@@ -239,46 +248,54 @@ impl<'a> Lowering<'a> {
         if !document.is_mapping(item) {
             return self.bare(item);
         }
-        let (mut options, mut good) = (Options::default(), true);
-        let mut kinds = Vec::new();
+        let (mut options, mut good) = (None::<Options>, true);
+        let (mut kind, mut several) = (None, false);
         for (key, value) in document.pairs(item) {
             let name = self.name(key);
-            if OPTIONS.contains(&name) {
-                good &= self.option(&mut options, name, value);
+            if self.latest.is_none_or(|(latest, _)| latest != name) && is_option(name) {
+                good &= self.option(options.get_or_insert_default(), name, value);
             } else {
-                kinds.push((key, value, self.registry.assertions().get(name).copied()));
+                several |= kind.is_some();
+                kind = Some((key, value));
             }
         }
-        let (key, value, entry) = match *kinds {
-            [] => {
-                let message = "this assertion names no kind";
-                let help = "one key beside the options names it: `- HealthcheckAssert: { … }`".to_owned();
-                self.report(item, Trouble::new("no-kind", None, message).help(help));
-                return None;
-            }
-            [(key, value, Some(entry))] => (key, value, entry),
-            [(key, _, None)] => {
-                self.unknown_kind(key);
-                return None;
-            }
-            _ => {
-                self.several(&kinds);
-                return None;
-            }
+        let Some((key, value)) = kind else {
+            let message = "this assertion names no kind";
+            let help = "one key beside the options names it: `- HealthcheckAssert: { … }`".to_owned();
+            self.report(item, Trouble::new("no-kind", None, message).help(help));
+            return None;
+        };
+        if several {
+            let all = document.pairs(item).filter(|(key, _)| !is_option(self.name(*key)));
+            let entry = |key| self.registry.assertions().get(self.name(key));
+            let kinds: Vec<_> = all.map(|(key, value)| (key, value, entry(key))).collect();
+            self.several(&kinds);
+            return None;
+        }
+        let Some(entry) = self.known(self.name(key)) else {
+            self.unknown_kind(key);
+            return None;
         };
         if entry.captures {
             let value = document.resolve(value);
             self.captures.push((value, document.after(value)));
         }
-        let assertion = self.fields(key, value, &entry);
+        let assertion = self.fields(key, value, entry);
         match (assertion, good) {
             (Some(assertion), true) => {
-                let plain = options == Options::default();
-                let options = if plain { Arc::clone(&self.plain) } else { Arc::new(options) };
+                let options = options.filter(|options| *options != *self.plain);
+                let options = options.map_or_else(|| Arc::clone(&self.plain), Arc::new);
                 Some(Declared { assertion, options, place: Some(self.place(key)) })
             }
             _ => None,
         }
+    }
+
+    /// The kind of this name. Mostly it is the one that was asked for last.
+    fn known(&mut self, name: &'a str) -> Option<&'a AssertionEntry> {
+        let latest = self.latest.filter(|(latest, _)| *latest == name);
+        self.latest = latest.or_else(|| Some((name, self.registry.assertions().get(name)?)));
+        self.latest.map(|(_, entry)| entry)
     }
 
     /// A kind's name alone.
@@ -293,7 +310,7 @@ impl<'a> Lowering<'a> {
                 return None;
             }
         };
-        let Some(entry) = self.registry.assertions().get(name).copied() else {
+        let Some(entry) = self.known(name) else {
             self.unknown_kind(item);
             return None;
         };
@@ -316,6 +333,16 @@ impl<'a> Lowering<'a> {
 
     fn fields(&mut self, key: Id, value: Id, entry: &AssertionEntry) -> Option<Arc<dyn Assertion>> {
         let (document, name) = (self.document, self.name(key));
+        if document.is_mapping(value) {
+            return match (entry.read)(De::new(document, value)) {
+                Ok(assertion) => Some(assertion),
+                Err(fault) => {
+                    let read = |de: De<'_>| (entry.read)(de).map(drop);
+                    self.faults(value, (&[], &format!("`{name}`")), fault, &read, entry.schema);
+                    None
+                }
+            };
+        }
         if document.is_null(value) {
             let message = format!("nothing stands behind `{name}:`");
             let help = match required(entry.schema) {
@@ -327,28 +354,18 @@ impl<'a> Lowering<'a> {
             self.report(value, Trouble::new("missing-field", None, message).help(help));
             return None;
         }
-        if !document.is_mapping(value) {
-            let found = found(document, document.resolve(value));
-            let message = format!("expected a map with the fields of `{name}`, found {found}");
-            let help = match &*required(entry.schema) {
-                [field] => Some(format!("did you mean `{name}: {{ {field}: … }}`?")),
-                _ => None,
-            };
-            self.report(value, Trouble::new("wrong-type", None, message).help(help));
-            return None;
-        }
-        match (entry.read)(De::new(document, value)) {
-            Ok(assertion) => Some(assertion),
-            Err(fault) => {
-                let read = |de: De<'_>| (entry.read)(de).map(drop);
-                self.faults(value, (&[], &format!("`{name}`")), fault, &read, entry.schema);
-                None
-            }
-        }
+        let found = found(document, document.resolve(value));
+        let message = format!("expected a map with the fields of `{name}`, found {found}");
+        let help = match &*required(entry.schema) {
+            [field] => Some(format!("did you mean `{name}: {{ {field}: … }}`?")),
+            _ => None,
+        };
+        self.report(value, Trouble::new("wrong-type", None, message).help(help));
+        None
     }
 
     /// More than one key that is no option.
-    fn several(&mut self, kinds: &[(Id, Id, Option<AssertionEntry>)]) {
+    fn several(&mut self, kinds: &[(Id, Id, Option<&AssertionEntry>)]) {
         let known: Vec<_> =
             kinds.iter().filter_map(|(key, value, entry)| Some((*key, *value, (*entry)?))).collect();
         if let [(first, ..), (second, ..), ..] = *known {
@@ -361,7 +378,7 @@ impl<'a> Lowering<'a> {
             && !self.document.is_null(value)
         {
             // For what is wrong with the fields.
-            self.fields(key, value, &entry);
+            self.fields(key, value, entry);
         }
         for (key, ..) in kinds.iter().filter(|(_, _, entry)| entry.is_none()) {
             let name = self.name(*key);

@@ -196,12 +196,13 @@ impl<'a> Reader<'a> {
             unread: HashSet::new(),
             plain: Arc::default(),
             captures: Vec::new(),
+            latest: None,
         };
         Some(lowering.lock(name, graph))
     }
 
     /// Reads a file; says what is wrong, and returns nothing, if it is not YAML.
-    fn open(&mut self, name: &'a str, bytes: &'a [u8]) -> Option<Document> {
+    fn open(&mut self, name: &'a str, bytes: &'a [u8]) -> Option<Document<'a>> {
         let file = self.files.len();
         let (text, wrong) = parse::decode(bytes);
         self.files.push(Source::new(name, text));
@@ -283,6 +284,7 @@ impl<'a> Reader<'a> {
             unread: HashSet::new(),
             captures: Vec::new(),
             plain: Arc::default(),
+            latest: None,
         };
         let project = lowering.project();
         let graph = lowering.validate(&project);

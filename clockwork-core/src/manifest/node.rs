@@ -1,10 +1,10 @@
 //! [`Document`]: a file's YAML as one flat list of nodes, in the order in which they stand in it.
 //!
 //! A collection's entry says where it ends, so that its children are found by stepping from one to the next, and a
-//! whole subtree is skipped in one step. An entry takes 24 bytes and all text lies in one buffer: reading ten thousand
-//! assertions is some hundred thousand entries, and a tree of boxed nodes would cost ten times the memory.
+//! whole subtree is skipped in one step. An entry takes 24 bytes, and the text of most stays where it was read: ten
+//! thousand assertions are some hundred thousand entries, and a tree of boxed nodes would cost ten times the memory.
 
-use super::scalar::{Plain, resolve};
+use super::scalar::{Plain, is_null, resolve};
 
 /// The place of a node in its document.
 pub(super) type Id = u32;
@@ -54,6 +54,10 @@ pub(super) struct Entry {
 }
 
 impl Entry {
+    pub(super) fn new(line: u32, column: u32, width: u32, shape: Shape, (a, b): (u32, u32)) -> Self {
+        Self { line, column, width, shape, flags: 0, a, b }
+    }
+
     pub(super) fn has(&self, flag: u8) -> bool {
         self.flags & flag != 0
     }
@@ -63,10 +67,15 @@ impl Entry {
     }
 }
 
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Document {
+#[derive(Debug, Default)]
+pub(super) struct Document<'t> {
     entries: Vec<Entry>,
+    /// The file, where scalars are read as they stand there.
+    source: &'t str,
+    /// All other text. Its places are counted on from the end of the file.
     text: String,
+    /// What any entry is marked with.
+    flags: u8,
 }
 
 /// One step of the way to a node.
@@ -76,9 +85,11 @@ pub(super) enum Step {
     Index(usize),
 }
 
-impl Document {
-    pub(super) fn with_capacity(bytes: usize) -> Self {
-        Self { entries: Vec::with_capacity(bytes / 16), text: String::with_capacity(bytes / 2) }
+impl<'t> Document<'t> {
+    /// An empty one for a file of which about so many bytes are its own text.
+    pub(super) fn with_capacity(source: &'t str, text: usize) -> Self {
+        let entries = Vec::with_capacity(source.len() / 12);
+        Self { entries, source, text: String::with_capacity(text), flags: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -91,34 +102,61 @@ impl Document {
 
     pub(super) fn mark(&mut self, id: Id, flags: u8) {
         self.entries[id as usize].flags |= flags;
+        self.flags |= flags;
     }
 
-    pub(super) fn push(&mut self, line: u32, column: u32, width: u32, shape: Shape) -> Id {
+    /// Whether any entry is marked with this.
+    pub(super) fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
+    pub(super) fn add(&mut self, entry: Entry) -> Id {
         let id = self.entries.len() as Id;
-        self.entries.push(Entry { line, column, width, shape, flags: 0, a: id + 1, b: 0 });
+        self.entries.push(entry);
+        id
+    }
+
+    /// Opens a collection, or adds an alias.
+    pub(super) fn push(&mut self, line: u32, column: u32, width: u32, shape: Shape) -> Id {
+        self.add(Entry::new(line, column, width, shape, (self.entries.len() as Id + 1, 0)))
+    }
+
+    /// Opens a collection that begins with the scalar that was added last.
+    pub(super) fn open_before(&mut self, shape: Shape) -> Id {
+        let id = self.entries.len() as Id - 1;
+        let first = self.entries[id as usize];
+        self.entries[id as usize] = Entry::new(first.line, first.column, 1, shape, (id + 1, 0));
+        self.add(first);
         id
     }
 
     /// Adds a scalar with its text.
     pub(super) fn push_scalar(&mut self, line: u32, column: u32, width: u32, shape: Shape, text: &str) -> Id {
-        let id = self.push(line, column, width, shape);
-        self.set_text(id, text);
+        let place = self.own(text);
+        let id = self.add(Entry::new(line, column, width, shape, place));
         if text.contains('$') {
             self.mark(id, DOLLAR);
         }
         id
     }
 
+    /// Adds text that does not stand in the file as it is, and says what an entry has for it.
+    pub(super) fn own(&mut self, text: &str) -> (u32, u32) {
+        let at = self.source.len() + self.text.len();
+        self.text.push_str(text);
+        (at as u32, text.len() as u32)
+    }
+
     /// Whether as much text may be added. What is put in from variables can be any multiple of the file.
     pub(super) fn has_room(&self, text: &str) -> bool {
-        self.text.len() + text.len() <= 4 * super::parse::MAX_BYTES
+        self.source.len() + self.text.len() + text.len() <= 4 * super::parse::MAX_BYTES
     }
 
     /// Gives a scalar its text.
     pub(super) fn set_text(&mut self, id: Id, text: &str) {
+        let (a, b) = self.own(text);
         let entry = &mut self.entries[id as usize];
-        (entry.a, entry.b) = (self.text.len() as u32, text.len() as u32);
-        self.text.push_str(text);
+        (entry.a, entry.b) = (a, b);
     }
 
     /// Makes an interpolated scalar text, whatever it says.
@@ -143,31 +181,56 @@ impl Document {
 
     /// A scalar's text.
     pub(super) fn text(&self, id: Id) -> &str {
-        let entry = self.entry(id);
-        match entry.shape {
-            Shape::Plain | Shape::Quoted => &self.text[entry.a as usize..(entry.a + entry.b) as usize],
-            _ => "",
+        self.text_of(self.entry(id))
+    }
+
+    pub(super) fn text_of(&self, entry: &Entry) -> &str {
+        let (text, at, to) = self.place_of(entry);
+        &text[at..to]
+    }
+
+    /// The same, where only bytes are compared: that it lies between characters is not asked for again.
+    pub(super) fn bytes_of(&self, entry: &Entry) -> &[u8] {
+        let (text, at, to) = self.place_of(entry);
+        &text.as_bytes()[at..to]
+    }
+
+    fn place_of(&self, entry: &Entry) -> (&str, usize, usize) {
+        if !matches!(entry.shape, Shape::Plain | Shape::Quoted) {
+            return ("", 0, 0);
+        }
+        let (at, length) = (entry.a as usize, entry.b as usize);
+        match at.checked_sub(self.source.len()) {
+            None => (self.source, at, at + length),
+            Some(at) => (&self.text, at, at + length),
         }
     }
 
     /// A scalar's value, `None` for collections.
     pub(super) fn scalar(&self, id: Id) -> Option<Plain<'_>> {
-        let entry = self.entry(id);
+        self.scalar_of(self.entry(id))
+    }
+
+    pub(super) fn scalar_of(&self, entry: &Entry) -> Option<Plain<'_>> {
         match entry.shape {
-            Shape::Quoted => Some(Plain::Text(self.text(id))),
-            Shape::Plain if entry.has(INTERPOLATED) => Some(match resolve(self.text(id)) {
+            Shape::Quoted => Some(Plain::Text(self.text_of(entry))),
+            Shape::Plain if entry.has(INTERPOLATED) => Some(match resolve(self.text_of(entry)) {
                 // What was put in is there, even if it is empty or says `null`.
-                Plain::Null => Plain::Text(self.text(id)),
+                Plain::Null => Plain::Text(self.text_of(entry)),
                 other => other,
             }),
-            Shape::Plain => Some(resolve(self.text(id))),
+            Shape::Plain => Some(resolve(self.text_of(entry))),
             _ => None,
         }
     }
 
     /// Nothing stands there, or `null`.
     pub(super) fn is_null(&self, id: Id) -> bool {
-        matches!(self.scalar(self.resolve(id)), Some(Plain::Null))
+        self.is_null_at(self.entry(self.resolve(id)))
+    }
+
+    pub(super) fn is_null_at(&self, entry: &Entry) -> bool {
+        entry.shape == Shape::Plain && !entry.has(INTERPOLATED) && is_null(self.bytes_of(entry))
     }
 
     /// The next entry behind this one and all that belongs to it.
@@ -179,15 +242,16 @@ impl Document {
     /// A collection's elements; of a mapping, its keys and values in turn.
     pub(super) fn children(&self, id: Id) -> Children<'_> {
         let id = self.resolve(id);
-        let end = if self.entry(id).is_collection() { self.entry(id).a } else { id + 1 };
-        Children { document: self, next: id + 1, end }
+        Children { document: self, next: id + 1, end: self.after(id) }
     }
 
     /// A mapping's keys and values.
     pub(super) fn pairs(&self, id: Id) -> impl Iterator<Item = (Id, Id)> + '_ {
         let mut children = self.children(id);
-        let mapping = self.is_mapping(id);
-        std::iter::from_fn(move || if mapping { Some((children.next()?, children.next()?)) } else { None })
+        if !self.is_mapping(id) {
+            children.next = children.end;
+        }
+        std::iter::from_fn(move || Some((children.next()?, children.next()?)))
     }
 
     pub(super) fn is_mapping(&self, id: Id) -> bool {
@@ -237,10 +301,26 @@ impl Document {
     }
 }
 
+/// Whether they say the same at the same places, wherever their text lies.
+#[cfg(test)]
+impl PartialEq for Document<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let all = |document: &Self| -> Vec<_> {
+            let text = |id| document.text(id).to_owned();
+            let place = |entry: &Entry| match entry.shape {
+                Shape::Plain | Shape::Quoted => Entry { a: 0, ..*entry },
+                _ => *entry,
+            };
+            document.entries.iter().zip(0..).map(|(entry, id)| (place(entry), text(id))).collect()
+        };
+        (all(self), self.flags) == (all(other), other.flags)
+    }
+}
+
 /// See [`Document::children`].
 #[derive(Debug, Clone)]
 pub(super) struct Children<'a> {
-    document: &'a Document,
+    document: &'a Document<'a>,
     next: Id,
     end: Id,
 }

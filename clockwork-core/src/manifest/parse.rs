@@ -65,13 +65,14 @@ fn spot_at(before: &str) -> Spot {
 const BEFORE_JSON: &str = "--- ";
 
 /// Reads one document.
-pub(super) fn parse(text: &str) -> Result<Document, Trouble> {
+pub(super) fn parse(text: &str) -> Result<Document<'_>, Trouble> {
     subset::read(text).map_or_else(|| parse_all(text), Ok)
 }
 
 /// Reads one document with the parser, which knows all of YAML, and what is wrong with it.
-pub(super) fn parse_all(text: &str) -> Result<Document, Trouble> {
-    let mut builder = Builder { document: Document::with_capacity(text.len()), ..Builder::default() };
+pub(super) fn parse_all(text: &str) -> Result<Document<'_>, Trouble> {
+    let mut builder =
+        Builder { document: Document::with_capacity(text, text.len() / 2), ..Builder::default() };
     let mut documents = 0;
     // A `{` that begins a line may turn out to be a key, and so the parser keeps everything up to its `}`, which is all
     // of a file that is JSON. Behind `---` it is none.
@@ -142,14 +143,14 @@ struct Frame {
 }
 
 #[derive(Debug, Default)]
-struct Builder {
-    document: Document,
+struct Builder<'t> {
+    document: Document<'t>,
     open: Vec<Frame>,
     anchors: HashMap<usize, Frame>,
     aliased: u64,
 }
 
-impl Builder {
+impl Builder<'_> {
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Trouble> {
         let Spot { line, column, width } = spot(span);
         match event {
@@ -252,24 +253,25 @@ pub(super) fn key_troubles(document: &Document, mut report: impl FnMut(Id, Troub
         if document.entry(id).shape != Shape::Mapping {
             continue;
         }
-        seen.few.clear();
-        seen.many.clear();
+        seen.clear();
         for (key, _) in document.pairs(id) {
             let entry = document.entry(key);
+            let target =
+                if entry.shape == Shape::Alias { document.entry(document.resolve(key)) } else { entry };
             let spot = || Spot { line: entry.line, column: entry.column, width: entry.width.max(1) };
-            let target = document.resolve(key);
-            if document.entry(target).is_collection() {
+            if target.is_collection() {
                 report(key, Trouble::new("bad-key", spot(), "a key has to be text, not a list or a map"));
                 continue;
             }
-            let name = document.text(target);
-            if name == "<<" {
+            let name = document.bytes_of(target);
+            if name == b"<<" {
                 let message = "merge keys (`<<`) are not supported";
                 let help = "an alias (`*name`) can stand for a whole value; repeat the fields otherwise";
                 report(key, Trouble::new("merge-key", spot(), message).help(help.to_owned()));
-            } else if document.is_null(key) {
+            } else if document.is_null_at(target) {
                 report(key, Trouble::new("bad-key", spot(), "there is no key before this `:`"));
             } else if !seen.insert(name) && !entry.has(BROKEN) {
+                let name = document.text_of(target);
                 let first = document.get(id, name).map_or(0, |(first, _)| document.entry(first).line);
                 let message =
                     format!("the key {} comes twice; the first one is on line {first}", quote(name));
@@ -282,17 +284,27 @@ pub(super) fn key_troubles(document: &Document, mut report: impl FnMut(Id, Troub
 /// The keys of a mapping. Nearly all have a few, which are compared sooner than hashed.
 #[derive(Default)]
 struct Names<'a> {
-    few: Vec<&'a str>,
-    many: HashSet<&'a str>,
+    few: Vec<&'a [u8]>,
+    many: HashSet<&'a [u8]>,
 }
 
 impl<'a> Names<'a> {
+    /// How many are compared.
+    const FEW: usize = 16;
+
+    fn clear(&mut self) {
+        if self.few.len() == Self::FEW {
+            self.many.clear();
+        }
+        self.few.clear();
+    }
+
     /// False, if the name is there already.
-    fn insert(&mut self, name: &'a str) -> bool {
+    fn insert(&mut self, name: &'a [u8]) -> bool {
         if self.few.contains(&name) {
             return false;
         }
-        if self.few.len() < 16 {
+        if self.few.len() < Self::FEW {
             self.few.push(name);
             return true;
         }

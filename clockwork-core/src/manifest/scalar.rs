@@ -17,12 +17,16 @@ pub(super) enum Plain<'a> {
 
 pub(super) fn resolve(text: &str) -> Plain<'_> {
     match text.as_bytes() {
-        [] | b"~" | b"null" | b"Null" | b"NULL" => Plain::Null,
+        text if is_null(text) => Plain::Null,
         b"true" | b"True" | b"TRUE" => Plain::Bool(true),
         b"false" | b"False" | b"FALSE" => Plain::Bool(false),
         [b'0'..=b'9' | b'+' | b'-' | b'.', ..] => number(text).unwrap_or(Plain::Text(text)),
         _ => Plain::Text(text),
     }
+}
+
+pub(super) fn is_null(text: &[u8]) -> bool {
+    matches!(text, [] | b"~" | b"null" | b"Null" | b"NULL")
 }
 
 fn number(text: &str) -> Option<Plain<'_>> {

@@ -14,7 +14,7 @@ use super::{
 const ATTEMPTS: usize = 200;
 
 pub(super) struct Search<'a> {
-    document: &'a Document,
+    document: &'a Document<'a>,
     without: &'a [&'a str],
     read: &'a dyn Fn(De<'_>) -> Result<(), Fault>,
     attempts: usize,
@@ -48,7 +48,7 @@ impl Search<'_> {
         self.attempts = self.attempts.checked_sub(1)?;
         let view = View { without: self.without, only: &self.way, except };
         let top = *self.nodes.first()?;
-        (self.read)(De::with(self.document, top, view)).err()
+        (self.read)(De::with(self.document, top, &view)).err()
     }
 
     /// The faults of a collection's keys or elements, and of the collection itself.

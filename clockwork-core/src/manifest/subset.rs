@@ -6,9 +6,7 @@
 //! and need not understand all of YAML; but what it takes, it must take as the parser does, which the tests hold it to
 //! for every short text and for endless long ones.
 
-use std::borrow::Cow;
-
-use super::node::{Document, Shape};
+use super::node::{DOLLAR, Document, Entry, Shape};
 
 /// How deep it follows; far less than is allowed.
 const DEPTH: u32 = 24;
@@ -20,14 +18,16 @@ const KEY: usize = 1000;
 const END: i32 = -1;
 
 /// Reads one document, if nothing about it is unusual.
-pub(super) fn read(text: &str) -> Option<Document> {
-    let bytes = text.as_bytes();
-    if bytes.contains(&b'\r') || (!text.is_ascii() && text.contains('\u{feff}')) {
+pub(super) fn read(text: &str) -> Option<Document<'_>> {
+    let (bytes, ascii) = (text.as_bytes(), text.is_ascii());
+    // Found many bytes at a time.
+    let has = |wanted: u8| bytes.iter().fold(false, |any, byte| any | (*byte == wanted));
+    if has(b'\r') || (!ascii && text.contains('\u{feff}')) {
         return None;
     }
-    let document = Document::with_capacity(text.len());
     let at = if text.starts_with("---\n") { 3 } else { 0 };
-    let mut reader = Reader { text, bytes, at, line: 1, start: 0, ascii: text.is_ascii(), document };
+    let document = Document::with_capacity(text, 0);
+    let mut reader = Reader { text, bytes, at, line: 1, start: 0, ascii, dollars: has(b'$'), document };
     let indent = reader.next_line()?;
     if indent == END || reader.block(indent, DEPTH)? != END {
         return None;
@@ -43,19 +43,12 @@ struct Reader<'t> {
     line: u32,
     start: usize,
     ascii: bool,
-    document: Document,
+    /// Whether there is a `$` anywhere.
+    dollars: bool,
+    document: Document<'t>,
 }
 
-/// A scalar that has been read and has no place in the document yet.
-struct Scalar<'t> {
-    column: u32,
-    width: u32,
-    shape: Shape,
-    text: Cow<'t, str>,
-    bytes: usize,
-}
-
-impl<'t> Reader<'t> {
+impl Reader<'_> {
     fn byte(&self) -> u8 {
         self.bytes.get(self.at).copied().unwrap_or(b'\n')
     }
@@ -116,11 +109,10 @@ impl<'t> Reader<'t> {
         if matches!(self.byte(), b'{' | b'[') {
             return self.value(indent - 1, depth);
         }
-        let scalar = self.scalar(false)?;
-        if self.byte() == b':' {
-            return self.mapping(indent, scalar, depth.checked_sub(1)?);
+        let bytes = self.scalar(false)?;
+        if self.byte() == b':' && bytes <= KEY {
+            return self.mapping(indent, depth.checked_sub(1)?);
         }
-        self.push(&scalar);
         self.next_line()
     }
 
@@ -129,8 +121,7 @@ impl<'t> Reader<'t> {
         if matches!(self.byte(), b'{' | b'[') {
             self.flow_node(indent, depth)?;
         } else {
-            let scalar = self.scalar(false)?;
-            self.push(&scalar);
+            self.scalar(false)?;
         }
         self.next_line()
     }
@@ -159,13 +150,10 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn mapping(&mut self, indent: i32, mut key: Scalar<'t>, depth: u32) -> Option<i32> {
-        let id = self.document.push(self.line, key.column, 1, Shape::Mapping);
+    /// A map whose first key has been read.
+    fn mapping(&mut self, indent: i32, depth: u32) -> Option<i32> {
+        let id = self.document.open_before(Shape::Mapping);
         loop {
-            if self.byte() != b':' || key.bytes > KEY {
-                return None;
-            }
-            self.push(&key);
             self.at += 1;
             let spaces = self.spaces();
             let next = match self.byte() {
@@ -183,7 +171,7 @@ impl<'t> Reader<'t> {
                 self.document.close(id);
                 return (next < indent).then_some(next);
             }
-            key = self.scalar(false)?;
+            self.key(false)?;
         }
     }
 
@@ -191,11 +179,7 @@ impl<'t> Reader<'t> {
         match self.byte() {
             b'{' => self.flow(indent, Shape::Mapping, b'}', depth.checked_sub(1)?),
             b'[' => self.flow(indent, Shape::Sequence, b']', depth.checked_sub(1)?),
-            _ => {
-                let scalar = self.scalar(true)?;
-                self.push(&scalar);
-                Some(())
-            }
+            _ => self.scalar(true).map(drop),
         }
     }
 
@@ -209,13 +193,10 @@ impl<'t> Reader<'t> {
                 break;
             }
             if shape == Shape::Mapping {
-                let key = self.scalar(true)?;
-                if self.byte() != b':' || key.bytes > KEY {
-                    return None;
-                }
-                self.push(&key);
+                let quoted = matches!(self.byte(), b'"' | b'\'');
+                self.key(true)?;
                 self.at += 1;
-                if self.spaces() == 0 && key.shape == Shape::Plain {
+                if self.spaces() == 0 && !quoted {
                     return None;
                 }
             }
@@ -241,57 +222,77 @@ impl<'t> Reader<'t> {
         Some(())
     }
 
-    /// A scalar that ends on its line. To one in quotes, the parser adds the space and the comment behind it.
-    fn scalar(&mut self, flow: bool) -> Option<Scalar<'t>> {
+    /// A scalar with a `:` behind it.
+    fn key(&mut self, flow: bool) -> Option<()> {
+        let bytes = self.scalar(flow)?;
+        (self.byte() == b':' && bytes <= KEY).then_some(())
+    }
+
+    /// A scalar that ends on its line, and how many bytes it takes. To one in quotes, the parser adds the space and the
+    /// comment behind it.
+    fn scalar(&mut self, flow: bool) -> Option<usize> {
         let from = self.at;
-        let (shape, text) = match self.byte() {
+        let (shape, place) = match self.byte() {
             quote @ (b'"' | b'\'') => (Shape::Quoted, self.quoted(quote)?),
-            _ => (Shape::Plain, Cow::Borrowed(self.plain(flow)?)),
+            _ => (Shape::Plain, self.plain(flow)?),
         };
         let column = self.width(self.start, from) + 1;
         let width = self.width(from, self.at);
-        Some(Scalar { column, width, shape, text, bytes: self.at - from })
+        let id = self.document.add(Entry::new(self.line, column, width, shape, place));
+        if self.dollars && self.document.text(id).contains('$') {
+            self.document.mark(id, DOLLAR);
+        }
+        Some(self.at - from)
     }
 
-    fn quoted(&mut self, quote: u8) -> Option<Cow<'t, str>> {
+    /// Returns where the text is and how long: as it stands there, or a text of the document's own.
+    fn quoted(&mut self, quote: u8) -> Option<(u32, u32)> {
         let from = self.at + 1;
-        let (mut text, mut copied, mut at) = (Cow::Borrowed(""), from, from);
+        let end = from + until_quote(&self.bytes[from..], quote)?;
+        let twice = quote == b'\'' && self.bytes.get(end + 1) == Some(&quote);
+        let place = if self.bytes[end] == quote && !twice {
+            self.at = end + 1;
+            (from as u32, (end - from) as u32)
+        } else {
+            self.escaped(quote, from, end)?
+        };
+        self.blank();
+        Some(place)
+    }
+
+    /// The same where something stands for something else, at `at` for the first time.
+    fn escaped(&mut self, quote: u8, from: usize, mut at: usize) -> Option<(u32, u32)> {
+        let (mut text, mut copied) = (String::new(), from);
         loop {
-            let special = |byte: &u8| matches!(byte, b'"' | b'\'' | b'\\' | b'\n' | b'\t');
-            at += self.bytes[at..].iter().position(special)?;
             let next = self.bytes.get(at + 1).copied().unwrap_or(b'\n');
             let escaped = match self.bytes[at] {
-                b'\n' | b'\t' => return None,
                 b'\\' if quote == b'"' => match next {
-                    b'\\' | b'"' | b'/' => char::from(next),
-                    b'n' => '\n',
-                    b't' => '\t',
-                    b'r' => '\r',
+                    b'\\' | b'"' | b'/' => Some(char::from(next)),
+                    b'n' => Some('\n'),
+                    b't' => Some('\t'),
+                    b'r' => Some('\r'),
                     _ => return None,
                 },
-                b'\'' if quote == b'\'' && next == quote => '\'',
+                b'\\' => None,
+                b'\'' if quote == b'\'' && next == quote => Some('\''),
                 byte if byte == quote => break,
-                _ => {
-                    at += 1;
-                    continue;
-                }
+                _ => return None,
             };
-            let text = text.to_mut();
-            text.push_str(&self.text[copied..at]);
-            text.push(escaped);
-            at += 2;
-            copied = at;
+            if let Some(escaped) = escaped {
+                text.push_str(&self.text[copied..at]);
+                text.push(escaped);
+                at += 1;
+                copied = at + 1;
+            }
+            at += 1;
+            at += until_quote(&self.bytes[at..], quote)?;
         }
         self.at = at + 1;
-        self.blank();
-        match &mut text {
-            Cow::Borrowed(text) => *text = &self.text[from..at],
-            Cow::Owned(text) => text.push_str(&self.text[copied..at]),
-        }
-        Some(text)
+        text.push_str(&self.text[copied..at]);
+        Some(self.document.own(&text))
     }
 
-    fn plain(&mut self, flow: bool) -> Option<&'t str> {
+    fn plain(&mut self, flow: bool) -> Option<(u32, u32)> {
         let from = self.at;
         match self.byte() {
             b'a'..=b'z'
@@ -308,11 +309,10 @@ impl<'t> Reader<'t> {
             b'-' | b'.' | b'+' if self.bytes.get(from + 1).is_some_and(u8::is_ascii_digit) => {}
             _ => return None,
         }
-        let ends = |byte: &u8| matches!(byte, b'\n' | b'\t' | b' ' | b':' | b',' | b'[' | b']' | b'{' | b'}');
         let mut end = from;
         loop {
             let rest = &self.bytes[self.at..];
-            let word = rest.iter().position(ends).unwrap_or(rest.len());
+            let word = rest.iter().position(|byte| ENDS[usize::from(*byte)]).unwrap_or(rest.len());
             if word > 0 {
                 self.at += word;
                 end = self.at;
@@ -339,13 +339,38 @@ impl<'t> Reader<'t> {
             end = self.at;
         }
         self.at = end;
-        Some(&self.text[from..end])
+        Some((from as u32, (end - from) as u32))
     }
+}
 
-    fn push(&mut self, scalar: &Scalar<'_>) {
-        let Scalar { column, width, shape, text, .. } = scalar;
-        self.document.push_scalar(self.line, *column, *width, *shape, text);
+/// What may end a plain scalar.
+const ENDS: [bool; 256] = {
+    let (mut ends, marks) = ([false; 256], b"\n\t :,[]{}");
+    let mut at = 0;
+    while at < marks.len() {
+        ends[marks[at] as usize] = true;
+        at += 1;
     }
+    ends
+};
+
+/// How many bytes stand before the first one that is this quote, a backslash or a control character: eight of them are
+/// looked at at a time.
+fn until_quote(bytes: &[u8], quote: u8) -> Option<usize> {
+    const EACH: u64 = u64::MAX / 0xff;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // The highest bit of each byte that is less, and perhaps of some behind the first of these.
+        let less = |word: u64, than: u8| word.wrapping_sub(u64::from(than) * EACH) & !word;
+        let is = |byte: u8| less(word ^ (u64::from(byte) * EACH), 1);
+        let found = (is(quote) | is(b'\\') | less(word, b' ')) & (0x80 * EACH);
+        if found != 0 {
+            return Some(8 * index + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let found = rest.iter().position(|&byte| byte == quote || byte == b'\\' || byte < b' ')?;
+    Some(8 * words.len() + found)
 }
 
 #[cfg(test)]
