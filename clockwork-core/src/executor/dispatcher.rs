@@ -418,7 +418,8 @@ impl Dispatcher {
             Some(last) if starved && last.outcome != Outcome::Passed => last,
             _ => {
                 fresh = true;
-                Finding::new(raw, options.not).masked(&self.run.mask)
+                let finding = Finding::new(raw, options.not);
+                if self.run.mask.is_empty() { finding } else { finding.masked(&self.run.mask) }
             }
         };
         if finding.outcome == Outcome::Passed && options.holds_for.is_some() && active.holds_since.is_none() {
@@ -465,15 +466,17 @@ impl Dispatcher {
             self.passes.note(key, &finding, fresh_for, self.run.clock.now());
         }
         let despite = if self.despite.is_empty() { None } else { self.despite.remove(&check) };
-        let mut result = if let (Some(causes), false, false) =
-            (despite, finding.judged, finding.outcome == Outcome::Passed)
-        {
+        let mut result = match despite {
             // It could not be judged, and what it stands on had failed before: no failure of its own.
-            let message = format!("{}: {}", because(&causes), finding.message);
-            CheckResult { message, caused_by: causes, ..blank(&self.graph, &self.host, check) }
-        } else {
-            let timeline = std::mem::take(&mut active.timeline).into_transitions();
-            CheckResult { timeline, ..self.found(check, finding) }
+            Some(causes) if !finding.judged && finding.outcome != Outcome::Passed => {
+                let message = format!("{}: {}", because(&causes), finding.message);
+                CheckResult { message, caused_by: causes, ..blank(&self.graph, &self.host, check) }
+            }
+            _ => {
+                let mut found = self.found(check, finding);
+                found.timeline = std::mem::take(&mut active.timeline).into_transitions();
+                found
+            }
         };
         result.attempts = active.attempts;
         result.began = active.began - self.run.began;
@@ -496,16 +499,14 @@ impl Dispatcher {
 
     /// A result with what was found.
     fn found(&self, check: usize, finding: Finding) -> CheckResult {
-        let mut result = CheckResult {
-            judged: finding.judged,
-            verdict: finding.outcome,
-            message: finding.message,
-            expected: finding.expected,
-            actual: finding.actual,
-            details: finding.details.shrunk(),
-            reused: finding.reused.map(rfc3339),
-            ..blank(&self.graph, &self.host, check)
-        };
+        let mut result = blank(&self.graph, &self.host, check);
+        result.judged = finding.judged;
+        result.verdict = finding.outcome;
+        result.message = finding.message;
+        result.expected = finding.expected;
+        result.actual = finding.actual;
+        result.details = finding.details.shrunk();
+        result.reused = finding.reused.map(rfc3339);
         if let (Some(blamed), Outcome::Failed) = (finding.blames, finding.outcome) {
             result.relationship = Some(blamed.into());
         }
