@@ -256,10 +256,10 @@ impl<'a> Lowering<'a> {
                 good &= self.option(options.get_or_insert_default(), name, value);
             } else {
                 several |= kind.is_some();
-                kind = Some((key, value));
+                kind = Some((key, value, name));
             }
         }
-        let Some((key, value)) = kind else {
+        let Some((key, value, name)) = kind else {
             let message = "this assertion names no kind";
             let help = "one key beside the options names it: `- HealthcheckAssert: { … }`".to_owned();
             self.report(item, Trouble::new("no-kind", None, message).help(help));
@@ -272,7 +272,7 @@ impl<'a> Lowering<'a> {
             self.several(&kinds);
             return None;
         }
-        let Some(entry) = self.known(self.name(key)) else {
+        let Some(entry) = self.known(name) else {
             self.unknown_kind(key);
             return None;
         };
@@ -280,7 +280,7 @@ impl<'a> Lowering<'a> {
             let value = document.resolve(value);
             self.captures.push((value, document.after(value)));
         }
-        let assertion = self.fields(key, value, entry);
+        let assertion = self.fields(name, value, entry);
         match (assertion, good) {
             (Some(assertion), true) => {
                 let options = options.filter(|options| *options != *self.plain);
@@ -331,8 +331,8 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    fn fields(&mut self, key: Id, value: Id, entry: &AssertionEntry) -> Option<Arc<dyn Assertion>> {
-        let (document, name) = (self.document, self.name(key));
+    fn fields(&mut self, name: &str, value: Id, entry: &AssertionEntry) -> Option<Arc<dyn Assertion>> {
+        let document = self.document;
         if document.is_mapping(value) {
             return match (entry.read)(De::new(document, value)) {
                 Ok(assertion) => Some(assertion),
@@ -378,7 +378,7 @@ impl<'a> Lowering<'a> {
             && !self.document.is_null(value)
         {
             // For what is wrong with the fields.
-            self.fields(key, value, entry);
+            self.fields(self.name(key), value, entry);
         }
         for (key, ..) in kinds.iter().filter(|(_, _, entry)| entry.is_none()) {
             let name = self.name(*key);

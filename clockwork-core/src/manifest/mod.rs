@@ -3,7 +3,7 @@
 //!
 //! | step | module |
 //! | --- | --- |
-//! | bytes to nodes, within bounds | `parse`, `subset`, `node`, `scalar` |
+//! | bytes to nodes, within bounds | `parse`, `subset`, `scan`, `node`, `scalar` |
 //! | `${vars.X}` and `${env.X}` | `interpolate` |
 //! | nodes to Rust types | `de`, `fault` |
 //! | the structure around them | `lower`, `options` |
@@ -24,6 +24,7 @@ mod parse;
 mod report;
 mod required;
 mod scalar;
+mod scan;
 mod schema;
 mod search;
 mod subset;

@@ -36,6 +36,8 @@ pub(super) const DOLLAR: u8 = 8;
 pub(super) const DONE: u8 = 16;
 /// There is a `${captured.…}` in it, which is only known when it runs.
 pub(super) const CAPTURED: u8 = 32;
+/// A mapping's keys are text, and none comes twice, as long as no values are put in. Of others that is not known.
+pub(super) const GOOD_KEYS: u8 = 64;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry {
@@ -119,6 +121,12 @@ impl<'t> Document<'t> {
     /// Opens a collection, or adds an alias.
     pub(super) fn push(&mut self, line: u32, column: u32, width: u32, shape: Shape) -> Id {
         self.add(Entry::new(line, column, width, shape, (self.entries.len() as Id + 1, 0)))
+    }
+
+    /// The text of the scalar that was added last, if it stands in the file as it is.
+    pub(super) fn last_in_file(&self) -> Option<&'t [u8]> {
+        let entry = self.entries.last()?;
+        self.source.as_bytes().get(entry.a as usize..(entry.a + entry.b) as usize)
     }
 
     /// Opens a collection that begins with the scalar that was added last.
@@ -309,11 +317,11 @@ impl PartialEq for Document<'_> {
             let text = |id| document.text(id).to_owned();
             let place = |entry: &Entry| match entry.shape {
                 Shape::Plain | Shape::Quoted => Entry { a: 0, ..*entry },
-                _ => *entry,
+                _ => Entry { flags: entry.flags & !GOOD_KEYS, ..*entry },
             };
             document.entries.iter().zip(0..).map(|(entry, id)| (place(entry), text(id))).collect()
         };
-        (all(self), self.flags) == (all(other), other.flags)
+        (all(self), self.flags & !GOOD_KEYS) == (all(other), other.flags & !GOOD_KEYS)
     }
 }
 

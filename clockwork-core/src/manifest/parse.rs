@@ -7,7 +7,7 @@ use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, Tag};
 
 use super::{
     error::{Spot, Trouble},
-    node::{BROKEN, Document, Id, Shape},
+    node::{BROKEN, DOLLAR, Document, GOOD_KEYS, Id, Shape},
     subset,
 };
 use crate::text::quote;
@@ -249,8 +249,10 @@ fn too_deep(spot: Spot) -> Trouble {
 /// make two keys the same.
 pub(super) fn key_troubles(document: &Document, mut report: impl FnMut(Id, Trouble)) {
     let mut seen = Names::default();
+    let nothing_put_in = !document.has(DOLLAR);
     for id in 0..document.len() as Id {
-        if document.entry(id).shape != Shape::Mapping {
+        let entry = document.entry(id);
+        if entry.shape != Shape::Mapping || (entry.has(GOOD_KEYS) && nothing_put_in) {
             continue;
         }
         seen.clear();

@@ -6,13 +6,20 @@
 //! and need not understand all of YAML; but what it takes, it must take as the parser does, which the tests hold it to
 //! for every short text and for endless long ones.
 
-use super::node::{DOLLAR, Document, Entry, Shape};
+use super::{
+    node::{DOLLAR, Document, Entry, GOOD_KEYS, Id, Shape},
+    scalar::is_null,
+    scan::{ENDS, until_quote},
+};
 
 /// How deep it follows; far less than is allowed.
 const DEPTH: u32 = 24;
 
 /// How long a key may be, in bytes. The parser knows a limit too, a little further on.
 const KEY: usize = 1000;
+
+/// How many keys of a map are compared with each other.
+const FEW: usize = 16;
 
 /// Where there is no line any more, as if it were indented less than any.
 const END: i32 = -1;
@@ -27,7 +34,8 @@ pub(super) fn read(text: &str) -> Option<Document<'_>> {
     }
     let at = if text.starts_with("---\n") { 3 } else { 0 };
     let document = Document::with_capacity(text, 0);
-    let mut reader = Reader { text, bytes, at, line: 1, start: 0, ascii, dollars: has(b'$'), document };
+    let (dollars, keys) = (has(b'$'), Vec::new());
+    let mut reader = Reader { text, bytes, at, line: 1, start: 0, ascii, dollars, document, keys };
     let indent = reader.next_line()?;
     if indent == END || reader.block(indent, DEPTH)? != END {
         return None;
@@ -46,6 +54,8 @@ struct Reader<'t> {
     /// Whether there is a `$` anywhere.
     dollars: bool,
     document: Document<'t>,
+    /// The keys of the maps that are open.
+    keys: Vec<&'t [u8]>,
 }
 
 impl Reader<'_> {
@@ -153,7 +163,10 @@ impl Reader<'_> {
     /// A map whose first key has been read.
     fn mapping(&mut self, indent: i32, depth: u32) -> Option<i32> {
         let id = self.document.open_before(Shape::Mapping);
+        let first = self.keys.len();
+        let mut good = true;
         loop {
+            good &= self.good_key(first);
             self.at += 1;
             let spaces = self.spaces();
             let next = match self.byte() {
@@ -168,7 +181,7 @@ impl Reader<'_> {
                 _ => return None,
             };
             if next != indent {
-                self.document.close(id);
+                self.close(id, first, good);
                 return (next < indent).then_some(next);
             }
             self.key(false)?;
@@ -187,6 +200,8 @@ impl Reader<'_> {
         let column = self.width(self.start, self.at) + 1;
         let id = self.document.push(self.line, column, 1, shape);
         self.at += 1;
+        let first = self.keys.len();
+        let mut good = shape == Shape::Mapping;
         loop {
             self.flow_space(indent)?;
             if self.byte() == close {
@@ -195,6 +210,7 @@ impl Reader<'_> {
             if shape == Shape::Mapping {
                 let quoted = matches!(self.byte(), b'"' | b'\'');
                 self.key(true)?;
+                good &= self.good_key(first);
                 self.at += 1;
                 if self.spaces() == 0 && !quoted {
                     return None;
@@ -209,8 +225,27 @@ impl Reader<'_> {
             }
         }
         self.at += 1;
-        self.document.close(id);
+        self.close(id, first, good);
         Some(())
+    }
+
+    /// Whether it is certain that the last scalar is a good key, and none of those from `first` on.
+    fn good_key(&mut self, first: usize) -> bool {
+        let Some(name) = self.document.last_in_file() else { return false };
+        let known = &self.keys[first..];
+        let good = name != b"<<" && !is_null(name) && known.len() < FEW && !known.contains(&name);
+        if good {
+            self.keys.push(name);
+        }
+        good
+    }
+
+    fn close(&mut self, id: Id, first: usize, good_keys: bool) {
+        self.keys.truncate(first);
+        self.document.close(id);
+        if good_keys {
+            self.document.mark(id, GOOD_KEYS);
+        }
     }
 
     /// Between brackets, a line may end wherever a space may stand.
@@ -341,36 +376,6 @@ impl Reader<'_> {
         self.at = end;
         Some((from as u32, (end - from) as u32))
     }
-}
-
-/// What may end a plain scalar.
-const ENDS: [bool; 256] = {
-    let (mut ends, marks) = ([false; 256], b"\n\t :,[]{}");
-    let mut at = 0;
-    while at < marks.len() {
-        ends[marks[at] as usize] = true;
-        at += 1;
-    }
-    ends
-};
-
-/// How many bytes stand before the first one that is this quote, a backslash or a control character: eight of them are
-/// looked at at a time.
-fn until_quote(bytes: &[u8], quote: u8) -> Option<usize> {
-    const EACH: u64 = u64::MAX / 0xff;
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        // The highest bit of each byte that is less, and perhaps of some behind the first of these.
-        let less = |word: u64, than: u8| word.wrapping_sub(u64::from(than) * EACH) & !word;
-        let is = |byte: u8| less(word ^ (u64::from(byte) * EACH), 1);
-        let found = (is(quote) | is(b'\\') | less(word, b' ')) & (0x80 * EACH);
-        if found != 0 {
-            return Some(8 * index + found.trailing_zeros() as usize / 8);
-        }
-    }
-    let found = rest.iter().position(|&byte| byte == quote || byte == b'\\' || byte < b' ')?;
-    Some(8 * words.len() + found)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::read;
-use crate::manifest::parse::{decode, parse_all};
+use crate::manifest::parse::{decode, key_troubles, parse_all};
 
 /// Whether it is taken; then it must be what the parser reads, place for place.
 fn taken(text: &str) -> bool {
@@ -10,7 +10,16 @@ fn taken(text: &str) -> bool {
     }
     let Some(ours) = read(text) else { return false };
     match parse_all(text) {
-        Ok(theirs) => assert_eq!(ours, theirs, "{text:?}"),
+        Ok(theirs) => {
+            assert_eq!(ours, theirs, "{text:?}");
+            // What it knows of the keys must be true.
+            let [ours, theirs] = [ours, theirs].map(|document| {
+                let mut told = Vec::new();
+                key_troubles(&document, |id, trouble| told.push((id, trouble.message)));
+                told
+            });
+            assert_eq!(ours, theirs, "{text:?}");
+        }
         Err(trouble) => panic!("{text:?} is taken, and the parser says: {}", trouble.message),
     }
     true
