@@ -83,9 +83,26 @@ pub fn harmful(text: &str) -> Option<(usize, char)> {
     }
 }
 
+/// Whether it is printable ASCII on one line, as nearly all names are.
+pub(crate) fn is_plain(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let plain = |word: &[u8; 8]| {
+        let word = u64::from_le_bytes(*word);
+        let low = word & (0x7f * EACH);
+        (word | (low + EACH) | !(low + 0x60 * EACH)) & (0x80 * EACH) == 0
+    };
+    match bytes.last_chunk() {
+        // Of what is longer, some of the last bytes are looked at twice.
+        Some(last) => plain(last) && bytes.as_chunks().0.iter().all(plain),
+        None => bytes.iter().all(|byte| matches!(byte, b' '..=b'~')),
+    }
+}
+
+/// One in each of eight bytes.
+const EACH: u64 = u64::MAX / 0xff;
+
 /// How many bytes at the beginning are harmless ASCII: eight of them are looked at at a time.
 fn plain(bytes: &[u8]) -> usize {
-    const EACH: u64 = u64::MAX / 0xff;
     let (words, _) = bytes.as_chunks::<8>();
     let plain = words.iter().take_while(|word| {
         let word = u64::from_le_bytes(**word);
@@ -134,6 +151,9 @@ mod tests {
                     format!("{}{c}{}", "~\n \u{e4}"[..(before % 4).min(3)].repeat(before), " }~\n".repeat(3));
                 let expected = text.char_indices().find(|(_, c)| *c != '\n' && is_harmful(*c));
                 assert_eq!(harmful(&text), expected, "{text:?}");
+                for text in [&*text, &"~".repeat(before), &format!("{}{c}", " ".repeat(before))] {
+                    assert_eq!(is_plain(text), text.chars().all(|c| matches!(c, ' '..='~')), "{text:?}");
+                }
             }
         }
     }

@@ -1,12 +1,12 @@
 //! The report as text: one line that says it all, then a line for each result, then the whole story of what did not
 //! pass.
 
-use std::fmt;
+use std::{fmt, fmt::Write};
 
 use super::{Blamed, CheckResult, Report};
 use crate::{
     Outcome,
-    text::{bounded, harmless},
+    text::{bounded, harmless, is_plain},
 };
 
 /// How much of one message is shown.
@@ -52,10 +52,14 @@ pub fn write_text(out: &mut impl fmt::Write, report: &Report, options: &TextOpti
     let Palette { good, bad, reset, .. } = options.palette;
     let (colour, mark) = if report.passed() { (good, '✓') } else { (bad, '✗') };
     writeln!(out, "{colour}{mark} {}{reset} ({})", headline(report), crate::duration::show(report.duration))?;
+    let mut line = String::new();
     for result in &report.results {
         let filtered = result.verdict == Outcome::Skipped && result.caused_by.is_empty();
         if !(options.quiet && (result.verdict == Outcome::Passed || filtered)) {
-            write_result(out, result, options)?;
+            line.clear();
+            write_line(&mut line, result, options)?;
+            out.write_str(&line)?;
+            write_story(out, result, options)?;
         }
     }
     Ok(())
@@ -116,7 +120,8 @@ fn some_of<'a>(blamed: impl Iterator<Item = &'a Blamed>) -> String {
     }
 }
 
-fn write_result(out: &mut impl fmt::Write, result: &CheckResult, options: &TextOptions) -> fmt::Result {
+/// A result's own line, put together before it is written: it is many small parts.
+fn write_line(out: &mut String, result: &CheckResult, options: &TextOptions) -> fmt::Result {
     let Palette { good, bad, warning, dim, reset } = options.palette;
     let (colour, mark) = match result.verdict {
         Outcome::Passed => (good, "✓"),
@@ -126,13 +131,19 @@ fn write_result(out: &mut impl fmt::Write, result: &CheckResult, options: &TextO
         Outcome::Errored => (bad, "?"),
     };
     for part in ["  ", colour, mark, reset, " "] {
-        out.write_str(part)?;
+        out.push_str(part);
     }
     write_title(out, result)?;
     if options.verbose && result.attempts > 0 {
         write!(out, " {dim}{}{reset}", crate::duration::show(result.duration))?;
     }
-    out.write_char('\n')?;
+    out.push('\n');
+    Ok(())
+}
+
+/// What it saw, and how it came to that, of one that did not pass.
+fn write_story(out: &mut impl fmt::Write, result: &CheckResult, options: &TextOptions) -> fmt::Result {
+    let Palette { dim, reset, .. } = options.palette;
     let passed = result.verdict == Outcome::Passed;
     if !result.message.is_empty() && (!passed || options.verbose) {
         let message = bounded(format!("{}{}", result.lead(), harmless(&result.message)), MESSAGE_LIMIT);
@@ -152,23 +163,23 @@ fn write_result(out: &mut impl fmt::Write, result: &CheckResult, options: &TextO
 }
 
 /// `nginx-web: ResponseTimeAssert (< 200 ms)`, on one line.
-fn write_title(out: &mut impl fmt::Write, result: &CheckResult) -> fmt::Result {
+fn write_title(out: &mut String, result: &CheckResult) -> fmt::Result {
     match (&result.relationship, &result.resource, result.related.as_slice()) {
-        (Some(relationship), _, _) => on_one_line(out, relationship)?,
-        (None, Some(name), _) => on_one_line(out, name)?,
-        (None, None, []) => out.write_str("cross")?,
-        (None, None, related) => on_one_line(out, &related.join(" → "))?,
+        (Some(relationship), _, _) => on_one_line(out, relationship),
+        (None, Some(name), _) => on_one_line(out, name),
+        (None, None, []) => out.push_str("cross"),
+        (None, None, related) => on_one_line(out, &related.join(" → ")),
     }
-    out.write_str(": ")?;
-    on_one_line(out, result.assertion)?;
+    out.push_str(": ");
+    on_one_line(out, result.assertion);
     if !result.label.is_empty() {
-        out.write_str(" (")?;
-        on_one_line(out, &result.label)?;
-        out.write_str(")")?;
+        out.push_str(" (");
+        on_one_line(out, &result.label);
+        out.push(')');
     }
     if &*result.at != "host" {
-        out.write_str(" at ")?;
-        on_one_line(out, &result.at)?;
+        out.push_str(" at ");
+        on_one_line(out, &result.at);
     }
     if let Some(when) = &result.reused {
         write!(out, ", as of {when}")?;
@@ -176,9 +187,12 @@ fn write_title(out: &mut impl fmt::Write, result: &CheckResult) -> fmt::Result {
     Ok(())
 }
 
-fn on_one_line(out: &mut impl fmt::Write, text: &str) -> fmt::Result {
+fn on_one_line(out: &mut String, text: &str) {
+    if is_plain(text) {
+        return out.push_str(text);
+    }
     match harmless(text) {
-        text if text.contains('\n') => out.write_str(&text.replace('\n', " ")),
-        text => out.write_str(&text),
+        text if text.contains('\n') => out.push_str(&text.replace('\n', " ")),
+        text => out.push_str(&text),
     }
 }
