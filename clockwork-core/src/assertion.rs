@@ -141,7 +141,7 @@ pub(crate) struct Options {
 #[must_use]
 pub struct Declared {
     pub(crate) assertion: Arc<dyn Assertion>,
-    /// Shared with the graph, and among those that set none.
+    /// Shared with the graph, and among those in a manifest that set none, or one after the other the same.
     pub(crate) options: Arc<Options>,
     /// Where; unknown until it is declared.
     pub(crate) place: Option<Place>,

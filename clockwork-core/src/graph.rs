@@ -24,7 +24,7 @@ pub struct Graph {
     pub(crate) lock: Option<Arc<Lock>>,
     /// In the order of the report: the graph's, then the manifest's; the cross-resource ones last.
     pub(crate) checks: Vec<Check>,
-    by_name: HashMap<ResourceName, usize>,
+    by_name: HashMap<ResourceName, usize, foldhash::fast::RandomState>,
     order: Vec<usize>,
     /// How many more times the nearest name is looked for, which takes a look at every name.
     hints: AtomicUsize,
@@ -126,7 +126,7 @@ impl Graph {
             nodes: Vec::new(),
             lock: project.lock.clone(),
             checks: Vec::new(),
-            by_name: HashMap::new(),
+            by_name: HashMap::default(),
             order: Vec::new(),
             hints: AtomicUsize::new(HINTS),
         };

@@ -27,7 +27,7 @@ const SIZE_LIMIT: usize = 1 << 20;
 
 thread_local! {
     /// Expressions that are in use. A manifest asks the same one of many files, and compiling is what costs.
-    static IN_USE: RefCell<HashMap<String, Weak<Regex>>> = RefCell::default();
+    static IN_USE: RefCell<HashMap<String, Weak<Regex>, foldhash::fast::RandomState>> = RefCell::default();
 }
 
 impl Pattern {

@@ -1,7 +1,7 @@
 //! From a document to a [`Project`]: every key is looked at, and whatever is wrong is told, before anything is given up.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -43,11 +43,13 @@ pub(super) struct Lowering<'a> {
     /// The resources and assertions that could not be read: what they are, taken together, is not judged.
     pub(super) unread: HashSet<Id>,
     /// What may hold a `${captured.…}`: from which entry to which.
-    pub(super) captures: Vec<(Id, Id)>,
+    captures: Vec<(Id, Id)>,
     /// The options of all assertions that set none.
-    pub(super) plain: Arc<Options>,
-    /// The kind that was read last.
-    pub(super) latest: Option<(&'a str, &'a AssertionEntry)>,
+    plain: Arc<Options>,
+    /// Those of the last one that set any. Mostly the next one sets the same.
+    latest: Arc<Options>,
+    /// The kinds of assertions, which are asked for once for each.
+    kinds: HashMap<&'a str, &'a AssertionEntry, foldhash::fast::RandomState>,
 }
 
 /// Stands where an assertion could not be read, so that those behind it keep their places.
@@ -70,6 +72,29 @@ impl Assertion for Unread {
 }
 
 impl<'a> Lowering<'a> {
+    pub(super) fn new(
+        document: &'a Document<'a>,
+        registry: &'a Registry,
+        problems: &'a mut Problems,
+        (file, file_name): (usize, &str),
+        shown_as: &'a BTreeMap<String, String>,
+    ) -> Self {
+        let plain = Arc::<Options>::default();
+        Self {
+            document,
+            registry,
+            problems,
+            file,
+            file_name: file_name.into(),
+            shown_as,
+            unread: HashSet::new(),
+            captures: Vec::new(),
+            latest: Arc::clone(&plain),
+            plain,
+            kinds: registry.assertions().iter().map(|(name, entry)| (*name, entry)).collect(),
+        }
+    }
+
     pub(super) fn name(&self, key: Id) -> &'a str {
         self.document.text(self.document.resolve(key))
     }
@@ -252,14 +277,15 @@ impl<'a> Lowering<'a> {
         let (mut kind, mut several) = (None, false);
         for (key, value) in document.pairs(item) {
             let name = self.name(key);
-            if self.latest.is_none_or(|(latest, _)| latest != name) && is_option(name) {
+            let entry = self.kinds.get(name).copied();
+            if entry.is_none() && is_option(name) {
                 good &= self.option(options.get_or_insert_default(), name, value);
             } else {
                 several |= kind.is_some();
-                kind = Some((key, value, name));
+                kind = Some((key, value, name, entry));
             }
         }
-        let Some((key, value, name)) = kind else {
+        let Some((key, value, name, entry)) = kind else {
             let message = "this assertion names no kind";
             let help = "one key beside the options names it: `- HealthcheckAssert: { … }`".to_owned();
             self.report(item, Trouble::new("no-kind", None, message).help(help));
@@ -267,12 +293,12 @@ impl<'a> Lowering<'a> {
         };
         if several {
             let all = document.pairs(item).filter(|(key, _)| !is_option(self.name(*key)));
-            let entry = |key| self.registry.assertions().get(self.name(key));
+            let entry = |key| self.kinds.get(self.name(key)).copied();
             let kinds: Vec<_> = all.map(|(key, value)| (key, value, entry(key))).collect();
             self.several(&kinds);
             return None;
         }
-        let Some(entry) = self.known(name) else {
+        let Some(entry) = entry else {
             self.unknown_kind(key);
             return None;
         };
@@ -283,19 +309,23 @@ impl<'a> Lowering<'a> {
         let assertion = self.fields(name, value, entry);
         match (assertion, good) {
             (Some(assertion), true) => {
-                let options = options.filter(|options| *options != *self.plain);
-                let options = options.map_or_else(|| Arc::clone(&self.plain), Arc::new);
+                let options = self.shared(options);
                 Some(Declared { assertion, options, place: Some(self.place(key)) })
             }
             _ => None,
         }
     }
 
-    /// The kind of this name. Mostly it is the one that was asked for last.
-    fn known(&mut self, name: &'a str) -> Option<&'a AssertionEntry> {
-        let latest = self.latest.filter(|(latest, _)| *latest == name);
-        self.latest = latest.or_else(|| Some((name, self.registry.assertions().get(name)?)));
-        self.latest.map(|(_, entry)| entry)
+    fn shared(&mut self, options: Option<Options>) -> Arc<Options> {
+        match options.filter(|options| *options != *self.plain) {
+            None => Arc::clone(&self.plain),
+            Some(options) => {
+                if options != *self.latest {
+                    self.latest = Arc::new(options);
+                }
+                Arc::clone(&self.latest)
+            }
+        }
     }
 
     /// A kind's name alone.
@@ -310,7 +340,7 @@ impl<'a> Lowering<'a> {
                 return None;
             }
         };
-        let Some(entry) = self.known(name) else {
+        let Some(&entry) = self.kinds.get(name) else {
             self.unknown_kind(item);
             return None;
         };

@@ -30,10 +30,7 @@ mod search;
 mod subset;
 mod validate;
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 pub use error::{ManifestError, ManifestProblem};
 pub(crate) use {de::De, fault::Fault, options::is_option};
@@ -187,18 +184,8 @@ impl<'a> Reader<'a> {
                 self.problems.add(file, trouble.path(report::path_of(&document, id)));
             }
         });
-        let mut lowering = Lowering {
-            document: &document,
-            registry,
-            problems: &mut self.problems,
-            file,
-            file_name: name.into(),
-            shown_as: &self.shown_as,
-            unread: HashSet::new(),
-            plain: Arc::default(),
-            captures: Vec::new(),
-            latest: None,
-        };
+        let mut lowering =
+            Lowering::new(&document, registry, &mut self.problems, (file, name), &self.shown_as);
         Some(lowering.lock(name, graph))
     }
 
@@ -275,18 +262,8 @@ impl<'a> Reader<'a> {
                 self.problems.add(0, trouble.path(report::path_of(document, id)));
             }
         });
-        let mut lowering = Lowering {
-            document,
-            registry,
-            problems: &mut self.problems,
-            file: 0,
-            file_name: self.files[0].name.into(),
-            shown_as: &self.shown_as,
-            unread: HashSet::new(),
-            captures: Vec::new(),
-            plain: Arc::default(),
-            latest: None,
-        };
+        let name = self.files[0].name;
+        let mut lowering = Lowering::new(document, registry, &mut self.problems, (0, name), &self.shown_as);
         let project = lowering.project();
         let graph = lowering.validate(&project);
         let unread = !lowering.unread.is_empty();
