@@ -11,7 +11,7 @@ use std::{
     pin::Pin,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::Poll,
     time::Duration,
@@ -98,16 +98,30 @@ const GRACE: Duration = Duration::from_millis(50);
 
 /// The cleanups of one attempt, the latest last.
 #[derive(Default)]
-pub(crate) struct Cleanups(Mutex<Vec<Cleanup>>);
+pub(crate) struct Cleanups {
+    list: Mutex<Vec<Cleanup>>,
+    /// There was one: of most attempts, nobody has to look into the list.
+    any: AtomicBool,
+}
 
 impl Cleanups {
     fn list(&self) -> MutexGuard<'_, Vec<Cleanup>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn len(&self) -> usize {
+        if self.any.load(Ordering::Acquire) { self.list().len() } else { 0 }
     }
 
     pub(crate) fn add(&self, cleanup: Cleanup, left: &Left) {
         left.open.fetch_add(1, Ordering::AcqRel);
         self.list().push(cleanup);
+        self.any.store(true, Ordering::Release);
+    }
+
+    /// All of them, for another one to hold.
+    fn take(&self) -> Self {
+        Self { list: Mutex::new(std::mem::take(&mut *self.list())), any: AtomicBool::new(true) }
     }
 }
 
@@ -180,7 +194,7 @@ impl Todo {
     }
 
     fn len(&self) -> usize {
-        usize::from(self.current.is_some()) + self.cx.cleanups().list().len()
+        usize::from(self.current.is_some()) + self.cx.cleanups().len()
     }
 
     /// Does them all, the latest first.
@@ -214,7 +228,7 @@ impl Drop for Todo {
         }
         let rest = Self {
             check: self.check,
-            cx: self.cx.with_cleanups(Cleanups(Mutex::new(std::mem::take(&mut *self.cx.cleanups().list())))),
+            cx: self.cx.with_cleanups(self.cx.cleanups().take()),
             current: self.current.take(),
             detached: false,
         };

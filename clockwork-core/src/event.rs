@@ -62,8 +62,11 @@ impl Events {
         }
     }
 
-    fn next(&self) -> Option<Event> {
-        self.0.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    /// All that have happened since, into an empty list.
+    fn take(&self, taken: &mut VecDeque<Event>) {
+        if let Some(events) = &self.0 {
+            std::mem::swap(&mut *events.lock().unwrap_or_else(PoisonError::into_inner), taken);
+        }
     }
 }
 
@@ -72,11 +75,13 @@ impl Events {
 pub struct EventStream {
     run: Option<BoxFuture<'static, Report>>,
     events: Events,
+    /// Those that were taken out of `events` already, which come first.
+    taken: VecDeque<Event>,
 }
 
 impl EventStream {
     pub(crate) fn new(run: BoxFuture<'static, Report>, events: Events) -> Self {
-        Self { run: Some(run), events }
+        Self { run: Some(run), events, taken: VecDeque::new() }
     }
 
     /// The next event; `None` after [`Event::Finished`].
@@ -86,7 +91,10 @@ impl EventStream {
 
     /// An event that has happened already, if there is one: the run does not go on for it.
     pub fn waiting(&mut self) -> Option<Event> {
-        self.events.next()
+        if self.taken.is_empty() {
+            self.events.take(&mut self.taken);
+        }
+        self.taken.pop_front()
     }
 }
 
@@ -94,7 +102,7 @@ impl Stream for EventStream {
     type Item = Event;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Option<Event>> {
-        if let Some(event) = self.events.next() {
+        if let Some(event) = self.waiting() {
             return Poll::Ready(Some(event));
         }
         let Some(run) = &mut self.run else { return Poll::Ready(None) };
@@ -102,7 +110,7 @@ impl Stream for EventStream {
             self.run = None;
             self.events.emit(|| Event::Finished(Arc::new(report)));
         }
-        match self.events.next() {
+        match self.waiting() {
             Some(event) => Poll::Ready(Some(event)),
             None => Poll::Pending,
         }

@@ -126,17 +126,19 @@ impl<P: Probe> Wake for Flight<P> {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let (first, more) = {
+        let all = {
             let mut state = self.state();
             if let Look::Polled { woken } = &mut state.look {
                 *woken = true;
             }
             (state.first.take(), std::mem::take(&mut state.more))
         };
-        for (_, waker) in first.into_iter().chain(more) {
-            waker.wake();
-        }
+        wake(all);
     }
+}
+
+fn wake((first, more): (Option<(u64, Waker)>, Vec<(u64, Waker)>)) {
+    first.into_iter().chain(more).for_each(|(_, waker)| waker.wake());
 }
 
 /// Equal when the same is asked.
@@ -214,8 +216,9 @@ impl<P: Probe> Future for Passenger<P> {
             Ok(Poll::Ready(answer)) => {
                 state.look = Look::Done(answer.clone());
                 state.first.take_if(|(ticket, _)| *ticket == self.ticket);
+                let others = (state.first.take(), std::mem::take(&mut state.more));
                 drop(state); // before what the look holds goes
-                flight.wake_by_ref();
+                wake(others);
                 Poll::Ready(answer)
             }
             Err(panic) => {

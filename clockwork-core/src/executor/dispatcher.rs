@@ -516,10 +516,10 @@ impl Dispatcher {
     /// By which way it was looked from inside of what.
     fn tell_the_way(&self, check: usize, finding: &mut Finding) {
         let check = &self.graph.checks[check];
-        let ways = self.run.ways.lock().unwrap_or_else(PoisonError::into_inner);
-        if ways.is_empty() {
+        if check.declared.options.at.is_none() && check.explains.is_none() {
             return;
         }
+        let ways = self.run.ways.lock().unwrap_or_else(PoisonError::into_inner);
         let service = check.explains.map(|node| self.graph.nodes[node].resource.common().name());
         let places = check.declared.options.at.iter().chain(service);
         let told: BTreeMap<&str, &str> =
