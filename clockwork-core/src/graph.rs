@@ -257,7 +257,8 @@ impl Graph {
 
     pub(crate) fn unknown(&self, name: &str) -> String {
         let left = self.hints.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
-        let near = left.ok().and_then(|_| nearest(name, self.by_name.keys().map(ResourceName::as_str)));
+        // In the order of declaration: of two that are equally near, it is always the same.
+        let near = left.ok().and_then(|_| nearest(name, (0..self.nodes.len()).map(|node| self.name(node))));
         let near = near.map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
         format!("there is no resource {}{near}", crate::text::quote(name))
     }
