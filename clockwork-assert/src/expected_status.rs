@@ -22,7 +22,14 @@ use serde::{
 /// assert!(ExpectedStatus::class(2).contains(204));
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-pub struct ExpectedStatus(Vec<One>);
+pub struct ExpectedStatus(Several);
+
+/// Nearly always it is one.
+#[derive(Debug, Clone, PartialEq)]
+enum Several {
+    One(One),
+    Many(Box<[One]>),
+}
 
 #[derive(Debug, Clone, PartialEq)]
 enum One {
@@ -34,12 +41,26 @@ enum One {
 impl ExpectedStatus {
     /// A class: 2 for `2xx`.
     pub fn class(class: u16) -> Self {
-        Self(vec![One::Class(class)])
+        Self(Several::One(One::Class(class)))
+    }
+
+    fn any_of(mut all: Vec<One>) -> Self {
+        Self(match all.pop() {
+            Some(one) if all.is_empty() => Several::One(one),
+            last => Several::Many(all.into_iter().chain(last).collect()),
+        })
+    }
+
+    fn all(&self) -> &[One] {
+        match &self.0 {
+            Several::One(one) => std::slice::from_ref(one),
+            Several::Many(all) => all,
+        }
     }
 
     /// Whether this status is right.
     pub fn contains(&self, status: u16) -> bool {
-        self.0.iter().any(|one| match one {
+        self.all().iter().any(|one| match one {
             One::Code(code) => *code == status,
             One::Class(class) => *class == status / 100,
             One::Like(matcher) => matcher.check(Some(&status.into())).is_ok(),
@@ -49,19 +70,19 @@ impl ExpectedStatus {
 
 impl From<u16> for ExpectedStatus {
     fn from(code: u16) -> Self {
-        Self(vec![One::Code(code)])
+        Self(Several::One(One::Code(code)))
     }
 }
 
 impl<const N: usize> From<[u16; N]> for ExpectedStatus {
     fn from(codes: [u16; N]) -> Self {
-        Self(codes.into_iter().map(One::Code).collect())
+        Self::any_of(codes.into_iter().map(One::Code).collect())
     }
 }
 
 impl fmt::Display for ExpectedStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, one) in self.0.iter().enumerate() {
+        for (index, one) in self.all().iter().enumerate() {
             if index > 0 {
                 f.write_str(" or ")?;
             }
@@ -107,18 +128,21 @@ impl<'de> de::Visitor<'de> for Visitor {
 
     fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<ExpectedStatus, A::Error> {
         let matcher = Matcher::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(ExpectedStatus(vec![One::Like(Box::new(matcher))]))
+        Ok(ExpectedStatus(Several::One(One::Like(Box::new(matcher)))))
     }
 
     fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<ExpectedStatus, A::Error> {
         let mut all = Vec::new();
         while let Some(ExpectedStatus(more)) = seq.next_element()? {
-            all.extend(more);
+            match more {
+                Several::One(one) => all.push(one),
+                Several::Many(more) => all.extend(more),
+            }
         }
         if all.is_empty() {
             return Err(de::Error::custom("an empty list of statuses can never be met"));
         }
-        Ok(ExpectedStatus(all))
+        Ok(ExpectedStatus::any_of(all))
     }
 }
 

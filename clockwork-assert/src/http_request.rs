@@ -9,7 +9,7 @@ use std::{
 use clockwork_core::{ByteSize, CheckError, Invalid, Resource, Secret};
 use clockwork_drivers::{
     EndpointResource,
-    http::{BasicAuth, HttpRequest, HttpVersion, MAX_BODY, Method, ResolveTo, Text, without_userinfo},
+    http::{BasicAuth, HttpRequest, HttpVersion, InvalidRequest, MAX_BODY, Method, ResolveTo, Text, UrlText},
 };
 use serde_json::Value;
 
@@ -33,7 +33,8 @@ macro_rules! http_kind {
             /// What to ask: an `http://` or `https://` URL. On an `EndpointResource` it may be left out, which means
             /// the resource's `url`, or be relative to that (`/health`).
             #[serde(default)]
-            url: Option<String>,
+            #[schemars(with = "Option<String>")]
+            url: Option<clockwork_drivers::http::UrlText>,
             $($(#[$meta])* $field: $Type,)*
             /// The request's method, `GET` unless given.
             #[serde(default, deserialize_with = "clockwork_drivers::http::fields::method")]
@@ -44,13 +45,13 @@ macro_rules! http_kind {
             headers: std::collections::BTreeMap<String, clockwork_drivers::http::Text>,
             /// A body to send, as it is.
             #[serde(default)]
-            $body: Option<String>,
+            $body: Option<Box<str>>,
             /// A body to send, as JSON.
             #[serde(default)]
             $json: Option<Box<serde_json::Value>>,
             /// A body to send, as a form: name → text, or a secret.
             #[serde(default)]
-            form: Option<std::collections::BTreeMap<String, clockwork_drivers::http::Text>>,
+            form: Option<Box<std::collections::BTreeMap<String, clockwork_drivers::http::Text>>>,
             /// The user and the password to send (Basic authentication).
             #[serde(default)]
             basic_auth: Option<Box<clockwork_drivers::http::BasicAuth>>,
@@ -62,13 +63,13 @@ macro_rules! http_kind {
             follow_redirects: bool,
             /// A PEM file: only what stands in it is trusted, instead of the machine's certificates.
             #[serde(default)]
-            ca_file: Option<std::path::PathBuf>,
+            ca_file: Option<Box<std::path::Path>>,
             /// A PEM file with the certificate to show to the server.
             #[serde(default)]
-            client_cert: Option<std::path::PathBuf>,
+            client_cert: Option<Box<std::path::Path>>,
             /// A PEM file with that certificate's key, if it is not in the same file.
             #[serde(default)]
-            client_key: Option<std::path::PathBuf>,
+            client_key: Option<Box<std::path::Path>>,
             /// Accept any certificate. The result says so.
             #[serde(default)]
             insecure: bool,
@@ -87,7 +88,7 @@ macro_rules! http_kind {
             /// With nothing said but the URL, if that.
             fn of(url: Option<String>) -> Self {
                 Self {
-                    url,
+                    url: url.map(Into::into),
                     $($field: $value,)*
                     method: clockwork_drivers::http::Method::GET,
                     headers: Default::default(),
@@ -109,13 +110,13 @@ macro_rules! http_kind {
 
             fn request_fields(&self) -> crate::http_request::RequestFields<'_> {
                 crate::http_request::RequestFields {
-                    url: self.url.as_deref(),
+                    url: self.url.as_ref(),
                     method: &self.method,
                     headers: &self.headers,
                     body: self.$body.as_deref(),
                     json: self.$json.as_deref(),
                     body_names: [stringify!($body), stringify!($json), "form"],
-                    form: self.form.as_ref(),
+                    form: self.form.as_deref(),
                     basic_auth: self.basic_auth.as_deref(),
                     bearer: self.bearer.as_deref(),
                     follow_redirects: self.follow_redirects,
@@ -150,7 +151,7 @@ macro_rules! http_kind {
             /// Sends this body, as it is.
             #[must_use]
             pub fn $body(mut self, body: impl Into<String>) -> Self {
-                self.$body = Some(body.into());
+                self.$body = Some(body.into().into());
                 self
             }
 
@@ -196,21 +197,21 @@ macro_rules! http_kind {
             /// Trusts only what stands in this PEM file.
             #[must_use]
             pub fn ca_file(mut self, file: impl Into<std::path::PathBuf>) -> Self {
-                self.ca_file = Some(file.into());
+                self.ca_file = Some(file.into().into());
                 self
             }
 
             /// Shows the server the certificate in this PEM file.
             #[must_use]
             pub fn client_cert(mut self, file: impl Into<std::path::PathBuf>) -> Self {
-                self.client_cert = Some(file.into());
+                self.client_cert = Some(file.into().into());
                 self
             }
 
             /// The PEM file with that certificate's key, if it is not in the same file.
             #[must_use]
             pub fn client_key(mut self, file: impl Into<std::path::PathBuf>) -> Self {
-                self.client_key = Some(file.into());
+                self.client_key = Some(file.into().into());
                 self
             }
 
@@ -257,7 +258,7 @@ pub(crate) fn max_body() -> ByteSize {
 /// The request fields of a kind, borrowed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RequestFields<'a> {
-    pub(crate) url: Option<&'a str>,
+    pub(crate) url: Option<&'a UrlText>,
     pub(crate) method: &'a Method,
     pub(crate) headers: &'a BTreeMap<String, Text>,
     pub(crate) body: Option<&'a str>,
@@ -280,15 +281,18 @@ pub(crate) struct RequestFields<'a> {
 impl<'a> RequestFields<'a> {
     /// The URL as declared, fit to be shown; empty, where it is the resource's.
     pub(crate) fn label(&self) -> String {
-        self.url.map(|url| without_userinfo(url).into_owned()).unwrap_or_default()
+        self.url.map(|url| url.without_userinfo().into_owned()).unwrap_or_default()
     }
 
-    /// The URL, and what it may be relative to.
-    fn address<'r>(&'r self, owner: Option<&'r dyn Resource>) -> Result<(Option<&'r str>, &'r str), Invalid> {
+    /// The request of which nothing but its URL is known.
+    fn bare_request(
+        &self,
+        owner: Option<&dyn Resource>,
+    ) -> Result<Result<HttpRequest, InvalidRequest>, Invalid> {
         let base = owner.and_then(|owner| owner.downcast_ref::<EndpointResource>()?.base_url());
         match (self.url, base) {
-            (Some(url), base) => Ok((base, url)),
-            (None, Some(url)) => Ok((None, url)),
+            (Some(url), base) => Ok(HttpRequest::declared(base, url)),
+            (None, Some(url)) => Ok(HttpRequest::new(url)),
             (None, None) => {
                 let missing = "is missing: give one, or declare this on an EndpointResource that has a url";
                 Err(Invalid::field("url", missing))
@@ -299,10 +303,7 @@ impl<'a> RequestFields<'a> {
     /// The request, with its secrets read.
     pub(crate) fn request(&self, owner: Option<&dyn Resource>) -> Result<HttpRequest, CheckError> {
         let invalid = |Invalid { field, message }| CheckError::unobservable(format!("{field}: {message}"));
-        let mut request = match self.address(owner).map_err(invalid)? {
-            (Some(base), url) => HttpRequest::relative(base, url)?,
-            (None, url) => HttpRequest::new(url)?,
-        };
+        let mut request = self.bare_request(owner).map_err(invalid)??;
         if *self.method != Method::GET {
             request = request.method(self.method.clone());
         }
@@ -351,9 +352,9 @@ impl<'a> RequestFields<'a> {
     /// What is wrong with the fields, taken together. Reads no secret.
     pub(crate) fn validate(&self, owner: Option<&dyn Resource>) -> Vec<Invalid> {
         let mut problems = Vec::new();
-        let url = self.address(owner).and_then(|(base, url)| {
-            HttpRequest::validate_url(base, url).map_err(|error| Invalid::field(error.field, error.message))
-        });
+        let url = self
+            .bare_request(owner)
+            .and_then(|request| request.map_err(|error| Invalid::field(error.field, error.message)));
         problems.extend(url.err());
         for (name, value) in self.headers {
             // The value of a secret is read when it is sent, and not to validate a manifest.
@@ -369,7 +370,7 @@ impl<'a> RequestFields<'a> {
             )));
         }
         let header = self.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization"));
-        let in_url = self.url.is_some_and(|url| without_userinfo(url) != url);
+        let in_url = self.url.is_some_and(UrlText::has_userinfo);
         let ways = [self.basic_auth.is_some(), self.bearer.is_some(), header, in_url];
         if ways.iter().filter(|way| **way).count() > 1 {
             problems.push(Invalid::whole(

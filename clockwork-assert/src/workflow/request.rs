@@ -102,9 +102,9 @@ impl WorkflowRequest {
     /// The names of what it needs to be captured before.
     pub(super) fn names(&self) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
-        let texts = self.url.iter().chain(&self.body);
+        let texts = self.url.as_deref().into_iter().chain(self.body.as_deref());
         texts.for_each(|text| names_in_text(text, &mut names));
-        for text in self.headers.values().chain(self.form.iter().flatten().map(|(_, text)| text)) {
+        for text in self.headers.values().chain(self.form.iter().flat_map(|form| form.values())) {
             if let Text::Plain(text) = text {
                 names_in_text(text, &mut names);
             }
@@ -123,8 +123,8 @@ impl WorkflowRequest {
             secret @ Text::Secret(_) => Ok(secret.clone()),
         };
         let mut filled = self.clone();
-        filled.url = self.url.as_deref().map(|url| captured.url(url)).transpose()?;
-        filled.body = self.body.as_deref().map(|body| captured.text(body)).transpose()?;
+        filled.url = self.url.as_deref().map(|url| captured.url(url)).transpose()?.map(Into::into);
+        filled.body = self.body.as_deref().map(|body| captured.text(body)).transpose()?.map(Into::into);
         filled.json = self.json.as_ref().map(|json| captured.value(json).map(Box::new)).transpose()?;
         for value in filled.headers.values_mut() {
             *value = text(value)?;
@@ -141,7 +141,7 @@ impl WorkflowRequest {
 
     /// The secrets that are sent along.
     pub(super) fn hide_secrets(&self, captured: &mut Captured) {
-        let sent = self.headers.values().chain(self.form.iter().flatten().map(|(_, text)| text));
+        let sent = self.headers.values().chain(self.form.iter().flat_map(|form| form.values()));
         for text in sent {
             if let Text::Secret(secret) = text {
                 captured.hide(secret);
@@ -162,7 +162,7 @@ impl WorkflowRequest {
             Err(_) => self.clone(),
         };
         if self.url.as_deref().is_some_and(|url| url.starts_with("${captured.")) {
-            tried.url = Some(String::from("http://localhost/"));
+            tried.url = Some("http://localhost/".into());
         }
         // Which URL the named resource has is not known here.
         let stand_in = EndpointResource::new("resource").url("http://localhost/");

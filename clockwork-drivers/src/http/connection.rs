@@ -33,13 +33,17 @@ pub(super) struct Reply {
 }
 
 impl Connection {
-    /// Speaks HTTP over a stream.
-    pub(super) async fn new(stream: Stream, remote: SocketAddr, version: Version) -> hyper::Result<Self> {
+    /// Speaks HTTP over a stream. In a box, because it goes from hand to hand.
+    pub(super) async fn new(
+        stream: Stream,
+        remote: SocketAddr,
+        version: Version,
+    ) -> hyper::Result<Box<Self>> {
         let speaks = match version {
             Version::HTTP_2 => Speaks::Http2(Http2::new(stream).await?),
             _ => Speaks::Http1(Http1::new(stream)),
         };
-        Ok(Self { speaks, remote, made: Instant::now() })
+        Ok(Box::new(Self { speaks, remote, made: Instant::now() }))
     }
 
     /// Asks, and reads the answer.

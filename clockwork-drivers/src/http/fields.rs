@@ -4,6 +4,7 @@ use std::{
     borrow::Cow,
     fmt,
     net::{IpAddr, SocketAddr},
+    ops::Deref,
     str::FromStr,
 };
 
@@ -16,6 +17,92 @@ use serde::{
     Deserialize, Deserializer,
     de::{self, value::MapAccessDeserializer},
 };
+
+use super::web_url::WebUrl;
+
+/// A URL as it is declared, or a part of one. If it stands there in its normal form, as most do, it is read at once, so that
+/// it is not read again for each look.
+#[derive(Clone)]
+pub struct UrlText(Written);
+
+#[derive(Clone)]
+enum Written {
+    Plainly(WebUrl),
+    Somehow(Box<str>),
+}
+
+impl UrlText {
+    /// What it is known to be; `None` says nothing.
+    pub(super) fn read(&self) -> Option<&WebUrl> {
+        match &self.0 {
+            Written::Plainly(url) => Some(url),
+            Written::Somehow(_) => None,
+        }
+    }
+
+    /// Without what stands before an `@` in its authority: fit to be shown.
+    pub fn without_userinfo(&self) -> Cow<'_, str> {
+        match &self.0 {
+            Written::Plainly(url) => url.as_str().into(),
+            Written::Somehow(text) => super::without_userinfo(text),
+        }
+    }
+
+    /// Whether something stands there.
+    pub fn has_userinfo(&self) -> bool {
+        self.without_userinfo().len() < self.len()
+    }
+}
+
+impl Deref for UrlText {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        match &self.0 {
+            Written::Plainly(url) => url.as_str(),
+            Written::Somehow(text) => text,
+        }
+    }
+}
+
+impl From<&str> for UrlText {
+    fn from(text: &str) -> Self {
+        Self(match WebUrl::plain(text) {
+            Some(url) => Written::Plainly(url),
+            None => Written::Somehow(text.into()),
+        })
+    }
+}
+
+impl From<String> for UrlText {
+    fn from(text: String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl fmt::Debug for UrlText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for UrlText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = UrlText;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<UrlText, E> {
+                Ok(text.into())
+            }
+        }
+        deserializer.deserialize_str(Visitor)
+    }
+}
 
 /// Which HTTP is spoken. Without it, what the server prefers of 1.1 and 2 over TLS, and 1.1 without TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

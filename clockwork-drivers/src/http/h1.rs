@@ -29,6 +29,19 @@ const READ: usize = 8 << 10;
 /// How much of a head is looked at whenever more of it comes. Beyond, only its end is looked for.
 const LOOKED_AT: usize = 4 << 10;
 
+/// When the answer's first and its latest bytes came.
+struct Times {
+    first_byte: Instant,
+    end: Instant,
+}
+
+impl Times {
+    fn now() -> Self {
+        let now = Instant::now();
+        Self { first_byte: now, end: now }
+    }
+}
+
 /// One connection.
 pub(super) struct Http1<S> {
     stream: S,
@@ -61,8 +74,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http1<S> {
     pub(super) async fn ask(&mut self, method: &Method, max_body: usize) -> Result<Reply, Broken> {
         (self.sent, self.flushed, self.reusable) = (0, false, false);
         self.buffer.clear();
-        let mut first_byte = None;
-        let (head, mut used) = match self.head(method, &mut first_byte).await {
+        let mut times = None;
+        let (head, mut used) = match self.head(method, &mut times).await {
             Ok(head) => head,
             Err(problem) => {
                 let beginning = self.buffer[..self.buffer.len().min(BEGINNING)].to_vec();
@@ -70,6 +83,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http1<S> {
             }
         };
         let Head { version, status, headers, mut body, keep_alive } = head;
+        let Times { first_byte, mut end } = times.unwrap_or_else(Times::now);
         let mut kept = Kept::new(max_body);
         let broken = |problem, kept: &Kept| Broken { problem, beginning: Vec::new(), body: Some(kept.came) };
         loop {
@@ -82,40 +96,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http1<S> {
             }
             self.buffer.clear();
             used = 0;
-            match self.more().await {
+            let more = self.more().await;
+            end = Instant::now();
+            match more {
                 Ok(0) if body.ends_with_connection() => break,
                 Ok(0) => return Err(broken(Problem::Closed, &kept)),
                 Ok(_) => {}
                 Err(error) => return Err(broken(Problem::Io(error), &kept)),
             }
         }
-        let end = Instant::now();
         let all_said = self.sent == self.request.len() && self.flushed && self.unsent.is_none();
         self.reusable = keep_alive && body.is_complete() && all_said && used == self.buffer.len();
-        Ok(Reply {
-            version,
-            status,
-            headers,
-            body: kept.bytes,
-            truncated: kept.truncated,
-            first_byte: first_byte.unwrap_or(end),
-            end,
-        })
+        Ok(Reply { version, status, headers, body: kept.bytes, truncated: kept.truncated, first_byte, end })
     }
 
     /// The head of the answer, and how many bytes of the buffer came before its body.
-    async fn head(
-        &mut self,
-        method: &Method,
-        first_byte: &mut Option<Instant>,
-    ) -> Result<(Head, usize), Problem> {
+    async fn head(&mut self, method: &Method, times: &mut Option<Times>) -> Result<(Head, usize), Problem> {
         // Where the head begins that is being read, and how much of it was looked at.
         let (mut start, mut seen) = (0, 0);
         loop {
             if self.more().await.map_err(Problem::Io)? == 0 {
                 return Err(self.unsent.take().map_or(Problem::Closed, Problem::Io));
             }
-            first_byte.get_or_insert_with(Instant::now);
+            match times {
+                Some(times) => times.end = Instant::now(),
+                None => *times = Some(Times::now()),
+            }
             loop {
                 let bytes = &self.buffer[start..];
                 if bytes.is_empty() || (seen > LOOKED_AT && !has_end(&bytes[seen - 3..])) {

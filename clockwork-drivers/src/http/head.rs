@@ -75,7 +75,8 @@ fn parse_into<'b>(
         return Ok(Parsed::Interim(length));
     }
     let version = if response.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
-    let mut headers = Headers::with_room(response.headers.len(), length);
+    let bytes = response.headers.iter().map(|header| header.name.len() + header.value.len()).sum();
+    let mut headers = Headers::with_room(response.headers.len(), bytes);
     let mut framing = Framing::default();
     for header in &*response.headers {
         // A value that goes on in the next line.
@@ -139,13 +140,18 @@ impl Framing {
 
 /// The one number that this says, which may be said several times: `2`, `2, 2`.
 fn content_length(value: &[u8]) -> Option<u64> {
-    let mut numbers = tokens(value).map(|token| {
-        // `parse` alone would take a sign.
-        let digits = !token.is_empty() && token.iter().all(u8::is_ascii_digit);
-        std::str::from_utf8(token).ok().filter(|_| digits)?.parse::<u64>().ok()
-    });
+    let mut numbers = tokens(value).map(number);
     let first = numbers.next()??;
     numbers.all(|other| other == Some(first)).then_some(first)
+}
+
+/// What these digits say.
+fn number(digits: &[u8]) -> Option<u64> {
+    let number = digits.iter().try_fold(0_u64, |number, digit| match digit {
+        b'0'..=b'9' => number.checked_mul(10)?.checked_add(u64::from(digit - b'0')),
+        _ => None,
+    });
+    number.filter(|_| !digits.is_empty())
 }
 
 fn tokens(value: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {

@@ -4,8 +4,8 @@ use super::{
     fields::HttpVersion,
     h2::Message,
     observation::{Headers, Redirect},
-    pool::Key,
-    request::{Parts, carries_credentials},
+    pool::Settings,
+    request::{How, HttpRequest, carries_credentials},
     web_url::WebUrl,
 };
 use crate::{resolve, tls::TlsSettings};
@@ -16,9 +16,20 @@ use http_body_util::Full;
 /// How many redirects are followed.
 const MAX_REDIRECTS: usize = 10;
 
+macro_rules! user_agent {
+    () => {
+        concat!("clockwork/", env!("CARGO_PKG_VERSION"))
+    };
+}
+
+/// What follows the host in a request that says no more than all do ([`Hop::fields`]).
+const BARE_FIELDS: &str = concat!("\r\nuser-agent: ", user_agent!(), "\r\naccept: */*\r\n\r\n");
+
 /// One URL to ask, with what is left of the request by then.
 pub(super) struct Hop<'a> {
-    request: &'a Parts,
+    request: &'a How,
+    /// The request's own URL.
+    asked: &'a WebUrl,
     /// Where a redirect leads; the request's own URL, if there was none.
     redirected: Option<WebUrl>,
     method: Method,
@@ -28,13 +39,14 @@ pub(super) struct Hop<'a> {
 }
 
 impl<'a> Hop<'a> {
-    pub(super) fn first(request: &'a Parts) -> Self {
-        let method = request.method.clone();
-        Self { request, redirected: None, method, with_body: !request.body.is_empty(), trusted: true }
+    pub(super) fn first(request: &'a HttpRequest) -> Self {
+        let (asked, request) = (request.web_url(), request.how());
+        let (method, with_body) = (request.method.clone(), !request.body.is_empty());
+        Self { request, asked, redirected: None, method, with_body, trusted: true }
     }
 
     pub(super) fn url(&self) -> &WebUrl {
-        self.redirected.as_ref().unwrap_or(&self.request.url)
+        self.redirected.as_ref().unwrap_or(self.asked)
     }
 
     pub(super) fn host(&self) -> &str {
@@ -61,7 +73,7 @@ impl<'a> Hop<'a> {
     pub(super) fn place(&self) -> String {
         let place = resolve::authority(self.host(), self.port());
         match self.redirected {
-            Some(_) => format!("{place} (to which {} redirects)", self.request.url),
+            Some(_) => format!("{place} (to which {} redirects)", self.asked),
             None => place,
         }
     }
@@ -71,10 +83,8 @@ impl<'a> Hop<'a> {
         matches!(self.method, Method::GET | Method::HEAD) && !self.with_body
     }
 
-    pub(super) fn key(&self) -> Key {
-        Key {
-            host: self.host().into(),
-            port: self.port(),
+    pub(super) fn settings(&self) -> Settings {
+        Settings {
             resolve_to: self.request.resolve_to.filter(|to| self.is_meant_by(to.port.is_some())),
             version: self.request.version,
             tls: self.is_https().then(|| self.tls()),
@@ -83,7 +93,7 @@ impl<'a> Hop<'a> {
 
     /// `resolve_to` stands for one name's address; with a port, for one host and port.
     fn is_meant_by(&self, with_port: bool) -> bool {
-        let (asked, url) = (&self.request.url, self.url());
+        let (asked, url) = (self.asked, self.url());
         asked.host() == url.host() && (!with_port || asked.port() == url.port())
     }
 
@@ -114,10 +124,22 @@ impl<'a> Hop<'a> {
         })
     }
 
+    /// Whether nothing goes out but what always does, as it is with most questions.
+    fn is_bare(&self) -> bool {
+        let authorized = self.trusted && self.request.authorization.is_some();
+        self.request.headers.is_empty() && !self.with_body && !authorized
+    }
+
     /// Writes down what goes out over HTTP/1.
     pub(super) fn write(&self, out: &mut Vec<u8>) -> Result<(), CheckError> {
-        let url = self.url();
-        for part in [self.method.as_str(), " ", url.path_and_query(), " HTTP/1.1\r\n"] {
+        let (url, method) = (self.url(), self.method.as_str());
+        if self.is_bare() {
+            let parts =
+                [method, " ", url.path_and_query(), " HTTP/1.1\r\nhost: ", url.authority(), BARE_FIELDS];
+            parts.iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+            return Ok(());
+        }
+        for part in [method, " ", url.path_and_query(), " HTTP/1.1\r\n"] {
             out.extend_from_slice(part.as_bytes());
         }
         let mut line = |name: &str, value: &[u8]| {
@@ -192,8 +214,7 @@ impl<'a> Hop<'a> {
     fn fields(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
         static NAMES: [HeaderName; 4] =
             [header::USER_AGENT, header::ACCEPT, header::CONTENT_TYPE, header::AUTHORIZATION];
-        static USER_AGENT: HeaderValue =
-            HeaderValue::from_static(concat!("clockwork/", env!("CARGO_PKG_VERSION")));
+        static USER_AGENT: HeaderValue = HeaderValue::from_static(user_agent!());
         static ANYTHING: HeaderValue = HeaderValue::from_static("*/*");
         let kind = self.request.content_type.as_ref().filter(|_| self.with_body);
         let authorization = self.request.authorization.as_ref().filter(|_| self.trusted);
@@ -257,7 +278,7 @@ impl<'a> Hop<'a> {
         }
         let trusted = self.trusted && url.has_same_origin(self.url());
         let with_body = self.with_body && !becomes_get;
-        Ok(Some(Self { request: self.request, redirected: Some(url), method, with_body, trusted }))
+        Ok(Some(Self { redirected: Some(url), method, with_body, trusted, ..*self }))
     }
 }
 
@@ -269,4 +290,23 @@ fn story(last: &Hop<'_>, so_far: &[Redirect], url: &WebUrl) -> String {
         story.push_str(" → ");
     }
     clockwork_core::text::bounded(format!("{story}{} → {url}", last.url()), 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_that_says_no_more_is_written_as_any_other() {
+        let request = HttpRequest::new("http://localhost:8080/health?x").expect("a URL");
+        let mut hop = Hop::first(&request);
+        let mut short = Vec::new();
+        assert!(hop.is_bare() && hop.write(&mut short).is_ok());
+        let more = request.clone().header("x-more", &"1".into()).expect("a header");
+        hop.request = more.how();
+        let mut long = Vec::new();
+        assert!(!hop.is_bare() && hop.write(&mut long).is_ok());
+        let long = String::from_utf8_lossy(&long).replace("x-more: 1\r\n", "");
+        assert_eq!(String::from_utf8_lossy(&short), long);
+    }
 }

@@ -37,7 +37,7 @@ use std::sync::Arc;
 
 use clockwork_core::{CheckError, Context};
 
-pub use fields::{BasicAuth, HttpVersion, ResolveTo, Text};
+pub use fields::{BasicAuth, HttpVersion, ResolveTo, Text, UrlText};
 pub use http::Method;
 pub use observation::{HttpObservation, Phases, Redirect};
 pub use probe::HttpProbe;

@@ -1,6 +1,6 @@
 //! [`HttpObservation`]: an answer, whole, with how it came about.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{iter, net::SocketAddr, sync::Arc, time::Duration};
 
 use clockwork_core::{CheckError, text::quote_bytes};
 use http::{HeaderMap, StatusCode, Version};
@@ -13,7 +13,7 @@ pub struct HttpObservation {
     pub(super) headers: Headers,
     pub(super) body: Box<[u8]>,
     pub(super) truncated: bool,
-    pub(super) url: Box<str>,
+    pub(super) url: Arc<str>,
     pub(super) redirects: Vec<Redirect>,
     pub(super) remote: SocketAddr,
     pub(super) reused: bool,
@@ -76,31 +76,38 @@ impl Phases {
 /// The headers, in the order in which they came, those that repeat included, the names in small letters.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Headers {
-    /// Name, value, name, value…
+    /// Of each: how long its name is, how long its value is, its name, its value.
     bytes: Vec<u8>,
-    /// Where each name and each value ends.
-    ends: Vec<(u32, u32)>,
 }
 
 impl Headers {
     /// With room for so many, which have so many bytes. There may be less than 4 GiB of them.
     pub(super) fn with_room(count: usize, bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), ends: Vec::with_capacity(count) }
+        Self { bytes: Vec::with_capacity(2 * size_of::<u32>() * count + bytes) }
     }
 
     pub(super) fn push(&mut self, name: &str, value: &[u8]) {
+        let lengths = [name.len() as u32, value.len() as u32].map(u32::to_le_bytes);
+        self.bytes.extend_from_slice(lengths.as_flattened());
         let start = self.bytes.len();
         self.bytes.extend_from_slice(name.as_bytes());
         self.bytes[start..].make_ascii_lowercase();
-        let name_end = self.bytes.len() as u32;
         self.bytes.extend_from_slice(value);
-        self.ends.push((name_end, self.bytes.len() as u32));
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let starts = std::iter::once(0).chain(self.ends.iter().map(|(_, end)| *end));
-        starts.zip(&self.ends).map(|(start, &(name, value))| {
-            (&self.bytes[start as usize..name as usize], &self.bytes[name as usize..value as usize])
+        fn length(rest: &[u8]) -> Option<(usize, &[u8])> {
+            let (length, rest) = rest.split_first_chunk()?;
+            Some((u32::from_le_bytes(*length) as usize, rest))
+        }
+        let mut rest = &self.bytes[..];
+        iter::from_fn(move || {
+            let (name, after) = length(rest)?;
+            let (value, after) = length(after)?;
+            let (name, after) = after.split_at_checked(name)?;
+            let (value, after) = after.split_at_checked(value)?;
+            rest = after;
+            Some((name, value))
         })
     }
 
@@ -112,7 +119,7 @@ impl Headers {
     }
 
     fn weight(&self) -> usize {
-        self.bytes.capacity() + size_of::<(u32, u32)>() * self.ends.capacity()
+        self.bytes.capacity()
     }
 }
 

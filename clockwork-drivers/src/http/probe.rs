@@ -1,6 +1,6 @@
 //! [`HttpProbe`]: asks, follows redirects, and comes back with an answer or with what came instead of one.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use clockwork_core::{CheckError, Context, Phase, Probe};
 use rustls_pki_types::ServerName;
@@ -13,7 +13,7 @@ use super::{
     connection::{Connection, Reply},
     fields::HttpVersion,
     hop::Hop,
-    pool::{Key, Pool, Resting},
+    pool::{Pool, Resting, Settings},
     stream::Stream,
 };
 use crate::{resolve::resolve, tcp, tls};
@@ -43,7 +43,7 @@ impl Probe for HttpProbe {
     type Observation = HttpObservation;
 
     async fn look(&self, cx: &Context) -> Result<HttpObservation, CheckError> {
-        let mut hop = Hop::first(self.request.parts());
+        let mut hop = Hop::first(&self.request);
         let mut phases = Phases::default();
         let mut redirects = Vec::new();
         loop {
@@ -65,7 +65,7 @@ impl Probe for HttpProbe {
                 headers: reply.headers,
                 body: reply.body.into(),
                 truncated: reply.truncated,
-                url: hop.url().as_str().into(),
+                url: Arc::clone(hop.url().text()),
                 redirects,
                 remote,
                 reused,
@@ -99,32 +99,33 @@ struct Answer {
 
 /// Asks one URL, over a connection at rest or a new one.
 async fn ask(hop: &Hop<'_>, fresh: bool, phases: &mut Phases, cx: &Context) -> Result<Answer, CheckError> {
-    let key = hop.key();
+    let settings = hop.settings();
     // The pool knows the host's connections only.
     let here = *cx.vantage() == clockwork_core::Vantage::Host;
-    let resting = (!fresh && here && hop.may_reuse()).then(|| cx.shared::<Pool>().of(&key));
+    let resting =
+        (!fresh && here && hop.may_reuse()).then(|| cx.shared::<Pool>().of(hop.url().origin(), &settings));
     let now = Instant::now();
     if let Some(resting) = &resting
-        && let Some(connection) = at_rest(resting, now).await
+        && let Some(mut connection) = at_rest(resting, now).await
     {
-        match ask_over(connection, hop, now, phases, cx).await? {
-            Ok(asked) => return Ok(finish(asked, hop, Some(resting), true).await),
+        match ask_over(&mut connection, hop, now, phases, cx).await? {
+            Ok(reply) => return Ok(finish(reply, connection, hop, Some(resting), true).await),
             // The server had given the connection up. That says nothing about how it answers: ask again, anew.
-            Err((broken, _)) if broken.may_be_stale() => {}
-            Err((broken, remote)) => return Err(explain(&broken, &whom(hop, remote))),
+            Err(broken) if broken.may_be_stale() => {}
+            Err(broken) => return Err(explain(&broken, &whom(hop, connection.remote))),
         }
     }
     // In a box, because few questions need it, and all would carry the room for it.
-    let connection = Box::pin(open(hop, &key, fresh, phases, cx)).await?;
+    let mut connection = Box::pin(open(hop, &settings, fresh, phases, cx)).await?;
     let made = connection.made;
-    match ask_over(connection, hop, made, phases, cx).await? {
-        Ok(asked) => Ok(finish(asked, hop, resting.as_deref(), false).await),
-        Err((broken, remote)) => Err(explain(&broken, &whom(hop, remote))),
+    match ask_over(&mut connection, hop, made, phases, cx).await? {
+        Ok(reply) => Ok(finish(reply, connection, hop, resting.as_deref(), false).await),
+        Err(broken) => Err(explain(&broken, &whom(hop, connection.remote))),
     }
 }
 
 /// A connection that has rested and is still there.
-async fn at_rest(resting: &Resting, now: Instant) -> Option<Connection> {
+async fn at_rest(resting: &Resting, now: Instant) -> Option<Box<Connection>> {
     loop {
         let mut connection = resting.take(now)?;
         if connection.is_there().await {
@@ -133,28 +134,25 @@ async fn at_rest(resting: &Resting, now: Instant) -> Option<Connection> {
     }
 }
 
-type Asked = Result<(Reply, Connection), (Broken, SocketAddr)>;
-
 async fn ask_over(
-    mut connection: Connection,
+    connection: &mut Connection,
     hop: &Hop<'_>,
     began: Instant,
     phases: &mut Phases,
     cx: &Context,
-) -> Result<Asked, CheckError> {
+) -> Result<Result<Reply, Broken>, CheckError> {
     cx.phase(Phase::with_address("waiting for ", connection.remote, " to answer"));
-    match connection.ask(hop).await? {
-        Ok(reply) => {
-            phases.first_byte = reply.first_byte - began;
-            phases.transfer = reply.end - reply.first_byte;
-            Ok(Ok((reply, connection)))
-        }
-        Err(broken) => Ok(Err((broken, connection.remote))),
+    let asked = connection.ask(hop).await?;
+    if let Ok(reply) = &asked {
+        phases.first_byte = reply.first_byte - began;
+        phases.transfer = reply.end - reply.first_byte;
     }
+    Ok(asked)
 }
 
 async fn finish(
-    (reply, mut connection): (Reply, Connection),
+    reply: Reply,
+    mut connection: Box<Connection>,
     hop: &Hop<'_>,
     resting: Option<&Resting>,
     reused: bool,
@@ -173,19 +171,19 @@ async fn finish(
 /// A connection to the hop's host, ready to be asked.
 async fn open(
     hop: &Hop<'_>,
-    key: &Key,
+    settings: &Settings,
     fresh: bool,
     phases: &mut Phases,
     cx: &Context,
-) -> Result<Connection, CheckError> {
+) -> Result<Box<Connection>, CheckError> {
     let (host, port) = (hop.host(), hop.port());
     // Before anything that is measured.
-    let config = match &key.tls {
-        Some(settings) => Some(tls::client_config(settings, cx).await?),
+    let config = match &settings.tls {
+        Some(tls) => Some(tls::client_config(tls, cx).await?),
         None => None,
     };
     let began = Instant::now();
-    let addresses = match key.resolve_to {
+    let addresses = match settings.resolve_to {
         Some(to) => vec![SocketAddr::new(to.ip, to.port.unwrap_or(port))],
         None => resolve(host, port, fresh, cx).await?,
     };

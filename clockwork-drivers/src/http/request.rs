@@ -4,7 +4,7 @@ use std::{
     fmt,
     hash::{Hash, Hasher},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use http::{HeaderName, HeaderValue, Method, header};
 use url::{Url, form_urlencoded};
 
 use super::{
-    fields::{BasicAuth, HttpVersion, ResolveTo, Text, basic},
+    fields::{BasicAuth, HttpVersion, ResolveTo, Text, UrlText, basic},
     web_url::WebUrl,
 };
 use crate::tls::TlsSettings;
@@ -26,11 +26,14 @@ pub const MAX_BODY: u64 = 1 << 20;
 /// Cheap to clone; equal requests get one shared answer ([`clockwork_core::Context::observe`]). It holds secrets, so
 /// `Debug` shows the method and the URL alone.
 #[derive(Clone, PartialEq, Eq)]
-pub struct HttpRequest(Arc<Parts>);
+pub struct HttpRequest {
+    url: WebUrl,
+    how: Arc<How>,
+}
 
+/// Everything but the URL. Requests of which nothing else is said share one.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Parts {
-    pub(super) url: WebUrl,
+pub(super) struct How {
     pub(super) method: Method,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
     pub(super) authorization: Option<HeaderValue>,
@@ -42,6 +45,21 @@ pub(super) struct Parts {
     pub(super) max_body: u64,
     pub(super) tls: TlsSettings,
 }
+
+static NOTHING_SAID: LazyLock<Arc<How>> = LazyLock::new(|| {
+    Arc::new(How {
+        method: Method::GET,
+        headers: Vec::new(),
+        authorization: None,
+        body: Bytes::new(),
+        content_type: None,
+        follow_redirects: true,
+        version: None,
+        resolve_to: None,
+        max_body: MAX_BODY,
+        tls: TlsSettings::default(),
+    })
+});
 
 /// Something is wrong with a request, before anything was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +89,7 @@ impl HttpRequest {
     /// When it is no absolute `http` or `https` URL.
     pub fn new(url: &str) -> Result<Self, InvalidRequest> {
         match WebUrl::plain(url) {
-            Some(url) => Ok(Self::asking(url, None)),
+            Some(url) => Ok(Self::asking(url)),
             None => Self::from_url(parse(url)?),
         }
     }
@@ -82,7 +100,7 @@ impl HttpRequest {
     /// When it is no such URL.
     pub fn relative(base: &str, url: &str) -> Result<Self, InvalidRequest> {
         if let Some(url) = WebUrl::plain(url) {
-            return Ok(Self::asking(url, None));
+            return Ok(Self::asking(url));
         }
         match Url::parse(url) {
             Err(url::ParseError::RelativeUrlWithoutBase) => {
@@ -96,19 +114,16 @@ impl HttpRequest {
         }
     }
 
-    /// Whether [`HttpRequest::new`] takes this URL, or [`HttpRequest::relative`], where there is a base.
+    /// As [`HttpRequest::relative`], where there is a base, and as [`HttpRequest::new`] otherwise.
     ///
     /// # Errors
     /// As theirs.
-    pub fn validate_url(base: Option<&str>, url: &str) -> Result<(), InvalidRequest> {
-        if WebUrl::plain(url).is_some() {
-            return Ok(());
+    pub fn declared(base: Option<&str>, url: &UrlText) -> Result<Self, InvalidRequest> {
+        match (url.read(), base) {
+            (Some(url), _) => Ok(Self::asking(url.clone())),
+            (None, Some(base)) => Self::relative(base, url),
+            (None, None) => Self::new(url),
         }
-        match base {
-            Some(base) => Self::relative(base, url),
-            None => Self::new(url),
-        }
-        .map(drop)
     }
 
     fn from_url(mut url: Url) -> Result<Self, InvalidRequest> {
@@ -124,38 +139,34 @@ impl HttpRequest {
         url.set_fragment(None);
         let shown = || quote(url.as_str());
         let url = WebUrl::of(&url).ok_or_else(|| invalid("url", format!("{} has no host", shown())))?;
-        Ok(Self::asking(url, authorization))
+        let request = Self::asking(url);
+        Ok(match authorization {
+            Some(_) => request.change(|how| how.authorization = authorization),
+            None => request,
+        })
     }
 
-    fn asking(url: WebUrl, authorization: Option<HeaderValue>) -> Self {
-        Self(Arc::new(Parts {
-            url,
-            method: Method::GET,
-            headers: Vec::new(),
-            authorization,
-            body: Bytes::new(),
-            content_type: None,
-            follow_redirects: true,
-            version: None,
-            resolve_to: None,
-            max_body: MAX_BODY,
-            tls: TlsSettings::default(),
-        }))
+    fn asking(url: WebUrl) -> Self {
+        Self { url, how: Arc::clone(&NOTHING_SAID) }
     }
 
-    pub(super) fn parts(&self) -> &Parts {
-        &self.0
+    pub(super) fn web_url(&self) -> &WebUrl {
+        &self.url
     }
 
-    fn change(mut self, change: impl FnOnce(&mut Parts)) -> Self {
-        change(Arc::make_mut(&mut self.0));
+    pub(super) fn how(&self) -> &How {
+        &self.how
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut How)) -> Self {
+        change(Arc::make_mut(&mut self.how));
         self
     }
 
     /// Another method.
     #[must_use]
     pub fn method(self, method: Method) -> Self {
-        self.change(|parts| parts.method = method)
+        self.change(|how| how.method = method)
     }
 
     /// Adds a header.
@@ -164,7 +175,7 @@ impl HttpRequest {
     /// When the name or the value cannot stand in a header, or the secret cannot be read.
     pub fn header(self, name: &str, value: &Text) -> Result<Self, CheckError> {
         let header = header(name, value)?;
-        Ok(self.change(|parts| parts.headers.push(header)))
+        Ok(self.change(|how| how.headers.push(header)))
     }
 
     /// Whether [`HttpRequest::header`] takes this name and this value, which is not read if it is a secret.
@@ -184,7 +195,7 @@ impl HttpRequest {
     /// When the secret cannot be read.
     pub fn basic_auth(self, auth: &BasicAuth) -> Result<Self, CheckError> {
         let value = sensitive("basic_auth", &basic(&auth.user, &auth.reveal()?))?;
-        Ok(self.change(|parts| parts.authorization = Some(value)))
+        Ok(self.change(|how| how.authorization = Some(value)))
     }
 
     /// Sends this token (Bearer authentication).
@@ -194,21 +205,21 @@ impl HttpRequest {
     pub fn bearer(self, token: &clockwork_core::Secret) -> Result<Self, CheckError> {
         let token = token.reveal()?;
         let value = sensitive("bearer", &SecretString::from(format!("Bearer {}", token.expose_secret())))?;
-        Ok(self.change(|parts| parts.authorization = Some(value)))
+        Ok(self.change(|how| how.authorization = Some(value)))
     }
 
     /// Sends this body, as it is.
     #[must_use]
     pub fn body(self, body: impl Into<Bytes>) -> Self {
-        self.change(|parts| parts.body = body.into())
+        self.change(|how| how.body = body.into())
     }
 
     /// Sends this as JSON.
     #[must_use]
     pub fn json(self, value: &serde_json::Value) -> Self {
-        self.change(|parts| {
-            parts.body = value.to_string().into();
-            parts.content_type = Some(HeaderValue::from_static("application/json"));
+        self.change(|how| {
+            how.body = value.to_string().into();
+            how.content_type = Some(HeaderValue::from_static("application/json"));
         })
     }
 
@@ -231,94 +242,94 @@ impl HttpRequest {
             form.append_pair(name, text.expose_secret());
         }
         let form = form.finish();
-        Ok(self.change(|parts| {
-            parts.body = form.into();
-            parts.content_type = Some(HeaderValue::from_static("application/x-www-form-urlencoded"));
+        Ok(self.change(|how| {
+            how.body = form.into();
+            how.content_type = Some(HeaderValue::from_static("application/x-www-form-urlencoded"));
         }))
     }
 
     /// Whether redirects are followed (at most 10), which they are unless this says otherwise.
     #[must_use]
     pub fn follow_redirects(self, follow: bool) -> Self {
-        self.change(|parts| parts.follow_redirects = follow)
+        self.change(|how| how.follow_redirects = follow)
     }
 
     /// Trusts only the certificates in this PEM file.
     #[must_use]
     pub fn ca_file(self, file: impl Into<PathBuf>) -> Self {
-        self.change(|parts| parts.tls.ca_file = Some(file.into()))
+        self.change(|how| how.tls.ca_file = Some(file.into()))
     }
 
     /// Shows the server this certificate (PEM), whose key stands in the same file or in another.
     #[must_use]
     pub fn client_cert(self, certificate: impl Into<PathBuf>, key: Option<PathBuf>) -> Self {
-        self.change(|parts| {
-            parts.tls.client_cert = Some(certificate.into());
-            parts.tls.client_key = key;
+        self.change(|how| {
+            how.tls.client_cert = Some(certificate.into());
+            how.tls.client_key = key;
         })
     }
 
     /// Accepts any certificate.
     #[must_use]
     pub fn insecure(self, insecure: bool) -> Self {
-        self.change(|parts| parts.tls.insecure = insecure)
+        self.change(|how| how.tls.insecure = insecure)
     }
 
     /// Speaks this version only.
     #[must_use]
     pub fn http_version(self, version: HttpVersion) -> Self {
-        self.change(|parts| parts.version = Some(version))
+        self.change(|how| how.version = Some(version))
     }
 
     /// Connects to this address instead of the name's.
     #[must_use]
     pub fn resolve_to(self, address: impl Into<ResolveTo>) -> Self {
-        self.change(|parts| parts.resolve_to = Some(address.into()))
+        self.change(|how| how.resolve_to = Some(address.into()))
     }
 
     /// How many bytes of the body are kept. What is larger is cut off, and says so.
     #[must_use]
     pub fn max_body(self, bytes: u64) -> Self {
-        self.change(|parts| parts.max_body = bytes)
+        self.change(|how| how.max_body = bytes)
     }
 
     /// The URL, without user, password and fragment.
     pub fn url(&self) -> &str {
-        self.0.url.as_str()
+        self.url.as_str()
     }
 
     /// Whether any certificate is accepted.
     pub fn is_insecure(&self) -> bool {
-        self.0.tls.insecure
+        self.how.tls.insecure
     }
 
     /// Whether asking twice does no more than asking once.
     pub(super) fn is_plain_question(&self) -> bool {
-        matches!(self.0.method, Method::GET | Method::HEAD) && self.0.body.is_empty()
+        matches!(self.how.method, Method::GET | Method::HEAD) && self.how.body.is_empty()
     }
 
     /// The host and the port that are asked. An IPv6 address has its brackets.
     pub fn host_and_port(&self) -> (String, u16) {
-        let url = &self.0.url;
+        let url = &self.url;
         (url.host().to_owned(), url.port())
     }
 
     pub(super) fn target(&self) -> String {
-        format!("{}:{}", self.0.url.host(), self.0.url.port())
+        format!("{}:{}", self.url.host(), self.url.port())
     }
 }
 
 /// By what tells most requests apart: they are hashed several times a check.
 impl Hash for HttpRequest {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.url.as_str().hash(state);
+        self.url.as_str().hash(state);
     }
 }
 
 /// The method and the URL; never what is sent along.
 impl fmt::Display for HttpRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.0.method, self.0.url)
+        write!(f, "{} {}", self.how.method, self.url)
     }
 }
 

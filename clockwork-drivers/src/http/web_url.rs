@@ -1,19 +1,19 @@
 //! [`WebUrl`]: an absolute `http` or `https` URL in its normal form, and its parts.
 
-use std::{fmt, net::Ipv4Addr};
+use std::{fmt, net::Ipv4Addr, sync::Arc};
 
 use url::Url;
 
 const SCHEMES: [(&str, u16); 2] = [("http://", 80), ("https://", 443)];
 
-/// An absolute `http` or `https` URL, without user, password and fragment, as a browser would write it down.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// An absolute `http` or `https` URL, without user, password and fragment, as a browser would write it down. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct WebUrl {
-    text: Box<str>,
-    https: bool,
-    host_end: usize,
+    text: Arc<str>,
+    host_end: u32,
+    path: u32,
     port: u16,
-    path: usize,
+    https: bool,
 }
 
 impl WebUrl {
@@ -24,18 +24,15 @@ impl WebUrl {
         let https = text.starts_with(SCHEMES[1].0);
         let (scheme, own_port) = SCHEMES[usize::from(https)];
         let rest = text.strip_prefix(scheme)?;
-        let path = rest.find('/')?;
-        let (host, port) = match rest[..path].split_once(':') {
-            None => (&rest[..path], own_port),
-            Some((host, port)) => (host, plain_port(port).filter(|port| *port != own_port)?),
+        let path = position(rest, b'/')?;
+        let authority = &rest[..path];
+        let host = position(authority, b':').unwrap_or(path);
+        let port = match authority.get(host + 1..) {
+            None => own_port,
+            Some(port) => plain_port(port).filter(|port| *port != own_port)?,
         };
-        (is_plain_host(host) && is_plain_path(&rest[path..])).then(|| Self {
-            text: text.into(),
-            https,
-            host_end: scheme.len() + host.len(),
-            port,
-            path: scheme.len() + path,
-        })
+        let is_plain = is_plain_host(&authority[..host]) && is_plain_path(&rest[path..]);
+        is_plain.then(|| Self::new(text, https, host, path, port)).flatten()
     }
 
     /// The parts of a URL that has none but those; `None` for other schemes.
@@ -43,16 +40,22 @@ impl WebUrl {
         let https = url.scheme() == "https";
         let (scheme, _) = SCHEMES[usize::from(https)];
         let rest = url.as_str().strip_prefix(scheme)?;
-        Some(Self {
-            https,
-            host_end: scheme.len() + url.host_str()?.len(),
-            port: url.port_or_known_default()?,
-            path: scheme.len() + rest.find('/')?,
-            text: url.as_str().into(),
-        })
+        Self::new(url.as_str(), https, url.host_str()?.len(), rest.find('/')?, url.port_or_known_default()?)
+    }
+
+    /// `host` and `path`: where they end and begin, behind the scheme.
+    fn new(text: &str, https: bool, host: usize, path: usize, port: u16) -> Option<Self> {
+        let start = SCHEMES[usize::from(https)].0.len();
+        let (host_end, path) = (u32::try_from(start + host).ok()?, u32::try_from(start + path).ok()?);
+        Some(Self { text: text.into(), host_end, path, port, https })
     }
 
     pub(super) fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The same, to be kept.
+    pub(super) fn text(&self) -> &Arc<str> {
         &self.text
     }
 
@@ -62,7 +65,7 @@ impl WebUrl {
 
     /// The host: a name or an address, an IPv6 address in brackets.
     pub(super) fn host(&self) -> &str {
-        &self.text[self.start()..self.host_end]
+        &self.text[self.start()..self.host_end as usize]
     }
 
     pub(super) fn port(&self) -> u16 {
@@ -71,12 +74,17 @@ impl WebUrl {
 
     /// The host, and the port where it is not the scheme's own.
     pub(super) fn authority(&self) -> &str {
-        &self.text[self.start()..self.path]
+        &self.text[self.start()..self.path as usize]
+    }
+
+    /// The scheme and the authority: where it is asked.
+    pub(super) fn origin(&self) -> &str {
+        &self.text[..self.path as usize]
     }
 
     /// What stands in the request line of HTTP/1.
     pub(super) fn path_and_query(&self) -> &str {
-        &self.text[self.path..]
+        &self.text[self.path as usize..]
     }
 
     /// Where a link on this page leads.
@@ -97,6 +105,11 @@ impl fmt::Display for WebUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
+}
+
+/// Where this byte comes first. (Texts as short as these are searched faster one by one than by `str::find`.)
+fn position(text: &str, byte: u8) -> Option<usize> {
+    text.bytes().position(|other| other == byte)
 }
 
 /// A port as it is written down normally.
