@@ -1,23 +1,29 @@
 //! [`Lane`]: short looks at the filesystem, one behind the other on one blocking thread.
 //!
-//! To wake a thread for every `stat` costs more than the `stat`: a thousand files that are in memory take a sixth of
-//! the thread switches and a third of the kernel's time in this way. Where a look is slow or hangs (a cold disk, a
-//! file server that is gone), those behind it do not wait for long: whoever waits longer than [`PATIENCE`] brings
-//! another thread, up to one for each that waits.
+//! To wake a thread for every `stat` costs more than the `stat`, and to wake the runtime for every answer costs as much
+//! again. So looks wait until all who are about to ask have asked, and answers are told in heaps: one of those who wait for
+//! them is woken, and wakes the others from its own thread, which costs next to nothing. Where a look is slow or hangs (a
+//! cold disk, a file server that is gone), nobody waits for long: whoever waits longer than [`PATIENCE`] takes an answer that
+//! was not told yet, or brings another thread, up to one for each that waits.
 
 use std::{
     collections::VecDeque,
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    task::{Context as Task, Poll, Waker},
+    time::{Duration, Instant},
 };
 
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{task::yield_now, time::timeout};
 
 /// How long a look waits for its turn before it brings another thread.
 const PATIENCE: Duration = Duration::from_millis(10);
 
-type Job = Box<dyn FnOnce() + Send>;
+/// How many answers are told together, and how long the first of them waits for that.
+const HEAP: usize = 32;
+const SOON: Duration = Duration::from_micros(500);
 
 /// The looks that wait, and how many threads there are for them. One for each run.
 #[derive(Default)]
@@ -25,27 +31,32 @@ pub(super) struct Lane(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    jobs: VecDeque<Job>,
+    looks: VecDeque<Arc<dyn Job>>,
     threads: usize,
+    /// Whose answers are there, and who are woken by the next who comes. Somebody is on the way.
+    asleep: Vec<Waker>,
 }
 
 impl Lane {
-    /// Runs `look` on a blocking thread; `None` if it panicked. One that nobody waits for any more is left out.
+    /// Runs `work` on a blocking thread; `None` if it panicked. What nobody waits for any more is left out.
     pub(super) async fn run<T: Send + 'static>(
         self: &Arc<Self>,
-        look: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce() -> T + Send + 'static,
     ) -> Option<T> {
-        let (tell, mut told) = oneshot::channel();
-        let job: Job = Box::new(move || {
-            if !tell.is_closed() {
-                let _ = tell.send(look());
-            }
-        });
-        self.lock().jobs.push_back(job);
-        self.bring_thread(1);
+        let look = Arc::new(Look(Mutex::new(Stage::Waits { work, waker: None })));
+        let first = {
+            let mut state = self.lock();
+            state.looks.push_back(Arc::clone(&look) as Arc<dyn Job>);
+            state.threads == 0 && state.looks.len() == 1
+        };
+        let mut answer = Answer { lane: Arc::clone(self), look };
+        if first {
+            yield_now().await; // so that others who are about to ask, ask
+            self.bring_thread(1);
+        }
         loop {
-            match timeout(PATIENCE, &mut told).await {
-                Ok(answer) => return answer.ok(),
+            match timeout(PATIENCE, &mut answer).await {
+                Ok(answer) => return answer,
                 Err(_) => self.bring_thread(usize::MAX),
             }
         }
@@ -55,13 +66,52 @@ impl Lane {
     fn bring_thread(self: &Arc<Self>, limit: usize) {
         {
             let mut state = self.lock();
-            if state.jobs.is_empty() || state.threads >= limit {
+            if state.looks.is_empty() || state.threads >= limit {
                 return;
             }
             state.threads += 1;
         }
-        let thread = Thread { lane: Arc::clone(self), counted: true };
-        tokio::task::spawn_blocking(move || thread.work());
+        let lane = Arc::clone(self);
+        tokio::task::spawn_blocking(move || lane.work());
+    }
+
+    /// What a thread does.
+    fn work(&self) {
+        let (mut answered, mut told) = (Vec::new(), Instant::now());
+        loop {
+            let mut state = self.lock();
+            let Some(look) = state.looks.pop_front() else {
+                // Together with the look at the queue: whoever adds to it next must not count on this thread.
+                state.threads -= 1;
+                drop(state);
+                return self.tell(&mut answered);
+            };
+            drop(state);
+            answered.extend(look.run());
+            if answered.len() >= HEAP || told.elapsed() > SOON {
+                self.tell(&mut answered);
+                told = Instant::now();
+            }
+        }
+    }
+
+    /// Wakes one of these; who comes first wakes the others.
+    fn tell(&self, answered: &mut Vec<Waker>) {
+        let Some(first) = answered.pop() else { return };
+        let mut state = self.lock();
+        let somebody_comes = !state.asleep.is_empty();
+        state.asleep.append(answered);
+        if somebody_comes {
+            state.asleep.push(first);
+        } else {
+            drop(state);
+            first.wake();
+        }
+    }
+
+    fn wake_the_others(&self) {
+        let asleep = std::mem::take(&mut self.lock().asleep);
+        asleep.into_iter().for_each(Waker::wake);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -69,33 +119,97 @@ impl Lane {
     }
 }
 
-/// A thread that works on a lane. It is counted until it ends, even by a panic.
-struct Thread {
-    lane: Arc<Lane>,
-    counted: bool,
+/// One look.
+struct Look<T, W>(Mutex<Stage<T, W>>);
+
+enum Stage<T, W> {
+    Waits {
+        work: W,
+        waker: Option<Waker>,
+    },
+    Runs {
+        waker: Option<Waker>,
+    },
+    /// With what came; nothing, if it panicked.
+    Done(Option<T>),
+    /// Nobody waits for it, or the answer was taken.
+    Over,
 }
 
-impl Thread {
-    fn work(mut self) {
-        loop {
-            let mut state = self.lane.lock();
-            let Some(job) = state.jobs.pop_front() else {
-                // Together with the look at the queue: whoever adds to it next must not count on this thread.
-                state.threads -= 1;
-                self.counted = false;
-                return;
-            };
-            drop(state);
-            job();
+impl<T, W> Look<T, W> {
+    fn stage(&self) -> MutexGuard<'_, Stage<T, W>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A look of any kind, as a thread sees it.
+trait Job: Send + Sync {
+    /// Does it, and returns who waits for it.
+    fn run(&self) -> Option<Waker>;
+}
+
+impl<T: Send, W: FnOnce() -> T + Send> Job for Look<T, W> {
+    fn run(&self) -> Option<Waker> {
+        let work = {
+            let mut stage = self.stage();
+            match std::mem::replace(&mut *stage, Stage::Over) {
+                Stage::Waits { work, waker } => {
+                    *stage = Stage::Runs { waker };
+                    work
+                }
+                _ => return None,
+            }
+        };
+        let came = catch_unwind(AssertUnwindSafe(work)).ok();
+        let mut stage = self.stage();
+        match std::mem::replace(&mut *stage, Stage::Over) {
+            Stage::Runs { waker } => {
+                *stage = Stage::Done(came);
+                waker
+            }
+            _ => {
+                drop(stage); // before what came goes
+                None
+            }
         }
     }
 }
 
-impl Drop for Thread {
-    fn drop(&mut self) {
-        if self.counted {
-            self.lane.lock().threads -= 1;
+/// Waits for what a look brings.
+struct Answer<T, W> {
+    lane: Arc<Lane>,
+    look: Arc<Look<T, W>>,
+}
+
+impl<T, W> Future for Answer<T, W> {
+    type Output = Option<T>;
+
+    fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Option<T>> {
+        self.lane.wake_the_others();
+        let mut stage = self.look.stage();
+        match &mut *stage {
+            Stage::Waits { waker, .. } | Stage::Runs { waker } => {
+                match waker {
+                    Some(waker) => waker.clone_from(task.waker()),
+                    None => *waker = Some(task.waker().clone()),
+                }
+                Poll::Pending
+            }
+            Stage::Done(came) => {
+                let came = came.take();
+                *stage = Stage::Over;
+                Poll::Ready(came)
+            }
+            Stage::Over => Poll::Ready(None),
         }
+    }
+}
+
+impl<T, W> Drop for Answer<T, W> {
+    fn drop(&mut self) {
+        let before = std::mem::replace(&mut *self.look.stage(), Stage::Over);
+        drop(before);
+        self.lane.wake_the_others();
     }
 }
 
@@ -107,7 +221,7 @@ impl fmt::Debug for Lane {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::mpsc, time::Instant};
+    use std::sync::mpsc;
 
     use super::*;
 
@@ -141,5 +255,27 @@ mod tests {
             assert_eq!(lane.run(|| -> u8 { panic!("as the test wants it") }).await, None);
         }
         assert_eq!(lane.run(|| 7).await, Some(7));
+    }
+
+    /// Whoever is woken first and leaves instead of coming wakes the others all the same, and so do those who come late.
+    #[tokio::test]
+    async fn all_get_their_answers_whoever_leaves() {
+        let lane = Arc::<Lane>::default();
+        for round in 0..20 {
+            let looks = (0..200).map(|number| {
+                let lane = Arc::clone(&lane);
+                tokio::spawn(async move { lane.run(move || number).await })
+            });
+            for (number, look) in looks.collect::<Vec<_>>().into_iter().enumerate() {
+                if (number + round) % 3 == 0 {
+                    look.abort();
+                } else {
+                    assert_eq!(look.await.ok().flatten(), Some(number));
+                }
+                if number % 50 == 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
     }
 }
