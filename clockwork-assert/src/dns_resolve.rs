@@ -13,7 +13,14 @@
 //! `details`: `answers`, each with `resolver`, `type`, `status` (`NOERROR`, `NODATA`, `NXDOMAIN`, `SERVFAIL`, …),
 //! `records` (each `data` and `ttl`), `aliases` (each `name`, `target`, `ttl`), `tcp` and `authoritative`.
 
-use std::{borrow::Cow, fmt, net::IpAddr, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt,
+    net::IpAddr,
+    str::FromStr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use clockwork_core::{
     Assertion, AssertionKind, CheckError, Context, Fault, Invalid, Matcher, Resource, Verdict, async_trait,
@@ -79,21 +86,59 @@ pub struct DnsResolveAssert {
     #[serde(default, with = "duration::optional")]
     #[schemars(with = "Option<duration::Schema>")]
     max_ttl: Option<Duration>,
+    /// The name that is asked for, once it has been read.
+    #[serde(skip)]
+    name: OnceLock<DnsName>,
 }
 
 /// One type of record, or several: `A+AAAA`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordTypes(Vec<RecordType>);
+#[derive(Debug, Clone)]
+pub struct RecordTypes {
+    /// Each of them once.
+    all: [RecordType; RecordType::ALL.len()],
+    count: u8,
+}
+
+impl RecordTypes {
+    fn as_slice(&self) -> &[RecordType] {
+        &self.all[..self.count.into()]
+    }
+
+    fn add(&mut self, one: RecordType) {
+        if !self.as_slice().contains(&one) {
+            self.all[usize::from(self.count)] = one;
+            self.count += 1;
+        }
+    }
+
+    /// `A+AAAA`, behind what is there already.
+    fn push_to(&self, text: &mut String) {
+        for (number, one) in self.as_slice().iter().enumerate() {
+            text.push_str(if number == 0 { "" } else { "+" });
+            text.push_str(one.as_str());
+        }
+    }
+}
+
+impl PartialEq for RecordTypes {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for RecordTypes {}
 
 impl Default for RecordTypes {
     fn default() -> Self {
-        Self(vec![RecordType::A, RecordType::AAAA])
+        let mut types = Self::from(RecordType::A);
+        types.add(RecordType::AAAA);
+        types
     }
 }
 
 impl From<RecordType> for RecordTypes {
     fn from(one: RecordType) -> Self {
-        Self(vec![one])
+        Self { all: [one; _], count: 1 }
     }
 }
 
@@ -101,21 +146,20 @@ impl FromStr for RecordTypes {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let mut types = Vec::new();
-        for one in text.split('+') {
-            let one = one.trim().parse()?;
-            if !types.contains(&one) {
-                types.push(one);
-            }
+        let (first, more) = text.split_once('+').map_or((text, None), |(first, more)| (first, Some(more)));
+        let mut types = Self::from(first.trim().parse::<RecordType>()?);
+        for one in more.into_iter().flat_map(|more| more.split('+')) {
+            types.add(one.trim().parse()?);
         }
-        Ok(Self(types))
+        Ok(types)
     }
 }
 
 impl fmt::Display for RecordTypes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let types: Vec<_> = self.0.iter().map(|one| one.as_str()).collect();
-        f.write_str(&types.join("+"))
+        let mut text = String::new();
+        self.push_to(&mut text);
+        f.write_str(&text)
     }
 }
 
@@ -134,18 +178,13 @@ impl<'de> Deserialize<'de> for RecordTypes {
             }
 
             fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<RecordTypes, A::Error> {
-                let mut all = Vec::new();
-                while let Some(RecordTypes(more)) = seq.next_element()? {
-                    for one in more {
-                        if !all.contains(&one) {
-                            all.push(one);
-                        }
-                    }
+                let first = seq.next_element()?;
+                let mut all: RecordTypes =
+                    first.ok_or_else(|| de::Error::custom("the list is empty: give at least one"))?;
+                while let Some(more) = seq.next_element::<RecordTypes>()? {
+                    more.as_slice().iter().for_each(|one| all.add(*one));
                 }
-                match all.is_empty() {
-                    true => Err(de::Error::custom("the list is empty: give at least one")),
-                    false => Ok(RecordTypes(all)),
-                }
+                Ok(all)
             }
         }
         deserializer.deserialize_any(Visitor)
@@ -180,6 +219,7 @@ impl DnsResolveAssert {
             every_resolver: false,
             min_ttl: None,
             max_ttl: None,
+            name: OnceLock::new(),
         }
     }
 
@@ -201,6 +241,7 @@ impl DnsResolveAssert {
     #[must_use]
     pub fn record_type(mut self, record_type: impl Into<RecordTypes>) -> Self {
         self.record_type = record_type.into();
+        self.name = OnceLock::new(); // what is asked for depends on it
         self
     }
 
@@ -233,36 +274,63 @@ impl DnsResolveAssert {
     }
 
     /// The name that is asked for.
-    fn name(&self) -> Result<DnsName, Invalid> {
-        match literal(&self.hostname) {
-            Some(address) if self.record_type.0 == [RecordType::PTR] => Ok(DnsName::reverse(address)),
-            Some(_) => {
+    fn name(&self) -> Result<&DnsName, Invalid> {
+        if let Some(name) = self.name.get() {
+            return Ok(name);
+        }
+        let name = match self.hostname.parse().map_err(|problem| (problem, literal(&self.hostname))) {
+            Ok(name) => name,
+            Err((_, Some(address))) if self.record_type == RecordTypes::from(RecordType::PTR) => {
+                DnsName::reverse(address)
+            }
+            Err((_, Some(_))) => {
                 let problem = format!(
                     "{} is an address already; `record_type: PTR` asks for its name",
                     quote(&self.hostname)
                 );
-                Err(Invalid::field("hostname", problem))
+                return Err(Invalid::field("hostname", problem));
             }
-            None => self.hostname.parse().map_err(|problem| Invalid::field("hostname", problem)),
-        }
+            Err((problem, None)) => return Err(Invalid::field("hostname", problem)),
+        };
+        Ok(self.name.get_or_init(|| name))
     }
 
-    /// Who is asked: the servers of each inner list instead of each other.
-    async fn servers(&self, cx: &Context) -> Result<Vec<Arc<[NameServer]>>, CheckError> {
+    /// What is said to each type of record by each resolver that has to agree, or by the first that answers.
+    async fn ask(&self, name: &DnsName, cx: &Context) -> Result<Answers, CheckError> {
         let servers: Arc<[NameServer]> = match &self.resolver {
-            Some(given) => given.as_slice().into(),
+            Some(given) => given.shared(),
             None => cx.observe(ResolvConfProbe).await?.servers.as_slice().into(),
         };
-        Ok(match self.every_resolver {
-            true => servers.iter().map(|server| Arc::from([server.clone()])).collect(),
-            false => vec![servers],
-        })
+        let types = self.record_type.as_slice();
+        let ask = |servers: Arc<[NameServer]>, record_type| {
+            let probe = DnsProbe { name: name.clone(), record_type, servers };
+            async move { Said { record_type, seen: cx.observe(probe).await } }
+        };
+        let said = match types {
+            // Most ask one question.
+            [only] if !self.every_resolver => vec![ask(Arc::clone(&servers), *only).await],
+            types => {
+                let each: Vec<Arc<[NameServer]>> = match self.every_resolver {
+                    true => servers.iter().map(|server| Arc::from([server.clone()])).collect(),
+                    false => vec![Arc::clone(&servers)],
+                };
+                let questions = each.iter().flat_map(|servers| types.iter().map(move |one| (servers, *one)));
+                join_all(questions.map(|(servers, one)| ask(Arc::clone(servers), one))).await
+            }
+        };
+        // One of several that have to agree is a part of the story; the only one is all of it.
+        let of_the_story = |error: &CheckError| error.fault() == Fault::Target && self.every_resolver;
+        let mut errors = said.iter().filter_map(|said| said.seen.as_ref().err());
+        if let Some(error) = errors.find(|error| !of_the_story(error)) {
+            return Err(error.clone());
+        }
+        Ok(Answers { servers, types: types.len(), said })
     }
 
     fn expected_of(&self) -> Expected<'_> {
         Expected {
             hostname: &self.hostname,
-            types: &self.record_type.0,
+            types: self.record_type.as_slice(),
             addresses: self.expected_ip.as_ref().map_or(&[], OneOrMany::as_slice),
             matcher: self.expected.as_ref(),
             min_ttl: self.min_ttl,
@@ -273,8 +341,8 @@ impl DnsResolveAssert {
 
 /// Whether this name means the machine itself, wherever it is asked for (RFC 6761, section 6.3).
 fn is_this_machine(hostname: &str) -> bool {
-    let name = hostname.strip_suffix('.').unwrap_or(hostname).to_ascii_lowercase();
-    name == "localhost" || name.ends_with(".localhost")
+    let name = hostname.strip_suffix('.').unwrap_or(hostname);
+    name.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
 }
 
 /// An address among these values that is not written as records are shown: `2001:DB8::1`.
@@ -298,10 +366,14 @@ impl Assertion for DnsResolveAssert {
 
     fn label(&self) -> String {
         let shown = clockwork_core::text::harmless(&self.hostname);
-        match self.record_type == RecordTypes::default() {
-            true => shown.into_owned(),
-            false => format!("{shown} {}", self.record_type),
+        if self.record_type == RecordTypes::default() {
+            return shown.into_owned();
         }
+        let mut label = String::with_capacity(shown.len() + 8);
+        label.push_str(&shown);
+        label.push(' ');
+        self.record_type.push_to(&mut label);
+        label
     }
 
     fn validate(&self, _owner: Option<&dyn Resource>) -> Vec<Invalid> {
@@ -317,7 +389,7 @@ impl Assertion for DnsResolveAssert {
             problems.push(Invalid::field("resolver", empty));
         }
         // Addresses are compared as texts, and `not` would hold of the same one, written in another way.
-        if self.record_type.0.iter().all(|one| one.is_address())
+        if self.record_type.as_slice().iter().all(|one| one.is_address())
             && let Some(written) = self.expected.as_ref().and_then(|it| serde_json::to_value(it).ok())
             && let Some((text, address)) = written_otherwise(&written)
         {
@@ -326,7 +398,7 @@ impl Assertion for DnsResolveAssert {
         }
         for address in self.expected_ip.iter().flat_map(|addresses| addresses.as_slice()) {
             let needed = if address.is_ipv4() { RecordType::A } else { RecordType::AAAA };
-            if !self.record_type.0.contains(&needed) {
+            if !self.record_type.as_slice().contains(&needed) {
                 let problem = format!(
                     "{address} can only be in a record of type {needed}, and `record_type` is {}",
                     self.record_type
@@ -352,37 +424,7 @@ impl Assertion for DnsResolveAssert {
         if self.resolver.is_none() && is_this_machine(&self.hostname) {
             return Ok(self.expected_of().judge_this_machine());
         }
-        let servers = self.servers(cx).await?;
-        let mut asked = Vec::with_capacity(servers.len() * self.record_type.0.len());
-        for servers in &servers {
-            for record_type in &self.record_type.0 {
-                let probe =
-                    DnsProbe { name: name.clone(), record_type: *record_type, servers: Arc::clone(servers) };
-                asked.push(async { (*record_type, cx.observe(probe).await) });
-            }
-        }
-        let mut heard = match asked.pop() {
-            // Most ask one question.
-            Some(last) if asked.is_empty() => vec![last.await],
-            last => join_all(asked.into_iter().chain(last)).await,
-        }
-        .into_iter();
-        let mut answers = Vec::with_capacity(servers.len());
-        for servers in &servers {
-            let mut said = Vec::with_capacity(self.record_type.0.len());
-            for (record_type, seen) in heard.by_ref().take(self.record_type.0.len()) {
-                match seen {
-                    Ok(seen) => said.push(Said { record_type, seen: Ok(seen) }),
-                    // One of several that have to agree is a part of the story; the only one is all of it.
-                    Err(error) if error.fault() == Fault::Target && self.every_resolver => {
-                        said.push(Said { record_type, seen: Err(error) });
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
-            answers.push(Answers { resolver: &servers[0], said });
-        }
-        let (verdict, absent) = self.expected_of().judge(&answers);
+        let (verdict, absent) = self.expected_of().judge(self.ask(name, cx).await?);
         if absent && let [address, ..] = &**cx.observe(HostsProbe { name: self.hostname.clone() }).await? {
             let told = format!(
                 "{}; /etc/hosts has it as {}, which DNS does not know of",

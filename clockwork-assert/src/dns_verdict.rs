@@ -1,21 +1,47 @@
 //! What the answers of name servers come to: the judgement of [`crate::DnsResolveAssert`].
 
-use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    fmt::Write as _,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+    time::Duration,
+};
 
-use clockwork_core::{Among, CheckError, Matcher, Verdict, duration, text::quote};
-use clockwork_drivers::dns::{DnsObservation, DnsOutcome, NameServer, RecordType};
+use clockwork_core::{Among, CheckError, Evidence, Matcher, Verdict, duration, text::quote};
+use clockwork_drivers::{
+    address,
+    dns::{DnsObservation, DnsOutcome, NameServer, RecordType},
+};
 use serde_json::{Value, json};
 
-/// What one resolver, or the first of several that answered, said.
-pub(crate) struct Answers<'a> {
-    pub(crate) resolver: &'a NameServer,
-    /// To each type that was asked for.
+/// What was said, and by whom.
+pub(crate) struct Answers {
+    /// Who was asked: each of them, or the first of them that answers.
+    pub(crate) servers: Arc<[NameServer]>,
+    /// How many types of record were asked for.
+    pub(crate) types: usize,
+    /// To each type, by the first who was asked; then, by the next one.
     pub(crate) said: Vec<Said>,
 }
 
 pub(crate) struct Said {
     pub(crate) record_type: RecordType,
     pub(crate) seen: Result<Arc<DnsObservation>, CheckError>,
+}
+
+impl Answers {
+    /// What each has said, or the first that answered.
+    fn each(&self) -> impl Iterator<Item = (&NameServer, &[Said])> {
+        self.servers.iter().zip(self.said.chunks(self.types.max(1)))
+    }
+}
+
+impl Evidence for Answers {
+    fn members(&self) -> String {
+        let seen = self.each().flat_map(|(resolver, said)| said.iter().map(move |said| (resolver, said)));
+        let details: Value = seen.map(|(resolver, said)| detail(resolver, said)).collect();
+        format!(r#""answers":{details}"#)
+    }
 }
 
 /// What they had to say.
@@ -29,47 +55,78 @@ pub(crate) struct Expected<'a> {
 }
 
 /// What the answers of one resolver come to.
-enum One {
+enum One<'a> {
     /// As expected.
-    Holds(BTreeSet<String>),
+    Holds(Records<'a>),
     /// Records, but other ones: what is wrong.
-    Wrong(BTreeSet<String>, String),
+    Wrong(Records<'a>, String),
     /// The name, or such a record of it, does not exist.
     Absent(String),
     /// Nothing that proves anything: what came instead.
     Unknown(String),
 }
 
+/// Records in the order of their texts, each once.
+#[derive(PartialEq)]
+struct Records<'a>(Vec<Record<'a>>);
+
+/// A record's text, and the address that it is, if it is a record of one.
+#[derive(Clone, Copy)]
+struct Record<'a> {
+    text: &'a str,
+    address: Option<IpAddr>,
+}
+
+impl PartialEq for Record<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl<'a> Records<'a> {
+    fn of(records: impl Iterator<Item = Record<'a>>) -> Self {
+        let mut records: Vec<_> = records.collect();
+        records.sort_unstable_by_key(|record| record.text);
+        records.dedup();
+        Self(records)
+    }
+
+    fn has(&self, wanted: IpAddr) -> bool {
+        self.0.iter().any(|record| match record.address {
+            Some(address) => address == wanted,
+            None => record.text == address::text(wanted),
+        })
+    }
+}
+
 impl Expected<'_> {
     /// The verdict, and whether everybody said that there is no such name or record.
-    pub(crate) fn judge(&self, answers: &[Answers<'_>]) -> (Verdict, bool) {
-        let ones: Vec<_> = answers.iter().map(|answers| self.judge_one(answers)).collect();
-        let absent = ones.iter().all(|one| matches!(one, One::Absent(_)));
+    pub(crate) fn judge(&self, answers: Answers) -> (Verdict, bool) {
+        let each = answers.each().map(|(resolver, said)| (resolver, self.judge_one(resolver, said)));
+        let ones: Vec<_> = each.collect();
+        let absent = ones.iter().all(|(_, one)| matches!(one, One::Absent(_)));
         let verdict = match &ones[..] {
-            [One::Holds(records)] => Verdict::passed().actual(list(records)),
-            [One::Wrong(records, message)] => Verdict::failed(message).actual(list(records)),
-            [One::Absent(message)] => Verdict::failed(message).actual("no such record"),
-            [One::Unknown(message)] => Verdict::unjudged(message),
-            several => Self::together(answers, several, self.hostname),
+            [(_, One::Holds(records))] => Verdict::passed().actual(list(records)),
+            [(_, One::Wrong(records, message))] => Verdict::failed(message).actual(list(records)),
+            [(_, One::Absent(message))] => Verdict::failed(message).actual("no such record"),
+            [(_, One::Unknown(message))] => Verdict::unjudged(message),
+            several => Self::together(several, self.hostname),
         };
-        let seen =
-            answers.iter().flat_map(|answers| answers.said.iter().map(|said| (answers.resolver, said)));
-        let details: Value = seen.map(|(resolver, said)| detail(resolver, said)).collect();
-        (verdict.expected(self.to_text()).detail("answers", details), absent)
+        (verdict.expected(self.to_text()).evidence_of(answers), absent)
     }
 
     /// Of a name that means the machine itself: nobody is asked, and it has the addresses of the loopback interface.
     pub(crate) fn judge_this_machine(&self) -> Verdict {
         const WHY: &str = "it is this machine itself (RFC 6761): no name server was asked";
-        let address = |record_type: &RecordType| match record_type {
-            RecordType::A => Some(String::from("127.0.0.1")),
-            RecordType::AAAA => Some(String::from("::1")),
+        let record = |record_type: &RecordType| match record_type {
+            RecordType::A => Some(Record { text: "127.0.0.1", address: Some(Ipv4Addr::LOCALHOST.into()) }),
+            RecordType::AAAA => Some(Record { text: "::1", address: Some(Ipv6Addr::LOCALHOST.into()) }),
             _ => None,
         };
-        let records: BTreeSet<String> = self.types.iter().filter_map(address).collect();
+        let records = Records::of(self.types.iter().filter_map(record));
         let hostname = quote(self.hostname);
         let verdict = match self.wrong_records(&records) {
-            _ if records.is_empty() => {
+            _ if records.0.is_empty() => {
                 let types: Vec<_> = self.types.iter().map(|one| one.as_str()).collect();
                 let message = format!("{hostname} has no {} record: {WHY}", types.join(" or "));
                 Verdict::failed(message).actual("no such record")
@@ -86,13 +143,13 @@ impl Expected<'_> {
     }
 
     /// Several that have to agree.
-    fn together(answers: &[Answers<'_>], ones: &[One], hostname: &str) -> Verdict {
+    fn together(ones: &[(&NameServer, One<'_>)], hostname: &str) -> Verdict {
         let mut wrong = Vec::new();
-        let mut right: Vec<(&NameServer, &BTreeSet<String>)> = Vec::new();
+        let mut right: Vec<(&NameServer, &Records<'_>)> = Vec::new();
         let mut judged = true;
-        for (answers, one) in answers.iter().zip(ones) {
+        for (resolver, one) in ones {
             match one {
-                One::Holds(records) => right.push((answers.resolver, records)),
+                One::Holds(records) => right.push((resolver, records)),
                 One::Wrong(_, message) | One::Absent(message) => wrong.push(message.as_str()),
                 One::Unknown(message) => {
                     judged = false;
@@ -126,19 +183,19 @@ impl Expected<'_> {
         if judged && right.is_empty() { Verdict::failed(message) } else { Verdict::unjudged(message) }
     }
 
-    fn judge_one(&self, answers: &Answers<'_>) -> One {
-        let hostname = quote(self.hostname);
+    fn judge_one<'a>(&self, resolver: &NameServer, all: &'a [Said]) -> One<'a> {
+        let hostname = || quote(self.hostname);
         let mut found = Vec::new();
         let mut missing = Vec::new();
-        for said in &answers.said {
+        for said in all {
             let seen = match &said.seen {
                 Ok(seen) => seen,
-                Err(error) => return One::Unknown(format!("{}: {error}", answers.resolver)),
+                Err(error) => return One::Unknown(format!("{resolver}: {error}")),
             };
             match &seen.outcome {
                 DnsOutcome::Found => found.push(seen),
                 DnsOutcome::NoData | DnsOutcome::NoSuchName => missing.push((said.record_type, seen)),
-                _ => return One::Unknown(trouble(&hostname, said.record_type, seen)),
+                _ => return One::Unknown(trouble(&hostname(), said.record_type, seen)),
             }
         }
         let says_none =
@@ -146,42 +203,44 @@ impl Expected<'_> {
         if let Some((none, seen)) = missing.iter().find(|it| says_none(it))
             && !(found.is_empty() && missing.iter().all(says_none))
         {
-            let other = answers.said.iter().map(|said| said.record_type).find(|other| other != none);
+            let other = all.iter().map(|said| said.record_type).find(|other| other != none);
             let other = other.map_or("another type", RecordType::as_str);
             return One::Unknown(format!(
-                "{} contradicts itself: asked for {none} it says that {hostname} does not exist (NXDOMAIN), and asked \
-                 for {other} that it does; programs that ask for both will fail at times",
-                seen.server
+                "{} contradicts itself: asked for {none} it says that {} does not exist (NXDOMAIN), and asked for \
+                 {other} that it does; programs that ask for both will fail at times",
+                seen.server,
+                hostname()
             ));
         }
         if found.is_empty() {
-            return One::Absent(absent(&hostname, self.types, missing.first().map(|(_, seen)| &***seen)));
+            return One::Absent(absent(&hostname(), self.types, missing.first().map(|(_, seen)| &***seen)));
         }
-        let records: BTreeSet<String> =
-            found.iter().flat_map(|seen| seen.records.iter().map(|record| record.data.clone())).collect();
-        let says = format!("{}says {}", via(found[0]), found[0].server);
+        let records = found.iter().flat_map(|seen| &seen.records);
+        let records =
+            Records::of(records.map(|record| Record { text: &record.data, address: record.address }));
+        let says = || format!("{}says {}", via(found[0]), found[0].server);
         if let Some(wrong) = self.wrong_records(&records) {
-            return if wrong.judged {
-                One::Wrong(records, format!("{hostname} {} ({says})", wrong.message))
-            } else {
-                One::Unknown(format!("{hostname} {} ({says})", wrong.message))
-            };
+            let message = format!("{} {} ({})", hostname(), wrong.message, says());
+            return if wrong.judged { One::Wrong(records, message) } else { One::Unknown(message) };
         }
         match found.iter().find_map(|seen| self.wrong_ttl(seen)) {
-            Some(message) => One::Wrong(records, format!("{message} ({says})")),
+            Some(message) => One::Wrong(records, format!("{message} ({})", says())),
             None => One::Holds(records),
         }
     }
 
-    fn wrong_records(&self, records: &BTreeSet<String>) -> Option<Wrong> {
-        let wanted: BTreeSet<String> = self.addresses.iter().map(IpAddr::to_string).collect();
-        if !wanted.is_empty() && wanted.is_disjoint(records) {
-            let any = if wanted.len() > 1 { "any of " } else { "" };
+    fn wrong_records(&self, records: &Records<'_>) -> Option<Wrong> {
+        if !self.addresses.is_empty() && !self.addresses.iter().any(|wanted| records.has(*wanted)) {
+            let wanted: Vec<_> =
+                self.addresses.iter().map(|wanted| (address::text(*wanted), *wanted)).collect();
+            let wanted = wanted.iter().map(|(text, address)| Record { text, address: Some(*address) });
+            let wanted = Records::of(wanted);
+            let any = if wanted.0.len() > 1 { "any of " } else { "" };
             let message = format!("resolves to {}, and not to {any}{}", list(records), list(&wanted));
             return Some(Wrong { message, judged: true });
         }
         let matcher = self.matcher?;
-        let records: Vec<_> = records.iter().collect();
+        let records: Vec<_> = records.0.iter().map(|record| record.text).collect();
         let addresses = self.types.iter().all(|one| one.is_address());
         let among = if addresses { Among::Elements } else { Among::List };
         let compared = matcher.check_among(&records, among);
@@ -242,7 +301,14 @@ impl Expected<'_> {
                 let types: Vec<_> = self.types.iter().map(|one| one.as_str()).collect();
                 format!("a record of type {}", types.join(" or "))
             }
-            (None, addresses) => addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(" or "),
+            (None, addresses) => {
+                let mut text = String::with_capacity(addresses.len() * 16);
+                for (number, one) in addresses.iter().enumerate() {
+                    text.push_str(if number == 0 { "" } else { " or " });
+                    address::push(&mut text, *one);
+                }
+                text
+            }
         }
     }
 }
@@ -277,20 +343,25 @@ fn negates(matcher: &Matcher) -> bool {
 }
 
 /// `10.0.0.1, 10.0.0.2`, each harmless, and not too many.
-fn list(records: &BTreeSet<String>) -> String {
+fn list(records: &Records<'_>) -> String {
     const SHOWN: usize = 12;
-    let mut shown: Vec<String> = records
-        .iter()
-        .take(SHOWN)
-        .map(|record| match record.parse::<IpAddr>() {
-            Ok(address) => address.to_string(),
-            Err(_) => quote(record),
-        })
-        .collect();
-    if records.len() > SHOWN {
-        shown.push(format!("… ({} in all)", records.len()));
+    let all = &records.0;
+    let mut shown =
+        String::with_capacity(all.first().map_or(0, |first| first.text.len()) * all.len().min(SHOWN));
+    for (number, record) in all.iter().take(SHOWN).enumerate() {
+        shown.push_str(if number == 0 { "" } else { ", " });
+        if record.address.is_some() {
+            shown.push_str(record.text);
+        } else if let Ok(address) = record.text.parse() {
+            address::push(&mut shown, address);
+        } else {
+            shown.push_str(&quote(record.text));
+        }
     }
-    shown.join(", ")
+    if all.len() > SHOWN {
+        let _ = write!(shown, ", … ({} in all)", all.len()); // a String takes everything
+    }
+    shown
 }
 
 /// `as an alias of "a.example.", `; nothing, where there is no alias.

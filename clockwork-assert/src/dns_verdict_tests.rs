@@ -11,7 +11,7 @@ fn said(record_type: RecordType, outcome: DnsOutcome, records: &[(&str, u32)]) -
 
 fn judged(expected: &Expected<'_>, said: Vec<Said>) -> Verdict {
     let resolver: NameServer = SERVER.parse().unwrap();
-    expected.judge(&[Answers { resolver: &resolver, said }]).0
+    expected.judge(Answers { servers: [resolver].into(), types: said.len(), said }).0
 }
 
 fn expected<'a>(
@@ -185,7 +185,7 @@ fn times_to_live_have_limits() {
 #[test]
 fn several_resolvers_have_to_agree() {
     use DnsOutcome::{Code, Found, NoSuchName};
-    let (one, other): (NameServer, NameServer) = ("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap());
+    let servers: Arc<[NameServer]> = ["10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap()].into();
     let good = &[("10.0.0.9", 60)][..];
     let silent = || Err(CheckError::timed_out(clockwork_core::Fault::Target, "no answer within 5 s"));
     let answer = |outcome, records| said(RecordType::A, outcome, records).seen;
@@ -227,11 +227,10 @@ fn several_resolvers_have_to_agree() {
             r#""a.example" does not exist (NXDOMAIN, says 10.0.0.53:53); 10.0.0.53:53 did not answer for "a.example" (NOTAUTH for A)"#,
         ),
     ] {
-        let said = |seen| vec![Said { record_type: RecordType::A, seen }];
-        let answers =
-            [Answers { resolver: &one, said: said(first) }, Answers { resolver: &other, said: said(second) }];
+        let said = [first, second].map(|seen| Said { record_type: RecordType::A, seen });
+        let answers = Answers { servers: Arc::clone(&servers), types: 1, said: said.into() };
         let wanted: [IpAddr; 1] = ["10.0.0.9".parse().unwrap()];
-        let (verdict, _) = expected(&[RecordType::A], &wanted, None).judge(&answers);
+        let (verdict, _) = expected(&[RecordType::A], &wanted, None).judge(answers);
         assert_eq!((verdict.has_passed(), verdict.is_judged(), verdict.text()), (passed, judged, message));
     }
 }

@@ -6,6 +6,7 @@ use std::{
     marker::PhantomData,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     str::FromStr,
+    sync::Arc,
 };
 
 use clockwork_core::schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -13,18 +14,23 @@ use serde::{Deserialize, Deserializer, de};
 
 /// One value that is written as text, or a list of them; never none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OneOrMany<T>(Vec<T>);
+pub struct OneOrMany<T>(Arc<[T]>);
 
 impl<T> OneOrMany<T> {
     /// All of them.
     pub fn as_slice(&self) -> &[T] {
         &self.0
     }
+
+    /// The same, for somebody who keeps them.
+    pub(crate) fn shared(&self) -> Arc<[T]> {
+        Arc::clone(&self.0)
+    }
 }
 
 impl<T> From<T> for OneOrMany<T> {
     fn from(one: T) -> Self {
-        Self(vec![one])
+        Self([one].into())
     }
 }
 
@@ -37,7 +43,7 @@ impl<T, const N: usize> From<[T; N]> for OneOrMany<T> {
 
 impl From<&str> for OneOrMany<String> {
     fn from(one: &str) -> Self {
-        Self(vec![one.to_owned()])
+        Self([one.to_owned()].into())
     }
 }
 
@@ -51,20 +57,20 @@ impl<const N: usize> From<[&str; N]> for OneOrMany<String> {
 /// An address of a known family, where any will do.
 impl From<Ipv4Addr> for OneOrMany<IpAddr> {
     fn from(one: Ipv4Addr) -> Self {
-        Self(vec![one.into()])
+        Self([one.into()].into())
     }
 }
 
 /// An address of a known family, where any will do.
 impl From<Ipv6Addr> for OneOrMany<IpAddr> {
     fn from(one: Ipv6Addr) -> Self {
-        Self(vec![one.into()])
+        Self([one.into()].into())
     }
 }
 
 struct Visitor<T>(PhantomData<T>);
 
-impl<'de, T: FromStr<Err: fmt::Display>> de::Visitor<'de> for Visitor<T> {
+impl<'de, T: FromStr<Err: fmt::Display> + Clone> de::Visitor<'de> for Visitor<T> {
     type Value = OneOrMany<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -72,22 +78,22 @@ impl<'de, T: FromStr<Err: fmt::Display>> de::Visitor<'de> for Visitor<T> {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<OneOrMany<T>, E> {
-        text.parse().map(|one| OneOrMany(vec![one])).map_err(E::custom)
+        text.parse().map(|one: T| one.into()).map_err(E::custom)
     }
 
     fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<OneOrMany<T>, A::Error> {
         let mut all = Vec::new();
         while let Some(OneOrMany(more)) = seq.next_element()? {
-            all.extend(more);
+            all.extend_from_slice(&more);
         }
         if all.is_empty() {
             return Err(de::Error::custom("the list is empty: give at least one"));
         }
-        Ok(OneOrMany(all))
+        Ok(OneOrMany(all.into()))
     }
 }
 
-impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for OneOrMany<T> {
+impl<'de, T: FromStr<Err: fmt::Display> + Clone> Deserialize<'de> for OneOrMany<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(Visitor(PhantomData))
     }

@@ -4,6 +4,8 @@
 //! Nothing here judges: a probe reports what it saw, never whether that is good. What the *target* does wrong is
 //! [`clockwork_core::CheckError::target`], what keeps us from looking is [`clockwork_core::CheckError::unobservable`].
 
+#[cfg(feature = "tcp")]
+pub mod address;
 #[cfg(feature = "certificate")]
 pub mod certificate;
 #[cfg(feature = "command")]

@@ -18,6 +18,8 @@ use futures_util::{
 };
 use tokio::time::Instant;
 
+use crate::address;
+
 /// How old an answer may be when somebody else uses it: shorter than any time to live that a name server gives.
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -47,7 +49,7 @@ pub(crate) async fn resolve(
     }
     cx.phase(Phase::before(format!("resolving {}", quote(host))));
     if matches!(cx.vantage(), clockwork_core::Vantage::Inside(_)) {
-        return inside(host, port, cx).await;
+        return Box::pin(inside(host, port, cx)).await;
     }
     let addresses =
         if fresh { look_up(host.to_owned()).await } else { cx.shared::<Names>().ask(host).await }?;
@@ -126,11 +128,13 @@ pub fn literal(host: &str) -> Option<IpAddr> {
 
 /// `host:port`, with brackets where the host is an IPv6 address.
 pub fn authority(host: &str, port: u16) -> String {
-    if host.contains(':') && !host.starts_with('[') {
-        format!("[{host}]:{port}")
-    } else {
-        format!("{host}:{port}")
+    let (before, behind) = if host.contains(':') && !host.starts_with('[') { ("[", "]:") } else { ("", ":") };
+    let mut text = String::with_capacity(host.len() + "[]:65535".len());
+    for part in [before, host, behind] {
+        text.push_str(part);
     }
+    address::push_number(&mut text, port);
+    text
 }
 
 type Answer = Result<Arc<[SocketAddr]>, CheckError>;

@@ -7,7 +7,7 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
-use clockwork_core::{CheckError, Context, Probe, text::quote};
+use clockwork_core::{CheckError, Context, Phase, Probe, text::quote};
 
 use crate::{
     resolve::{authority, resolve},
@@ -77,7 +77,7 @@ impl Probe for UdpProbe {
         }
         let mut tried = Vec::new();
         for address in resolve(&self.host, self.port, false, cx).await? {
-            cx.phase(format!("waiting for {address}/udp to answer or refuse"));
+            cx.phase(Phase::with_address("waiting for ", address, "/udp to answer or refuse"));
             let answer = ask(&network, address).await.or_else(|error| classify(address, error))?;
             tried.push((address, answer));
             if matches!(answer, UdpAnswer::Answered | UdpAnswer::Bound) {
@@ -101,7 +101,8 @@ impl Probe for UdpProbe {
 }
 
 async fn ask(network: &Network, address: SocketAddr) -> io::Result<UdpAnswer> {
-    let socket = network.udp(address, None).await?;
+    // Twice, because one datagram may get lost.
+    let socket = network.udp(address, &[], None).await?;
     let own = socket.local_addr()?;
     let local = own.ip() == address.ip() || address.ip().is_loopback();
     // It may meet itself, as TCP sockets may.
@@ -109,13 +110,12 @@ async fn ask(network: &Network, address: SocketAddr) -> io::Result<UdpAnswer> {
         return Ok(UdpAnswer::Refused);
     }
     let patience = if local { LOCAL_PATIENCE } else { PATIENCE };
-    // Twice, because one datagram may get lost.
-    for _ in 0..2 {
-        socket.send(&[]).await?;
+    for again in [true, false] {
         match tokio::time::timeout(patience / 2, socket.recv(&mut [0; 1])).await {
             Ok(received) => return received.map(|_| UdpAnswer::Answered),
-            Err(_) => continue,
-        }
+            Err(_) if again => socket.send(&[]).await?,
+            Err(_) => break,
+        };
     }
     Ok(if local && cfg!(target_os = "linux") { UdpAnswer::Bound } else { UdpAnswer::OpenOrFiltered })
 }

@@ -1,14 +1,22 @@
 //! One question to one server: over UDP, again if nothing comes, over TCP if the answer was cut off.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{
+    future::poll_fn,
+    io,
+    net::SocketAddr,
+    task::{Context as Task, Poll, ready},
+    time::Duration,
+};
 
-use clockwork_core::{CheckError, Context};
-use hickory_proto::rr::Name;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use clockwork_core::{CheckError, Context, Phase};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::UdpSocket,
+};
 
 use super::{
-    RecordType,
-    message::{Question, Reply},
+    DnsName, RecordType,
+    message::{Malformed, Question, Reply},
 };
 use crate::{
     tcp::{self, Outcome},
@@ -35,42 +43,42 @@ pub(super) enum Heard {
 /// Asks until something is heard.
 pub(super) async fn ask(
     server: SocketAddr,
-    name: &Name,
+    name: &DnsName,
     record_type: RecordType,
     cx: &Context,
 ) -> Result<Heard, CheckError> {
-    let heard = ask_with(server, &Question::new(name, record_type, true), record_type, cx).await?;
-    match heard {
+    let asked = Asked { server, question: Question::new(name, record_type, true) };
+    match ask_with(&asked, cx).await? {
         // It may know nothing of EDNS (RFC 6891, section 7).
         Heard::Reply(reply, _) if matches!(reply.code, 1 | 4) => {
-            ask_with(server, &Question::new(name, record_type, false), record_type, cx).await
+            let asked = Asked { question: Question::new(name, record_type, false), ..asked };
+            Box::pin(async move { ask_with(&asked, cx).await }).await
         }
         heard => Ok(heard),
     }
 }
 
-async fn ask_with(
+/// What is asked, and of whom.
+struct Asked {
     server: SocketAddr,
-    question: &Question,
-    record_type: RecordType,
-    cx: &Context,
-) -> Result<Heard, CheckError> {
+    question: Question,
+}
+
+async fn ask_with(asked: &Asked, cx: &Context) -> Result<Heard, CheckError> {
     let network = Network::of(cx).await?;
-    let bytes = match over_udp(server, question, &network, cx).await {
-        Ok(bytes) => bytes,
+    match over_udp(asked, &network, cx).await {
+        // Few answers are: what it takes then is not to be a part of every look.
+        Ok(Ok(reply)) if reply.truncated => Box::pin(over_tcp(asked, &network, cx)).await,
+        Ok(Ok(reply)) => Ok(Heard::Reply(reply, false)),
+        Ok(Err(error)) => Ok(malformed(&error)),
         // What carries our bytes there knows no datagrams.
         Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-            let place = cx.vantage().as_str();
+            let (server, place) = (asked.server, cx.vantage().as_str());
             let message = format!("cannot ask {server} from inside {place}: what its image has knows no UDP");
-            return Err(CheckError::unobservable(message)
-                .hint("give an address, or run clockwork as root (CAP_SYS_ADMIN) where the engine runs"));
+            Err(CheckError::unobservable(message)
+                .hint("give an address, or run clockwork as root (CAP_SYS_ADMIN) where the engine runs"))
         }
-        Err(error) => return nobody(server, error),
-    };
-    match Reply::read(&bytes, record_type) {
-        Ok(reply) if reply.truncated => over_tcp(server, question, record_type, &network, cx).await,
-        Ok(reply) => Ok(Heard::Reply(reply, false)),
-        Err(error) => Ok(malformed(&error)),
+        Err(error) => nobody(asked.server, error),
     }
 }
 
@@ -79,48 +87,63 @@ fn malformed(error: &impl std::fmt::Display) -> Heard {
     Heard::Broken(format!("its answer is malformed: {}", why.trim_matches('"')))
 }
 
-/// The first datagram that is an answer to the question.
-async fn over_udp(
-    server: SocketAddr,
-    question: &Question,
-    network: &Network,
-    cx: &Context,
-) -> io::Result<Vec<u8>> {
-    let socket = network.udp(server, Some(cx)).await?;
-    cx.phase(format!("waiting for {server} to answer"));
+/// What the first datagram says that is an answer to the question.
+async fn over_udp(asked: &Asked, network: &Network, cx: &Context) -> io::Result<Result<Reply, Malformed>> {
+    let question = asked.question.bytes();
+    let socket = network.udp(asked.server, question, Some(cx)).await?;
+    cx.phase(Phase::with_address("waiting for ", asked.server, " to answer"));
     let mut patience = PATIENCE;
-    let mut answer = Vec::with_capacity(LARGEST);
     loop {
-        socket.send(question.bytes()).await?;
-        let again = tokio::time::sleep(patience);
-        tokio::pin!(again);
-        loop {
-            answer.clear();
-            tokio::select! {
-                biased;
-                received = socket.recv_buf(&mut answer) => received?,
-                () = &mut again => break,
-            };
-            if question.is_answered_by(&answer) {
-                return Ok(answer);
-            }
-            // A socket may be given the very port that it asks, and meet itself. Nobody listens there.
-            if answer == question.bytes() && socket.local_addr()? == server {
-                return Err(io::ErrorKind::ConnectionRefused.into());
-            }
+        match tokio::time::timeout(patience, poll_fn(|task| poll_answer(&socket, asked, task))).await {
+            Ok(answer) => return answer,
+            // One that cannot be sent just now is as one that is lost.
+            Err(_) => match socket.try_send(question) {
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
+                _ => patience *= 2,
+            },
         }
-        patience *= 2;
     }
+}
+
+fn poll_answer(
+    socket: &UdpSocket,
+    asked: &Asked,
+    task: &mut Task<'_>,
+) -> Poll<io::Result<Result<Reply, Malformed>>> {
+    loop {
+        // Not for ever, however much comes: this takes from the task's budget.
+        ready!(socket.poll_recv_ready(task))?;
+        match receive(socket, asked) {
+            Ok(Some(reply)) => return Poll::Ready(Ok(reply)),
+            Ok(None) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Poll::Ready(Err(error)),
+        }
+    }
+}
+
+/// The next datagram, if it is an answer. Its bytes are held no longer than it takes to read them, and not while waiting.
+fn receive(socket: &UdpSocket, asked: &Asked) -> io::Result<Option<Result<Reply, Malformed>>> {
+    let question = &asked.question;
+    let mut answer = Vec::with_capacity(LARGEST);
+    socket.try_recv_buf(&mut answer)?;
+    if question.is_answered_by(&answer) {
+        return Ok(Some(Reply::read(&answer, question)));
+    }
+    // A socket may be given the very port that it asks, and meet itself. Nobody listens there.
+    if answer == question.bytes() && socket.local_addr()? == asked.server {
+        return Err(io::ErrorKind::ConnectionRefused.into());
+    }
+    Ok(None)
 }
 
 /// The same question again, over TCP, after an answer that was cut off.
 async fn over_tcp(
-    server: SocketAddr,
-    question: &Question,
-    record_type: RecordType,
+    Asked { server, question }: &Asked,
     network: &Network,
     cx: &Context,
 ) -> Result<Heard, CheckError> {
+    let server = *server;
     cx.phase(format!("waiting for {server} to answer over TCP, because {TOO_LARGE}"));
     let broken = |why: &str| Ok(Heard::Broken(format!("{TOO_LARGE}, and {why}")));
     let mut stream = match network.connect(server, Some(cx)).await {
@@ -146,7 +169,7 @@ async fn over_tcp(
     if !question.is_answered_by(&answer) {
         return broken("over TCP it answers another question");
     }
-    match Reply::read(&answer, record_type) {
+    match Reply::read(&answer, question) {
         Ok(reply) if reply.truncated => broken("its answer over TCP is cut off, too"),
         Ok(reply) => Ok(Heard::Reply(reply, true)),
         Err(error) => Ok(malformed(&error)),

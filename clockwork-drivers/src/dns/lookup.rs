@@ -27,7 +27,7 @@ pub(crate) async fn look_up(host: &str, cx: &Context) -> Result<Result<Vec<IpAdd
         };
         let (v6, v4) = tokio::try_join!(ask(RecordType::AAAA), ask(RecordType::A))?;
         let records = v6.records.iter().chain(&v4.records);
-        let addresses: Vec<IpAddr> = records.filter_map(|record| record.data.parse().ok()).collect();
+        let addresses: Vec<IpAddr> = records.filter_map(|record| record.address).collect();
         if !addresses.is_empty() {
             return Ok(Ok(addresses));
         }

@@ -18,14 +18,16 @@ mod fields;
 mod hosts;
 mod lookup;
 mod message;
+mod name;
 mod observation;
 mod probe;
 mod record;
 mod system;
 
-pub use fields::{DnsName, NameServer, RecordType};
+pub use fields::{NameServer, RecordType};
 pub use hosts::HostsProbe;
 pub(crate) use lookup::look_up;
+pub use name::DnsName;
 pub use observation::{Alias, DnsObservation, DnsOutcome, DnsRecord};
 pub use probe::DnsProbe;
 pub use system::{ResolvConf, ResolvConfProbe};

@@ -1,6 +1,6 @@
 //! [`DnsObservation`]: what a name server said.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// What was said to one question, and by whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,11 @@ pub struct DnsObservation {
 impl DnsObservation {
     /// An answer that nobody gave, for the tests of those who judge answers.
     pub fn of(server: SocketAddr, outcome: DnsOutcome, records: &[(&str, u32)]) -> Self {
-        let records = records.iter().map(|(data, ttl)| DnsRecord { data: (*data).to_owned(), ttl: *ttl });
+        let records = records.iter().map(|(data, ttl)| DnsRecord {
+            data: (*data).to_owned(),
+            address: data.parse().ok(),
+            ttl: *ttl,
+        });
         Self {
             server,
             outcome,
@@ -98,6 +102,8 @@ pub struct DnsRecord {
     /// Its data as zone files write it, names in small letters and with the dot at their end: `10 mail.example.`. A text
     /// (TXT) is itself, its parts joined, without quotation marks.
     pub data: String,
+    /// The address that it is, if it is a record of one.
+    pub address: Option<IpAddr>,
     /// How long it may be kept, in seconds.
     pub ttl: u32,
 }

@@ -2,15 +2,13 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use clockwork_core::{CheckError, Context, Probe, text::quote};
+use clockwork_core::{CheckError, Context, Phase, Probe, text::quote};
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use hickory_proto::rr::{Name, RData, RecordType as WireType};
 
 use super::{
     Alias, DnsName, DnsObservation, DnsOutcome, DnsRecord, NameServer, RecordType,
     exchange::{self, Heard},
-    message::Reply,
-    record,
+    message::{Reply, Told},
 };
 use crate::resolve::resolve;
 
@@ -34,13 +32,15 @@ impl Probe for DnsProbe {
     type Observation = DnsObservation;
 
     async fn look(&self, cx: &Context) -> Result<DnsObservation, CheckError> {
-        let servers = self.addresses(cx).await?;
-        let (server, heard) = self.first_of(&servers, cx).await?;
-        let mut chain = Chain::new(self.name.0.clone(), self.record_type);
+        let (server, mut heard) = match *self.servers {
+            [NameServer::Address(server)] => self.only(server, cx).await?,
+            // On its own, as nearly all ask one.
+            _ => Box::pin(self.first_of(cx)).await?,
+        };
+        let mut chain = Chain::new(self.name.clone());
         let mut over_tcp = false;
-        let mut heard = heard;
         let (outcome, last) = loop {
-            let reply = match heard {
+            let mut reply = match heard {
                 Heard::Reply(reply, tcp) => {
                     over_tcp |= tcp;
                     reply
@@ -51,13 +51,13 @@ impl Probe for DnsProbe {
                     break (DnsOutcome::Broken(why), None);
                 }
             };
-            match chain.follow(&reply) {
+            match chain.follow(&mut reply) {
                 Some(outcome) => break (outcome, Some(reply)),
                 // The server gave a part of the chain only.
                 None => {
-                    let next = chain.end();
-                    cx.phase(format!("waiting for {server} to say what {} is", record::name(next)));
-                    heard = exchange::ask(server, next, self.record_type, cx).await?;
+                    let next = &chain.end;
+                    cx.phase(format!("waiting for {server} to say what {} is", next.in_small_letters()));
+                    heard = Box::pin(exchange::ask(server, next, self.record_type, cx)).await?;
                 }
             }
         };
@@ -91,7 +91,7 @@ impl Probe for DnsProbe {
     }
 
     fn weight(seen: &DnsObservation) -> usize {
-        let records: usize = seen.records.iter().map(|record| record.data.len() + 48).sum();
+        let records: usize = seen.records.iter().map(|record| record.data.len() + 64).sum();
         size_of::<DnsObservation>() + records + seen.aliases.len() * 128
     }
 }
@@ -108,27 +108,31 @@ impl DnsProbe {
         Ok(addresses)
     }
 
+    /// What is heard from the only one who is asked.
+    async fn only(&self, server: SocketAddr, cx: &Context) -> Result<(SocketAddr, Heard), CheckError> {
+        cx.phase(waiting_for(&[server]));
+        match exchange::ask(server, &self.name, self.record_type, cx).await? {
+            Heard::Nobody(why) => Err(nobody(why)),
+            heard => Ok((server, heard)),
+        }
+    }
+
     /// What is heard first, and from whom.
-    async fn first_of(
-        &self,
-        servers: &[SocketAddr],
-        cx: &Context,
-    ) -> Result<(SocketAddr, Heard), CheckError> {
+    async fn first_of(&self, cx: &Context) -> Result<(SocketAddr, Heard), CheckError> {
+        let servers = self.addresses(cx).await?;
         let mut rest = servers.iter().copied();
         let (mut waiting, mut absent) = (Vec::with_capacity(servers.len()), Vec::new());
         let mut asked = FuturesUnordered::new();
         loop {
             if let Some(server) = rest.next() {
                 waiting.push(server);
-                asked.push(async move {
-                    (server, exchange::ask(server, &self.name.0, self.record_type, cx).await)
-                });
+                asked.push(
+                    async move { (server, exchange::ask(server, &self.name, self.record_type, cx).await) },
+                );
             } else if asked.is_empty() {
-                return Err(CheckError::target(absent.join(", "))
-                    .hint("check the resolver's address, and that it runs"));
+                return Err(nobody(absent.join(", ")));
             }
-            let names: Vec<_> = waiting.iter().map(SocketAddr::to_string).collect();
-            cx.phase(format!("waiting for {} to answer", names.join(" or ")));
+            cx.phase(waiting_for(&waiting));
             let more = rest.len() > 0;
             let (server, heard) = tokio::select! {
                 biased;
@@ -146,35 +150,44 @@ impl DnsProbe {
     }
 }
 
+fn waiting_for(servers: &[SocketAddr]) -> Phase {
+    if let [server] = *servers {
+        return Phase::with_address("waiting for ", server, " to answer");
+    }
+    let names: Vec<_> = servers.iter().map(SocketAddr::to_string).collect();
+    format!("waiting for {} to answer", names.join(" or ")).into()
+}
+
+fn nobody(why: String) -> CheckError {
+    CheckError::target(why).hint("check the resolver's address, and that it runs")
+}
+
 /// The way from the name through its aliases to the records.
 struct Chain {
-    record_type: RecordType,
-    /// The name, and what it turned out to stand for.
-    names: Vec<Name>,
+    /// What the name turned out to stand for; itself, at first.
+    end: DnsName,
+    /// The names before that.
+    names: Vec<DnsName>,
     aliases: Vec<Alias>,
     records: Vec<DnsRecord>,
 }
 
 impl Chain {
-    fn new(name: Name, record_type: RecordType) -> Self {
-        Self { record_type, names: vec![name], aliases: Vec::new(), records: Vec::new() }
+    fn new(name: DnsName) -> Self {
+        Self { end: name, names: Vec::new(), aliases: Vec::new(), records: Vec::new() }
     }
 
-    fn end(&self) -> &Name {
-        // It begins with one, and names are only added.
-        &self.names[self.names.len() - 1]
-    }
-
-    /// Goes as far as this reply leads: to an outcome, or `None` where the last alias' target has to be asked for.
-    fn follow(&mut self, reply: &Reply) -> Option<DnsOutcome> {
+    /// Goes as far as this reply leads: to an outcome, or `None` where the last alias' target has to be asked for. The
+    /// records that it leads to are taken out of it.
+    fn follow(&mut self, reply: &mut Reply) -> Option<DnsOutcome> {
         let before = self.names.len();
-        let wanted = self.record_type.on_the_wire();
         loop {
-            let end = self.end().clone();
-            let here = |answer: &&super::message::Answer| answer.owner == end;
-            let records = reply.answers.iter().filter(here).filter(|it| it.data.record_type() == wanted);
-            let records = records.map(|it| DnsRecord { data: record::show(&it.data), ttl: it.ttl });
-            self.records.extend(records);
+            self.records.reserve_exact(reply.answers.len());
+            for answer in reply.answers.iter_mut().filter(|it| it.owner == self.end) {
+                if let Told::Record(record) = &mut answer.told {
+                    self.records.extend(record.take());
+                }
+            }
             if !self.records.is_empty() {
                 // Programs go by the code, and heed nothing that comes with a bad one.
                 return Some(match reply.code {
@@ -190,19 +203,21 @@ impl Chain {
                     }
                 });
             }
-            let alias = reply.answers.iter().filter(here).find_map(|answer| match &answer.data {
-                RData::CNAME(target) if wanted != WireType::CNAME => Some((target.0.clone(), answer.ttl)),
-                _ => None,
+            let mut here = reply.answers.iter().filter(|it| it.owner == self.end);
+            let alias = here.find_map(|answer| match &answer.told {
+                Told::Alias(target, ttl) => Some((target.clone(), *ttl)),
+                Told::Record(_) => None,
             });
             let Some((target, ttl)) = alias else { break };
-            self.aliases.push(Alias { name: record::name(&end), target: record::name(&target), ttl });
-            if self.names.contains(&target) {
+            let (name, shown) = (self.end.in_small_letters(), target.in_small_letters());
+            self.aliases.push(Alias { name, target: shown, ttl });
+            if self.end == target || self.names.contains(&target) {
                 return Some(DnsOutcome::AliasLoop);
             }
             if self.aliases.len() > MAX_ALIASES {
                 return Some(DnsOutcome::TooManyAliases);
             }
-            self.names.push(target);
+            self.names.push(std::mem::replace(&mut self.end, target));
         }
         match reply.code {
             0 if reply.zone => Some(DnsOutcome::NoData),

@@ -56,8 +56,9 @@ impl Network {
     /// When the resource is no container, the container does not run, or no way leads into its network.
     pub(crate) async fn of(cx: &Context) -> Result<Self, CheckError> {
         let Vantage::Inside(name) = cx.vantage() else { return Ok(Self::Host) };
+        // On its own: whoever looks from the host, which nearly all do, is not to hold the room for it.
         #[cfg(feature = "container")]
-        return Self::inside(name, cx).await;
+        return Box::pin(Self::inside(name, cx)).await;
         #[cfg(not(feature = "container"))]
         Err(CheckError::unobservable(format!("cannot look from inside {name}"))
             .hint("build clockwork-drivers with its `container` feature"))
@@ -114,7 +115,7 @@ impl Network {
             Self::Host => return TcpStream::connect(address).await,
             Self::Inside(namespace) => namespace,
             #[cfg(feature = "container")]
-            Self::Relayed(relay) => return relay.tcp(address, cx).await,
+            Self::Relayed(relay) => return Box::pin(relay.tcp(address, cx)).await,
         };
         let make = move || if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
         let stream = namespace.make(make).await?.connect(address).await?;
@@ -124,30 +125,44 @@ impl Network {
         Ok(stream)
     }
 
-    /// A UDP socket that talks to `address` alone.
+    /// A UDP socket that talks to `address` alone, and has sent it this first datagram.
     #[cfg_attr(
         not(feature = "container"),
         expect(unused_variables, reason = "there is no way but the direct one")
     )]
-    pub(crate) async fn udp(&self, address: SocketAddr, cx: Option<&Context>) -> io::Result<UdpSocket> {
+    pub(crate) async fn udp(
+        &self,
+        address: SocketAddr,
+        first: &[u8],
+        cx: Option<&Context>,
+    ) -> io::Result<UdpSocket> {
         let any: SocketAddr = match address {
             SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
             SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
         };
-        let socket = match self {
-            Self::Host => UdpSocket::bind(any).await?,
-            Self::Inside(namespace) => {
-                let make = move || {
-                    let socket = std::net::UdpSocket::bind(any)?;
-                    socket.set_nonblocking(true)?;
-                    Ok(socket)
-                };
-                UdpSocket::from_std(namespace.make(make).await?)?
-            }
-            #[cfg(feature = "container")]
-            Self::Relayed(relay) => return relay.udp(address, cx).await,
+        let make = move || {
+            let socket = std::net::UdpSocket::bind(any)?;
+            socket.set_nonblocking(true)?;
+            Ok(socket)
         };
-        socket.connect(address).await?; // so that the kernel tells this socket of refusals, and of this peer alone
+        let socket = match self {
+            Self::Host => make()?,
+            Self::Inside(namespace) => Box::pin(namespace.make(make)).await?,
+            #[cfg(feature = "container")]
+            Self::Relayed(relay) => {
+                let socket = Box::pin(relay.udp(address, cx)).await?;
+                Box::pin(socket.send(first)).await?;
+                return Ok(socket);
+            }
+        };
+        socket.connect(address)?; // so that the kernel tells this socket of refusals, and of this peer alone
+        // At once: to ask whether there is room for it would be a turn of the event loop, and there is.
+        let sent = socket.send(first);
+        let socket = UdpSocket::from_std(socket)?;
+        match sent {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Box::pin(socket.send(first)).await?,
+            sent => sent?,
+        };
         Ok(socket)
     }
 }
