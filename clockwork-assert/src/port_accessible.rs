@@ -13,8 +13,10 @@
 //!
 //! `details`: `addresses`, each `address` with its `outcome`, in the order of their answers.
 
+use std::{borrow::Cow, sync::Arc};
+
 use clockwork_core::{
-    Assertion, AssertionKind, CheckError, Context, Fault, Invalid, Resource, ResourceName, Verdict,
+    Assertion, AssertionKind, CheckError, Context, Evidence, Fault, Invalid, Resource, ResourceName, Verdict,
     async_trait, schemars::JsonSchema,
 };
 use clockwork_drivers::{
@@ -83,25 +85,41 @@ impl PortAccessibleAssert {
     }
 
     /// The host and the port, with what the owner knows.
-    fn address(&self, owner: Option<&dyn Resource>) -> Option<(String, u16)> {
+    fn address(&self, owner: Option<&dyn Resource>) -> Option<(Cow<'_, str>, u16)> {
+        if let (Some(host), Some(port)) = (&self.host, self.port) {
+            return Some((host.into(), port));
+        }
         let endpoint = owner.and_then(|owner| owner.downcast_ref::<EndpointResource>()?.address());
         let (host, port) = endpoint.map_or((None, None), |(host, port)| (Some(host), Some(port)));
-        let host = self.host.clone().or(host).unwrap_or_else(|| String::from("localhost"));
-        Some((host, self.port.or(port)?))
+        let host = self.host.as_ref().map(Cow::from).or(host.map(Cow::from));
+        Some((host.unwrap_or("localhost".into()), self.port.or(port)?))
     }
 }
 
-fn judge_tcp(seen: &TcpObservation, place: &str) -> Verdict {
-    let addresses = seen.tried.iter();
-    let addresses: Value = addresses
-        .map(|tried| json!({ "address": tried.address.to_string(), "outcome": tried.outcome.as_str() }))
-        .collect();
+/// Every address with its answer, in the order of their answers.
+struct Addresses(Arc<TcpObservation>);
+
+impl Evidence for Addresses {
+    fn members(&self) -> String {
+        let addresses = self.0.tried.iter();
+        let addresses: Value = addresses
+            .map(|tried| json!({ "address": tried.address.to_string(), "outcome": tried.outcome.as_str() }))
+            .collect();
+        format!(r#""addresses":{addresses}"#)
+    }
+}
+
+fn judge_tcp(seen: Arc<TcpObservation>, place: &str) -> Verdict {
     let story = seen.story();
     let verdict = match seen.accepted {
         Some(_) => Verdict::passed().message(story.clone()),
         None => Verdict::failed(seen.refusal(place)),
     };
-    verdict.expected(format!("{place} accepts a connection")).actual(story).detail("addresses", addresses)
+    verdict.expected(accepts(place)).actual(story).evidence_of(Addresses(seen))
+}
+
+fn accepts(place: &str) -> String {
+    [place, " accepts a connection"].concat()
 }
 
 fn judge_udp(seen: &UdpObservation, place: &str) -> Result<Verdict, CheckError> {
@@ -137,7 +155,7 @@ impl Assertion for PortAccessibleAssert {
     fn label(&self) -> String {
         let suffix = if self.protocol == Transport::Udp { "/udp" } else { "" };
         match (&self.host, self.port) {
-            (Some(host), Some(port)) => format!("{}{suffix}", authority(host, port)),
+            (Some(host), Some(port)) => authority(host, port) + suffix,
             (Some(host), None) => format!("{host}{suffix}"),
             (None, Some(port)) => format!("port {port}{suffix}"),
             (None, None) => suffix.trim_start_matches('/').to_owned(),
@@ -163,7 +181,8 @@ impl Assertion for PortAccessibleAssert {
     }
 
     fn implies(&self, at: Option<&ResourceName>) -> Vec<(ResourceName, ResourceName)> {
-        at.cloned().zip(self.host.as_deref().map(ResourceName::new)).into_iter().collect()
+        let reached = at.zip(self.host.as_deref());
+        reached.map(|(at, host)| (at.clone(), ResourceName::new(host))).into_iter().collect()
     }
 
     async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
@@ -172,9 +191,13 @@ impl Assertion for PortAccessibleAssert {
         let place = authority(&host, port);
         let looked = match self.protocol {
             Transport::Tcp => {
-                cx.observe(TcpProbe { host, port }).await.map(|seen| Ok(judge_tcp(&seen, &place)))
+                let probe = TcpProbe { host: host.into(), port };
+                cx.observe(probe).await.map(|seen| Ok(judge_tcp(seen, &place)))
             }
-            Transport::Udp => cx.observe(UdpProbe { host, port }).await.map(|seen| judge_udp(&seen, &place)),
+            Transport::Udp => {
+                let probe = UdpProbe { host: host.into(), port };
+                cx.observe(probe).await.map(|seen| judge_udp(&seen, &place))
+            }
         };
         let error = match looked {
             Ok(judged) => return judged,
@@ -184,7 +207,7 @@ impl Assertion for PortAccessibleAssert {
             Err(error) => error,
         };
         let actual = error.message().to_owned();
-        Ok(Verdict::of_target(error)?.expected(format!("{place} accepts a connection")).actual(actual))
+        Ok(Verdict::of_target(error)?.expected(accepts(&place)).actual(actual))
     }
 }
 

@@ -210,7 +210,7 @@ async fn look(endpoint: &EndpointResource, cx: &Context) -> Result<Option<Endpoi
     let address = endpoint.address();
     let (host, port) = address
         .ok_or_else(|| CheckError::unobservable("the endpoint has neither a url nor a host and a port"))?;
-    let seen = cx.observe(TcpProbe { host: host.clone(), port }).await?;
+    let seen = cx.observe(TcpProbe { host: host.as_str().into(), port }).await?;
     Ok(seen.accepted.map(|address| EndpointState {
         url: None,
         status: None,

@@ -8,6 +8,7 @@ use std::{
     fmt::{self, Write as _},
     io,
     net::SocketAddr,
+    sync::Arc,
     time::Duration,
 };
 
@@ -16,7 +17,7 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::net::TcpStream;
 
 use crate::{
-    platform,
+    address, platform,
     resolve::{authority, resolve},
     vantage::network::Network,
 };
@@ -28,7 +29,7 @@ const STAGGER: Duration = Duration::from_millis(250);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TcpProbe {
     /// A name or an address.
-    pub host: String,
+    pub host: Arc<str>,
     /// The port.
     pub port: u16,
 }
@@ -38,7 +39,7 @@ pub struct TcpProbe {
 #[non_exhaustive]
 pub struct TcpObservation {
     /// What was to be reached: a name or an address.
-    pub host: String,
+    pub host: Arc<str>,
     /// The address that accepted; `None` where none did.
     pub accepted: Option<SocketAddr>,
     /// Every address that answered before one accepted, with its answer.
@@ -87,11 +88,13 @@ impl Outcome {
     }
 }
 
+const ACCEPTED: &str = " accepted the connection";
+
 impl fmt::Display for Tried {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { address, outcome } = self;
         match outcome {
-            Outcome::Accepted => write!(f, "{address} accepted the connection"),
+            Outcome::Accepted => write!(f, "{address}{ACCEPTED}"),
             Outcome::Refused => write!(f, "{address} refused the connection"),
             Outcome::Unreachable => write!(f, "{address} is unreachable"),
             Outcome::Silent => write!(f, "{address} did not answer"),
@@ -113,8 +116,11 @@ impl Probe for TcpProbe {
         let addresses = resolve(&self.host, self.port, false, cx).await?;
         let (stream, mut tried) = connect(&addresses, cx).await?;
         let accepted = stream.map(|connected| connected.remote);
-        tried.extend(accepted.map(|address| Tried { address, outcome: Outcome::Accepted }));
-        Ok(TcpObservation { host: self.host.clone(), accepted, tried })
+        if let Some(address) = accepted {
+            tried.reserve_exact(1);
+            tried.push(Tried { address, outcome: Outcome::Accepted });
+        }
+        Ok(TcpObservation { host: Arc::clone(&self.host), accepted, tried })
     }
 
     fn describe(&self) -> String {
@@ -143,10 +149,20 @@ impl TcpObservation {
 }
 
 pub(crate) fn story(tried: &[Tried]) -> String {
-    let mut told = String::new();
+    let mut told = String::with_capacity(tried.len() * 48);
     for (number, one) in tried.iter().enumerate() {
-        let comma = if number == 0 { "" } else { ", " };
-        let _ = write!(told, "{comma}{one}"); // a String takes everything
+        if number > 0 {
+            told.push_str(", ");
+        }
+        match one.outcome {
+            Outcome::Accepted => {
+                address::push_socket(&mut told, one.address);
+                told.push_str(ACCEPTED);
+            }
+            _ => {
+                let _ = write!(told, "{one}"); // a String takes everything
+            }
+        }
     }
     told
 }
@@ -334,6 +350,29 @@ mod tests {
             "cannot connect to localhost:80: [::1]:80 refused the connection, 127.0.0.1:80 is unreachable"
         );
         assert_eq!(nobody("[::1]:80", "::1", &tried[..1]).message(), "[::1]:80 refused the connection");
+    }
+
+    /// What is rare in a look is boxed: each of ten thousand holds the room for the rest of it.
+    #[tokio::test]
+    async fn a_look_is_small() {
+        use clockwork_core::{Engine, Project, assertion};
+        let check = assertion("is small", async |cx: Context| {
+            let probe = TcpProbe { host: "127.0.0.1".into(), port: 1 };
+            let sizes = [
+                ("TCP", size_of_val(&probe.look(&cx))),
+                #[cfg(feature = "dns")]
+                ("DNS", {
+                    let servers = ["127.0.0.1:1".parse().expect("a name server")].into();
+                    let name = "a.example".parse().expect("a name");
+                    let record_type = crate::dns::RecordType::A;
+                    size_of_val(&crate::dns::DnsProbe { name, record_type, servers }.look(&cx))
+                }),
+            ];
+            Ok((sizes.iter().all(|(_, size)| *size <= 900), format!("{sizes:?}")))
+        });
+        let report = Engine::standard().assert(&Project::new("test").assert(check)).await;
+        let report = report.expect("the project is valid");
+        assert!(report.passed(), "{report}");
     }
 
     /// A name with several addresses is reached if one of them is, and what the others did is told.
