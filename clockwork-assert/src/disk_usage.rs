@@ -153,8 +153,8 @@ impl Assertion for DiskUsageAssert {
     }
 
     async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
-        let path = &file_path::meant(self.path.as_ref(), cx)?;
-        let seen = cx.observe(FilesystemUsageProbe { path: path.clone() }).await?;
+        let path = &*file_path::meant(self.path.as_ref(), cx)?;
+        let seen = cx.observe(FilesystemUsageProbe { path: path.to_owned() }).await?;
         let filesystem = match &*seen {
             Ok(usage) => usage,
             Err(missing) => return Ok(file_path::missing(path, missing).expected(self.expected())),
@@ -168,7 +168,7 @@ impl Assertion for DiskUsageAssert {
                 let message = |actual: &str| format!("the filesystem at {} uses {actual}", show_path(path));
                 shares.push(Share::of_bytes(max, filesystem.used, message));
             } else {
-                match &*cx.observe(DirectoryUsageProbe { path: path.clone() }).await? {
+                match &*cx.observe(DirectoryUsageProbe { path: path.to_owned() }).await? {
                     Ok(usage) => shares.push(judge_megabytes(path, max, usage)?),
                     Err(missing) => return Ok(file_path::missing(path, missing).expected(self.expected())),
                 }

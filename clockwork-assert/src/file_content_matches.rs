@@ -16,7 +16,8 @@ use clockwork_core::{
     text::quote,
 };
 use clockwork_drivers::file::{
-    Document, DocumentFormat, FileDocumentProbe, FileScanProbe, FileSha256Probe, Found, Needle, show_path,
+    Document, DocumentFormat, FileContentProbe, FileDocumentProbe, FileScanProbe, FileSha256Probe, Found,
+    Needle, sha256, shown_path,
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -111,16 +112,36 @@ impl FileContentMatchesAssert {
         all.into_iter().filter_map(|(format, field, paths)| Some((format, field, paths.as_ref()?)))
     }
 
-    fn expected(&self) -> String {
-        let mut told = Vec::new();
-        told.extend(self.pattern.as_ref().map(|pattern| format!("matches {}", quote(pattern.as_str()))));
-        told.extend(self.contains.as_ref().map(|text| format!("contains {}", quote(text))));
-        told.extend(self.sha256.as_ref().map(|digits| format!("sha256 {}", short(digits))));
+    fn shown(&self) -> Shown {
+        Shown {
+            pattern: self.pattern.as_ref().map(|pattern| quote(pattern.as_str())),
+            contains: self.contains.as_deref().map(quote),
+        }
+    }
+
+    fn expected(&self, shown: &Shown) -> String {
+        let mut told = Vec::with_capacity(3);
+        told.extend(shown.pattern.as_ref().map(|pattern| ["matches ", pattern].concat()));
+        told.extend(shown.contains.as_ref().map(|text| ["contains ", text].concat()));
+        told.extend(self.sha256.as_ref().map(|digits| ["sha256 ", &short(digits)].concat()));
         for (_, field, paths) in self.documents() {
             told.extend(paths.iter().map(|(path, matcher)| format!("{field} {path} {matcher}")));
         }
         told.join(", ")
     }
+
+    /// What has to be read as a whole, if anything is asked of its bytes.
+    fn content(&self, path: &Path) -> Option<FileContentProbe> {
+        let searched = self.pattern.is_some() || self.contains.is_some();
+        let probe = (searched || self.sha256.is_some()).then(|| FileContentProbe::new(path))?;
+        Some(if searched { probe.to_search() } else { probe.to_hash() })
+    }
+}
+
+/// What is looked for, as it is shown.
+struct Shown {
+    pattern: Option<String>,
+    contains: Option<String>,
 }
 
 /// What the questions brought so far.
@@ -137,22 +158,20 @@ impl Told {
         self.actual.push(actual.into());
     }
 
-    fn needle(&mut self, kind: &str, what: &str, found: Option<u64>) {
+    /// `shown`: what was looked for.
+    fn needle(&mut self, kind: &str, shown: &str, found: Option<u64>) {
         match found {
-            Some(at) => self.actual.push(format!("{kind} {} at byte {at}", quote(what))),
+            Some(at) => self.actual.push([kind, " ", shown, " at byte ", &at.to_string()].concat()),
             None if kind == "match" => {
-                self.wrong(
-                    format!("nothing matches {}", quote(what)),
-                    format!("no match of {}", quote(what)),
-                );
+                self.wrong(format!("nothing matches {shown}"), format!("no match of {shown}"));
             }
-            None => self.wrong(format!("does not contain {}", quote(what)), format!("no {}", quote(what))),
+            None => self.wrong(format!("does not contain {shown}"), format!("no {shown}")),
         }
     }
 
     fn sha256(&mut self, wanted: &str, found: &str) {
         if wanted.eq_ignore_ascii_case(found) {
-            self.actual.push(format!("sha256 {}", short(found)));
+            self.actual.push(["sha256 ", &short(found)].concat());
         } else {
             self.wrong(
                 format!("sha256 is {found}, expected {}", wanted.to_ascii_lowercase()),
@@ -180,7 +199,7 @@ impl Told {
     fn verdict(self, path: &Path, expected: String) -> Verdict {
         let message = |told: &[String]| match told {
             [] => String::new(),
-            told => format!("{}: {}", show_path(path), told.join("; ")),
+            told => [&shown_path(path), ": ", &told.join("; ")].concat(),
         };
         let verdict = match (self.wrong.is_empty(), self.unjudged) {
             (true, _) => Verdict::passed().message(message(&self.actual)),
@@ -198,7 +217,7 @@ impl Told {
 /// The beginning of a digest, where all of it would say no more.
 fn short(digits: &str) -> String {
     match digits.get(..12) {
-        Some(start) => format!("{start}…"),
+        Some(start) => [start, "…"].concat(),
         None => quote(digits),
     }
 }
@@ -214,6 +233,19 @@ macro_rules! there {
     };
 }
 
+/// Where it is found: in the bytes that are there, or by a look of its own.
+macro_rules! find {
+    ($path:expr, $needle:expr, $small:expr, $expected:expr, $cx:expr) => {
+        match $small {
+            Some(bytes) => $needle.find(bytes)?,
+            None => {
+                let scan = FileScanProbe { path: $path.to_owned(), needle: $needle };
+                *there!($path, &*$cx.observe(scan).await?, $expected)
+            }
+        }
+    };
+}
+
 impl AssertionKind for FileContentMatchesAssert {
     const NAME: &'static str = "FileContentMatchesAssert";
 }
@@ -225,7 +257,7 @@ impl Assertion for FileContentMatchesAssert {
     }
 
     fn label(&self) -> String {
-        file_path::label(self.path.as_ref(), &self.expected())
+        file_path::label(self.path.as_ref(), &self.expected(&self.shown()))
     }
 
     fn supports_at(&self) -> bool {
@@ -258,27 +290,36 @@ impl Assertion for FileContentMatchesAssert {
     }
 
     async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
-        let path = &file_path::meant(self.path.as_ref(), cx)?;
-        let mut told = Told::default();
-        if let Some(pattern) = &self.pattern {
-            // A clone of the regex itself would begin each search with nothing learned, at forty times its cost.
-            let needle = Needle::Regex(pattern.clone());
-            let seen = cx.observe(FileScanProbe { path: path.clone(), needle }).await?;
-            told.needle("match", pattern.as_str(), *there!(path, &*seen, self.expected()));
-        }
-        if let Some(text) = &self.contains {
-            let needle = Needle::Text(text.clone());
-            let seen = cx.observe(FileScanProbe { path: path.clone(), needle }).await?;
-            told.needle("text", text, *there!(path, &*seen, self.expected()));
-        }
-        if let Some(digits) = &self.sha256 {
-            let seen = cx.observe(FileSha256Probe { path: path.clone() }).await?;
-            told.sha256(digits, there!(path, &*seen, self.expected()));
+        let path = &*file_path::meant(self.path.as_ref(), cx)?;
+        let (shown, mut told) = (self.shown(), Told::default());
+        let expected = || self.expected(&shown);
+        if let Some(content) = self.content(path) {
+            // What is small is read once, and looked at here for all that is asked of it.
+            let read = cx.observe(content).await?;
+            let small = there!(path, &*read, expected()).small();
+            if let (Some(pattern), Some(shown)) = (&self.pattern, &shown.pattern) {
+                // A clone of the regex itself would begin each search with nothing learned, at forty times its cost.
+                let needle = Needle::Regex(pattern.clone());
+                told.needle("match", shown, find!(path, needle, small, expected(), cx));
+            }
+            if let (Some(text), Some(shown)) = (&self.contains, &shown.contains) {
+                let needle = Needle::Text(text.clone());
+                told.needle("text", shown, find!(path, needle, small, expected(), cx));
+            }
+            if let Some(digits) = &self.sha256 {
+                match small {
+                    Some(bytes) => told.sha256(digits, &sha256(bytes)),
+                    None => {
+                        let seen = cx.observe(FileSha256Probe { path: path.to_owned() }).await?;
+                        told.sha256(digits, there!(path, &*seen, expected()));
+                    }
+                }
+            }
         }
         for (format, _, paths) in self.documents() {
-            let seen = cx.observe(FileDocumentProbe { path: path.clone(), format }).await?;
-            told.document(format, there!(path, &*seen, self.expected()), paths);
+            let seen = cx.observe(FileDocumentProbe { path: path.to_owned(), format }).await?;
+            told.document(format, there!(path, &*seen, expected()), paths);
         }
-        Ok(told.verdict(path, self.expected()))
+        Ok(told.verdict(path, expected()))
     }
 }

@@ -59,7 +59,7 @@ impl Assertion for FileExistsAssert {
 
     async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
         let path = file_path::meant(self.path.as_ref(), cx)?;
-        let seen = cx.observe(FileStatProbe::new(&path)).await?;
+        let seen = cx.observe(FileStatProbe::new(&*path)).await?;
         Ok(judge(&path, seen.as_ref().as_ref()))
     }
 }

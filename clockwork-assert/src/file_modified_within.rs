@@ -103,7 +103,7 @@ impl Assertion for FileModifiedWithinAssert {
 
     async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
         let path = file_path::meant(self.path.as_ref(), cx)?;
-        let seen = cx.observe(FileStatProbe::new(&path)).await?;
+        let seen = cx.observe(FileStatProbe::new(&*path)).await?;
         // After the look, so that what is changed meanwhile is not in the future.
         Ok(self.judge(&path, seen.as_ref().as_ref(), cx.now()))
     }

@@ -1,15 +1,18 @@
 //! What the file kinds share: which path is meant.
 
-use std::{borrow::Cow, path::PathBuf};
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
 
 use clockwork_core::{CheckError, Context, Invalid, Resource, Verdict};
-use clockwork_drivers::file::{FileResource, FileType, Missing, check_path, show_path};
+use clockwork_drivers::file::{FileResource, FileType, Missing, check_path, show_path, shown_path};
 
 /// The declared path; left out on a `FileResource`, the resource's own.
-pub(crate) fn meant(declared: Option<&PathBuf>, cx: &Context) -> Result<PathBuf, CheckError> {
+pub(crate) fn meant<'a>(declared: Option<&'a PathBuf>, cx: &Context) -> Result<Cow<'a, Path>, CheckError> {
     match (declared, cx.resource_as::<FileResource>()) {
-        (Some(path), _) => Ok(path.clone()),
-        (None, Some(file)) => Ok(file.location()),
+        (Some(path), _) => Ok(path.into()),
+        (None, Some(file)) => Ok(file.location().into()),
         (None, None) => Err(CheckError::unobservable("there is no path to look at").hint("give a `path`")),
     }
 }
@@ -25,9 +28,9 @@ pub(crate) fn problem(declared: Option<&PathBuf>, owner: Option<&dyn Resource>) 
 
 /// The path and what is asserted about it, for a label.
 pub(crate) fn label(path: Option<&PathBuf>, what: &str) -> String {
-    let path = path.map_or(Cow::Borrowed(""), |path| show_path(path).into());
+    let path = path.map_or(Cow::Borrowed(""), |path| shown_path(path));
     match (path.is_empty(), what.is_empty()) {
-        (false, false) => format!("{path}, {what}"),
+        (false, false) => [&path, ", ", what].concat(),
         (_, true) => path.into_owned(),
         (true, false) => what.to_owned(),
     }
@@ -35,11 +38,11 @@ pub(crate) fn label(path: Option<&PathBuf>, what: &str) -> String {
 
 /// The verdict of a kind that asks about a property of a file which is not there. That proves nothing about the
 /// property, so `not` does not turn it around.
-pub(crate) fn missing(path: &std::path::Path, missing: &Missing) -> Verdict {
+pub(crate) fn missing(path: &Path, missing: &Missing) -> Verdict {
     Verdict::unjudged(missing.describe(path)).actual("missing")
 }
 
 /// The same, of something that is there and no regular file.
-pub(crate) fn not_regular(path: &std::path::Path, what: FileType) -> Verdict {
+pub(crate) fn not_regular(path: &Path, what: FileType) -> Verdict {
     Verdict::unjudged(format!("{} is {what}, not a regular file", show_path(path))).actual(what.to_string())
 }

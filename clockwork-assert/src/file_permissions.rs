@@ -13,9 +13,11 @@ use std::{
 };
 
 use clockwork_core::{
-    Assertion, AssertionKind, CheckError, Context, Invalid, Resource, Verdict, async_trait,
+    Assertion, AssertionKind, CheckError, Context, Evidence, Invalid, Resource, Verdict, async_trait,
 };
-use clockwork_drivers::file::{Account, AccountProbe, AccountRef, FileMeta, FileStatProbe, show_path};
+use clockwork_drivers::file::{
+    Account, AccountProbe, AccountRef, FileMeta, FileStatProbe, show_path, shown_path,
+};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -86,9 +88,9 @@ impl FilePermissionsAssert {
     }
 
     fn expected(&self) -> String {
-        let mode = self.wanted_mode().map(|mode| format!("mode {mode}"));
-        let owner = self.owner.as_ref().map(|owner| format!("owner {owner}"));
-        let group = self.group.as_ref().map(|group| format!("group {group}"));
+        let mode = self.wanted_mode().map(|mode| ["mode ", &mode.to_string()].concat());
+        let owner = self.owner.as_ref().map(|owner| ["owner ", &owner.to_string()].concat());
+        let group = self.group.as_ref().map(|group| ["group ", &group.to_string()].concat());
         [mode, owner, group].into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 
@@ -97,13 +99,13 @@ impl FilePermissionsAssert {
         let mut actual = Vec::new();
         if let Some(mode) = self.wanted_mode() {
             wrong.extend(mode.problem(meta.mode));
-            actual.push(format!("mode {:04o}", meta.mode));
+            actual.push(["mode ", &octal(meta.mode)].concat());
         }
         let mut unknown = Vec::new();
         for (word, belongs) in [("owner", owner), ("group", group)] {
             match belongs {
                 Belongs::NotAsked => {}
-                Belongs::Right(there) => actual.push(format!("{word} {there}")),
+                Belongs::Right(there) => actual.push([word, " ", &there.to_string()].concat()),
                 Belongs::Wrong { wanted, there } => {
                     wrong.push(format!("the {word} is {there}, not {wanted}"));
                     actual.push(format!("{word} {there}"));
@@ -127,18 +129,38 @@ impl FilePermissionsAssert {
         };
         let judged = !wrong.is_empty() && unknown.is_empty();
         let told = [wrong, unknown, open].concat();
+        let actual = actual.join(", ");
         let verdict = match (told.is_empty(), judged) {
-            (true, _) => Verdict::passed().message(format!("{} has {}", show_path(path), actual.join(", "))),
+            (true, _) => Verdict::passed().message([&shown_path(path), " has ", &*actual].concat()),
             (false, true) => Verdict::failed(format!("{}: {}", show_path(path), told.join("; "))),
             (false, false) => Verdict::unjudged(format!("{}: {}", show_path(path), told.join("; "))),
         };
-        let verdict = verdict.actual(actual.join(", ")).expected(self.expected());
-        verdict
-            .detail("mode", format!("{:04o}", meta.mode))
-            .detail("uid", meta.uid)
-            .detail("gid", meta.gid)
-            .detail("world_writable_parent", !meta.open_parents.is_empty())
+        let FileMeta { mode, uid, gid, .. } = *meta;
+        let seen = Seen { mode, uid, gid, world_writable_parent: !meta.open_parents.is_empty() };
+        verdict.actual(actual).expected(self.expected()).evidence_of(seen)
     }
+}
+
+/// What is seen of every file, for `details`.
+struct Seen {
+    mode: u32,
+    uid: u32,
+    gid: u32,
+    world_writable_parent: bool,
+}
+
+impl Evidence for Seen {
+    fn members(&self) -> String {
+        let Self { mode, uid, gid, world_writable_parent } = self;
+        format!(
+            r#""mode":"{mode:04o}","uid":{uid},"gid":{gid},"world_writable_parent":{world_writable_parent}"#
+        )
+    }
+}
+
+/// The twelve bits of a mode, as four digits.
+fn octal(mode: u32) -> String {
+    [9, 6, 3, 0].map(|shift| char::from(b'0' + (mode >> shift & 7) as u8)).iter().collect()
 }
 
 /// Whether a file belongs to whom it should.
@@ -231,7 +253,7 @@ impl Assertion for FilePermissionsAssert {
 
     async fn check(&self, cx: &Context) -> Result<Verdict, CheckError> {
         let path = file_path::meant(self.path.as_ref(), cx)?;
-        let seen = cx.observe(FileStatProbe::new(&path)).await?;
+        let seen = cx.observe(FileStatProbe::new(&*path)).await?;
         let meta = match &*seen {
             Ok(meta) => meta,
             Err(missing) => return Ok(file_path::missing(&path, missing).expected(self.expected())),

@@ -38,7 +38,16 @@ pub struct Account {
 
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", AccountRef::Name(self.name.clone()), self.id)
+        show_name(&self.name, f)?;
+        write!(f, " ({})", self.id)
+    }
+}
+
+/// As it is where it is plain, otherwise quoted.
+fn show_name(name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match name.bytes().all(|b| b.is_ascii_graphic()) {
+        true => f.write_str(name),
+        false => f.write_str(&text::quote(name)),
     }
 }
 
@@ -83,8 +92,7 @@ impl AccountRef {
 impl fmt::Display for AccountRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Name(name) if name.bytes().all(|b| b.is_ascii_graphic()) => f.write_str(name),
-            Self::Name(name) => f.write_str(&text::quote(name)),
+            Self::Name(name) => show_name(name, f),
             Self::Id(id) => write!(f, "{id}"),
         }
     }

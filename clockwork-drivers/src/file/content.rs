@@ -3,7 +3,7 @@
 use std::{
     io::{self, Read},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use clockwork_core::{CheckError, Context, Fault, Probe};
@@ -12,6 +12,7 @@ use super::{
     Found,
     look::{aside, in_line},
     place::equal_by_the_letter,
+    scan::INLINE,
     show_path,
     system::{self, Root},
 };
@@ -29,6 +30,8 @@ pub struct FileContentProbe {
     pub path: PathBuf,
     /// How many bytes are read at most.
     pub limit: usize,
+    /// What they are read for, in a word.
+    purpose: &'static str,
 }
 
 equal_by_the_letter!(FileContentProbe, limit);
@@ -36,12 +39,29 @@ equal_by_the_letter!(FileContentProbe, limit);
 impl FileContentProbe {
     /// Reads up to [`IN_MEMORY`] bytes.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), limit: IN_MEMORY }
+        Self::up_to(IN_MEMORY, path)
     }
 
     /// Reads up to [`DOCUMENT_LIMIT`] bytes.
     pub fn document(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), limit: DOCUMENT_LIMIT }
+        Self::up_to(DOCUMENT_LIMIT, path)
+    }
+
+    /// Reads up to so many bytes.
+    pub fn up_to(limit: usize, path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), limit, purpose: "reading" }
+    }
+
+    /// Says that they are read to be searched, where it is told what was waited for.
+    #[must_use]
+    pub fn to_search(self) -> Self {
+        Self { purpose: "searching", ..self }
+    }
+
+    /// The same, to be hashed.
+    #[must_use]
+    pub fn to_hash(self) -> Self {
+        Self { purpose: "hashing", ..self }
     }
 }
 
@@ -54,6 +74,42 @@ pub enum FileBytes {
     Larger(u64),
 }
 
+impl FileBytes {
+    /// All of it, if it is so small that to look through it here and now costs less than to have others do it.
+    pub fn small(&self) -> Option<&[u8]> {
+        match self {
+            Self::Whole(bytes) if bytes.len() <= INLINE => Some(bytes),
+            _ => None,
+        }
+    }
+}
+
+/// Buffers that files are read into: what is kept of them is allocated by who keeps it, since memory that one thread
+/// allocates and another frees costs more.
+#[derive(Default)]
+struct Buffers(Mutex<Vec<Vec<u8>>>);
+
+impl Buffers {
+    /// How many are kept.
+    const COUNT: usize = 64;
+
+    fn all(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> Vec<u8> {
+        self.all().pop().unwrap_or_default()
+    }
+
+    fn put(&self, mut buffer: Vec<u8>) {
+        let mut all = self.all();
+        if buffer.capacity() <= INLINE && all.len() < Self::COUNT {
+            buffer.clear();
+            all.push(buffer);
+        }
+    }
+}
+
 impl Probe for FileContentProbe {
     type Observation = Found<FileBytes>;
 
@@ -62,20 +118,27 @@ impl Probe for FileContentProbe {
     }
 
     async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
-        let Self { path, limit } = self.clone();
+        let Self { path, limit, .. } = self.clone();
         #[cfg(feature = "container")]
         if let Some(archive) = super::archive::instead(cx).await? {
             return archive.read(&path, limit, cx).await;
         }
         if limit <= IN_MEMORY {
-            in_line(cx, move |root| read(root, &path, limit)).await
+            let buffers = cx.shared::<Buffers>();
+            let mut buffer = buffers.take();
+            let read = move |root: &Root| Ok((read_into(root, &path, limit, &mut buffer)?, buffer));
+            let (seen, buffer) = in_line(cx, read).await?;
+            let seen =
+                seen.map(|larger| larger.unwrap_or_else(|| FileBytes::Whole(buffer.as_slice().into())));
+            buffers.put(buffer);
+            Ok(seen)
         } else {
             aside(cx, move |root| read(root, &path, limit)).await
         }
     }
 
     fn describe(&self) -> String {
-        format!("reading {}", show_path(&self.path))
+        format!("{} {}", self.purpose, show_path(&self.path))
     }
 
     fn silence(&self) -> Fault {
@@ -90,24 +153,33 @@ impl Probe for FileContentProbe {
     }
 }
 
-/// All of a file that holds at most `limit` bytes. The size that it claims is a hint only: files in `/proc` claim 0,
-/// and any file may grow.
+/// All of a file that holds at most `limit` bytes.
 pub(super) fn read(root: &Root, path: &Path, limit: usize) -> Result<Found<FileBytes>, CheckError> {
+    let mut bytes = Vec::new();
+    let seen = read_into(root, path, limit, &mut bytes)?;
+    Ok(seen.map(|larger| larger.unwrap_or_else(|| FileBytes::Whole(bytes.into()))))
+}
+
+/// The same into an empty buffer, where it holds no more. The size that it claims is a hint only: files in `/proc` claim 0,
+/// and any file may grow.
+fn read_into(
+    root: &Root,
+    path: &Path,
+    limit: usize,
+    bytes: &mut Vec<u8>,
+) -> Result<Found<Option<FileBytes>>, CheckError> {
     let (file, claimed) = match system::open(root, path)? {
         Found::There(opened) => opened,
         Found::NotRegular(what) => return Ok(Found::NotRegular(what)),
         Found::Missing(missing) => return Ok(Found::Missing(missing)),
     };
     if claimed > limit as u64 {
-        return Ok(Found::There(FileBytes::Larger(claimed)));
+        return Ok(Found::There(Some(FileBytes::Larger(claimed))));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(claimed).unwrap_or(0) + 1);
-    let read = file.take(limit as u64 + 1).read_to_end(&mut bytes);
+    bytes.reserve_exact(usize::try_from(claimed).unwrap_or(0) + 1);
+    let read = file.take(limit as u64 + 1).read_to_end(bytes);
     read.map_err(|error| broken(path, error))?;
-    if bytes.len() > limit {
-        return Ok(Found::There(FileBytes::Larger(bytes.len() as u64)));
-    }
-    Ok(Found::There(FileBytes::Whole(bytes.into())))
+    Ok(Found::There((bytes.len() > limit).then_some(FileBytes::Larger(bytes.len() as u64))))
 }
 
 /// A file that was opened and cannot be read to its end.

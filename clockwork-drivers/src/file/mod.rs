@@ -46,9 +46,9 @@ pub use account::{Account, AccountProbe, AccountRef};
 pub use content::{DOCUMENT_LIMIT, FileBytes, FileContentProbe, IN_MEMORY};
 pub use document::{Document, DocumentFormat, FileDocumentProbe};
 pub use mode::{FileMode, ModeError};
-pub use place::{check_path, show_path};
+pub use place::{check_path, show_path, shown_path};
 pub use resource::{FileDriver, FileObservation, FileResource};
-pub use scan::{FALLBACK_LIMIT, FileScanProbe, FileSha256Probe, Needle};
+pub use scan::{FALLBACK_LIMIT, FileScanProbe, FileSha256Probe, Needle, sha256};
 pub use stat::{FileMeta, FileStatProbe, FileType, Found};
 #[cfg(windows)]
 use stat::{NO_ACCOUNT, NO_MODE};

@@ -1,6 +1,9 @@
 //! Paths as they are declared and as they are shown.
 
-use std::path::{Path, PathBuf};
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
 
 use clockwork_core::text;
 
@@ -55,26 +58,44 @@ pub fn check_path(path: &Path) -> Option<String> {
 /// assert_eq!(show_path(Path::new("/tmp/a\nb")), r#""/tmp/a\nb""#);
 /// ```
 pub fn show_path(path: &Path) -> String {
+    shown_path(path).into_owned()
+}
+
+/// The same, borrowed where it is plain.
+pub fn shown_path(path: &Path) -> Cow<'_, str> {
     // One of a container, which this system has put together in its own way.
     if cfg!(windows) && path.has_root() && !path.is_absolute() {
         let path = path.to_string_lossy().replace('\\', "/");
-        return if is_plain(&path) { path } else { text::quote(&path) };
+        return if is_plain(&path) { path.into() } else { text::quote(&path).into() };
     }
     match path.to_str() {
-        Some(plain) if is_plain(plain) => plain.to_owned(),
-        _ => text::quote_bytes(path.as_os_str().as_encoded_bytes()),
+        Some(plain) if is_plain(plain) => plain.into(),
+        _ => text::quote_bytes(path.as_os_str().as_encoded_bytes()).into(),
     }
 }
 
 /// What would end or change a quoted text; but not what stands between the parts of a path.
-fn is_special(c: char) -> bool {
+const fn is_special(c: char) -> bool {
     matches!(c, '"' | '\'' | '`') || c == '\\' && !cfg!(windows)
 }
 
+/// The bytes of a path that is shown as it is.
+const SIMPLE: [bool; 256] = {
+    let mut simple = [false; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        simple[byte as usize] = !is_special(byte as char);
+        byte += 1;
+    }
+    simple
+};
+
 fn is_plain(path: &str) -> bool {
     // As nearly all paths are.
-    let simple = |byte| matches!(byte, b'!'..=b'~') && !is_special(char::from(byte));
-    if path.len() <= text::QUOTE_LIMIT && !path.is_empty() && path.bytes().all(simple) {
+    if path.len() <= text::QUOTE_LIMIT
+        && !path.is_empty()
+        && path.bytes().all(|byte| SIMPLE[usize::from(byte)])
+    {
         return true;
     }
     !path.is_empty()

@@ -31,7 +31,7 @@ use super::{
 const CHUNK: usize = 256 << 10;
 
 /// How many bytes are hashed or searched without a hop to a blocking thread.
-const INLINE: usize = 64 << 10;
+pub(super) const INLINE: usize = 64 << 10;
 
 /// Up to this many bytes a file is held in memory for a regex that cannot be stepped over its chunks (a Unicode `\b`
 /// in a text that is not ASCII).
@@ -56,7 +56,10 @@ impl Needle {
     }
 
     /// Whether `bytes` hold it: where, if so.
-    pub(super) fn find(&self, bytes: &[u8]) -> Result<Option<u64>, CheckError> {
+    ///
+    /// # Errors
+    /// When bytes that are no text cannot be searched for it.
+    pub fn find(&self, bytes: &[u8]) -> Result<Option<u64>, CheckError> {
         let start = match (self, std::str::from_utf8(bytes)) {
             (Self::Text(text), Ok(all)) => all.find(text.as_str()),
             (Self::Regex(regex), Ok(all)) => regex.find(all).map(|found| found.start()),
@@ -227,7 +230,7 @@ impl Probe for FileSha256Probe {
             Found::NotRegular(what) => return Ok(Found::NotRegular(*what)),
             Found::Missing(missing) => return Ok(Found::Missing(missing.clone())),
         };
-        inline_or_not(bytes, |bytes| Found::There(hex(&Sha256::digest(bytes)))).await
+        inline_or_not(bytes, |bytes| Found::There(sha256(bytes))).await
     }
 
     fn describe(&self) -> String {
@@ -277,9 +280,19 @@ async fn with_file<T: Send + 'static>(
     .await
 }
 
+/// The SHA-256 of these bytes, as 64 lowercase hexadecimal digits.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
 pub(super) fn hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble & 15)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+    let mut digits = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        digits.push(digit(byte >> 4));
+        digits.push(digit(*byte));
+    }
+    digits
 }
 
 /// Small work here and now, since a hop costs more; larger work on a blocking thread.

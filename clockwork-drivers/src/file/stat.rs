@@ -33,6 +33,17 @@ pub enum Found<T> {
     Missing(Missing),
 }
 
+impl<T> Found<T> {
+    /// The same with something else made of what is there.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Found<U> {
+        match self {
+            Self::There(there) => Found::There(make(there)),
+            Self::NotRegular(what) => Found::NotRegular(what),
+            Self::Missing(missing) => Found::Missing(missing),
+        }
+    }
+}
+
 /// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileMeta {

@@ -39,7 +39,7 @@ impl Probe for SecretFileProbe {
 
     async fn look(&self, cx: &Context) -> Result<SecretFile, CheckError> {
         // Not shared: what is shared is kept.
-        let content = cx.measure(FileContentProbe { path: self.path.clone(), limit: LIMIT }).await?;
+        let content = cx.measure(FileContentProbe::up_to(LIMIT, &self.path)).await?;
         let sight = match &*content {
             Found::Missing(missing) => return Ok(SecretFile::Missing(missing.clone())),
             Found::NotRegular(what) => return Ok(SecretFile::NotRegular(*what)),
