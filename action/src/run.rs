@@ -11,6 +11,9 @@ use tokio::{
 
 use crate::{cli::RunArgs, exit::Exit, progress::Progress, system::Signals};
 
+/// Of fewer checks, several threads do not make up for their start.
+const MANY: usize = 16;
+
 /// A run that is ready to begin.
 pub(crate) struct Run {
     graph: Arc<Graph>,
@@ -54,8 +57,9 @@ impl Run {
         let events = engine.run(Arc::clone(&graph), options)?;
         // Our own kinds wait for the network, or leave what blocks to other threads: on one thread, without handing
         // each check over and back, they take two thirds of the time. Foreign code that blocks must not keep the others
-        // from their deadlines; and where most checks compute (TLS handshakes), several threads halve the time.
-        let computes = 2 * graph.computing() > graph.len();
+        // from their deadlines; and where many checks keep a processor busy (TLS handshakes, new connections), several
+        // threads take less time, if not less work.
+        let computes = graph.len() > MANY && 2 * graph.computing() > graph.len();
         let mut builder = match foreign || computes {
             true => Builder::new_multi_thread(),
             false => Builder::new_current_thread(),

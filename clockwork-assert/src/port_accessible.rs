@@ -180,6 +180,10 @@ impl Assertion for PortAccessibleAssert {
         true
     }
 
+    fn computes(&self) -> bool {
+        true
+    }
+
     fn implies(&self, at: Option<&ResourceName>) -> Vec<(ResourceName, ResourceName)> {
         let reached = at.zip(self.host.as_deref());
         reached.map(|(at, host)| (at.clone(), ResourceName::new(host))).into_iter().collect()

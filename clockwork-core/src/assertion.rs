@@ -57,8 +57,9 @@ pub trait Assertion: fmt::Debug + Send + Sync + 'static {
         false
     }
 
-    /// Whether a look of this kind mostly computes (cryptography), instead of waiting: then several are better looked at on
-    /// several threads, where the host of the engine has a choice.
+    /// Whether a look of this kind mostly keeps a processor busy (cryptography, or the kernel, which makes a connection), where
+    /// what it looks at is near: then several are better looked at on several threads, where the host of the engine has a
+    /// choice.
     fn computes(&self) -> bool {
         false
     }

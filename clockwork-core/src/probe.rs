@@ -266,10 +266,11 @@ pub(crate) async fn measure<P: Probe>(probe: P, cx: &Context) -> Answer<P> {
     refuse_to_look_elsewhere(&probe, cx)?;
     let phase = Arc::<PhaseSlot>::default();
     let look_cx = cx.for_look(Arc::clone(&phase) as Arc<dyn SaysPhase>);
-    let look = async {
+    // In a box, as whoever measures only now and then would have to hold the room for it always.
+    let look = Box::pin(async {
         let _turn = look_cx.turn(&probe).await;
         probe.look(&look_cx).await.map(Arc::new)
-    };
+    });
     within_deadline(&probe, cx, &phase, look).await
 }
 
