@@ -38,7 +38,12 @@ struct State<P: Probe> {
     /// How many wait.
     waiting: usize,
     next_ticket: u64,
-    /// Whom to wake, by their tickets. Nearly always there is one.
+    to_wake: ToWake,
+}
+
+/// Whom to wake, by their tickets. Nearly always there is one.
+#[derive(Default)]
+struct ToWake {
     first: Option<(u64, Waker)>,
     more: Vec<(u64, Waker)>,
 }
@@ -58,7 +63,7 @@ enum Look<P: Probe> {
 impl<P: Probe> Flight<P> {
     /// A look that is still to be given its work, by [`Flight::start`].
     pub(crate) fn new(hash: u64, vantage: Vantage, probe: P) -> Arc<Self> {
-        let state = State { look: Look::Lost, waiting: 0, next_ticket: 0, first: None, more: Vec::new() };
+        let state = State { look: Look::Lost, waiting: 0, next_ticket: 0, to_wake: ToWake::default() };
         let (began, phase, state) = (Instant::now(), PhaseSlot::default(), Mutex::new(state));
         Arc::new(Self { hash, vantage, probe, began, phase, state })
     }
@@ -88,8 +93,7 @@ impl<P: Probe> Flight<P> {
     fn leave(&self, ticket: u64) -> Left<P> {
         let mut state = self.state();
         state.waiting -= 1;
-        state.first.take_if(|(other, _)| *other == ticket);
-        state.more.retain(|(other, _)| *other != ticket);
+        state.to_wake.forget(ticket);
         if state.waiting > 0 {
             return Left::Others;
         }
@@ -107,7 +111,7 @@ pub(crate) enum Left<P: Probe> {
     Nobody(Option<BoxFuture<'static, Answer<P>>>),
 }
 
-impl<P: Probe> State<P> {
+impl ToWake {
     fn remember(&mut self, ticket: u64, waker: &Waker) {
         match &mut self.first {
             None => self.first = Some((ticket, waker.clone())),
@@ -117,6 +121,15 @@ impl<P: Probe> State<P> {
                 None => self.more.push((ticket, waker.clone())),
             },
         }
+    }
+
+    fn forget(&mut self, ticket: u64) {
+        self.first.take_if(|(other, _)| *other == ticket);
+        self.more.retain(|(other, _)| *other != ticket);
+    }
+
+    fn wake(self) {
+        self.first.into_iter().chain(self.more).for_each(|(_, waker)| waker.wake());
     }
 }
 
@@ -131,14 +144,10 @@ impl<P: Probe> Wake for Flight<P> {
             if let Look::Polled { woken } = &mut state.look {
                 *woken = true;
             }
-            (state.first.take(), std::mem::take(&mut state.more))
+            std::mem::take(&mut state.to_wake)
         };
-        wake(all);
+        all.wake();
     }
-}
-
-fn wake((first, more): (Option<(u64, Waker)>, Vec<(u64, Waker)>)) {
-    first.into_iter().chain(more).for_each(|(_, waker)| waker.wake());
 }
 
 /// Equal when the same is asked.
@@ -190,7 +199,7 @@ impl<P: Probe> Future for Passenger<P> {
             Look::Done(answer) => return Poll::Ready(answer.clone()),
             Look::Lost => return Poll::Ready(Err(lost())),
             Look::Polled { .. } => {
-                state.remember(self.ticket, task.waker());
+                state.to_wake.remember(self.ticket, task.waker());
                 return Poll::Pending;
             }
             resting => match std::mem::replace(resting, Look::Polled { woken: false }) {
@@ -198,7 +207,7 @@ impl<P: Probe> Future for Passenger<P> {
                 _ => return Poll::Ready(Err(lost())),
             },
         };
-        state.remember(self.ticket, task.waker());
+        state.to_wake.remember(self.ticket, task.waker());
         drop(state);
         let waker = Waker::from(Arc::clone(flight));
         let polled = AssertUnwindSafe(|| look.as_mut().poll(&mut Task::from_waker(&waker)));
@@ -215,10 +224,10 @@ impl<P: Probe> Future for Passenger<P> {
             }
             Ok(Poll::Ready(answer)) => {
                 state.look = Look::Done(answer.clone());
-                state.first.take_if(|(ticket, _)| *ticket == self.ticket);
-                let others = (state.first.take(), std::mem::take(&mut state.more));
+                state.to_wake.forget(self.ticket);
+                let others = std::mem::take(&mut state.to_wake);
                 drop(state); // before what the look holds goes
-                wake(others);
+                others.wake();
                 Poll::Ready(answer)
             }
             Err(panic) => {
