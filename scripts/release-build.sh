@@ -21,7 +21,8 @@ sysroot=$(rustc --print sysroot)
 # Whatever is set for other builds would end up in this one.
 unset CARGO_BUILD_TARGET CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS CARGO_INCREMENTAL
 export RUSTFLAGS="--remap-path-prefix=$here=/clockwork --remap-path-prefix=$home=/cargo --remap-path-prefix=$sysroot=/rust"
-# What is written in C (SQLite) and assembler (ring).
+# What is written in C (SQLite, the allocator, which would say when it was built) and assembler (ring).
+export SOURCE_DATE_EPOCH=0
 export CFLAGS="-ffile-prefix-map=$here=/clockwork -ffile-prefix-map=$home=/cargo"
 arguments=(rustc --locked --package clockwork-action --bin clockwork)
 # The last step optimises the whole program, for which the package's own level (that of the formats) is too much, and cargo

@@ -2,12 +2,11 @@
 
 use std::process::ExitCode;
 
-use mimalloc::MiMalloc;
-
-/// A check makes some thirty small allocations, a third of which stay until the report is written. With glibc's allocator
-/// that is a fifth of what a check takes, and with musl's, which releases are linked with, far more.
+/// A check makes some twenty small allocations, a third of which stay until the report is written. With glibc's allocator
+/// that was a fifth of what a check takes, and with musl's, which releases are linked with, far more.
+#[cfg(target_os = "linux")]
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     clockwork_action::Command::new().main()

@@ -26,7 +26,7 @@ pub(super) const GRACE: Duration = Duration::from_millis(50);
 /// What one attempt brought.
 pub(super) type Raw = Result<Verdict, CheckError>;
 
-/// Looks, until the context's deadline, with an alarm that wakes it then. Secrets that it reads are the surrounding mask's.
+/// Looks, until the context's deadline, with an alarm that is set to it. Secrets that it reads are the surrounding mask's.
 pub(super) async fn attempt(index: usize, cx: Context, alarm: Pin<&mut Sleep>) -> Raw {
     let mut todo = Todo::new(index, cx);
     let raw = look(index, todo.context(), alarm).await;
@@ -43,7 +43,8 @@ pub(super) async fn attempt(index: usize, cx: Context, alarm: Pin<&mut Sleep>) -
 pub(super) async fn attempt_alone(index: usize, cx: Context) -> Raw {
     let mask = Arc::clone(cx.mask());
     let attempt = async {
-        let alarm = pin!(sleep_until(Instant::now()));
+        // One that ends at once never gets to set it.
+        let alarm = pin!(sleep_until(cx.deadline().unwrap_or_else(Instant::now)));
         attempt(index, cx, alarm).await
     };
     mask.over(attempt).await
@@ -61,8 +62,6 @@ pub(super) fn context(run: &Arc<Run>, index: usize, fresh_since: Instant, deadli
 async fn look(index: usize, cx: &Context, mut alarm: Pin<&mut Sleep>) -> Raw {
     let check = &cx.run().graph.checks[index];
     let began = Instant::now();
-    // To put it off costs next to nothing, so that there is one for all attempts of a task.
-    alarm.as_mut().reset(cx.deadline().unwrap_or(began));
     let mut look = check.declared.assertion.check(cx);
     poll_fn(|task| {
         let polled = match catch_unwind(AssertUnwindSafe(|| look.as_mut().poll(task))) {

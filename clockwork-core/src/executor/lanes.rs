@@ -161,7 +161,11 @@ impl Lane {
             let (check, work) = self.next().await;
             let mut held = Held { check, desk, ends_by_itself: false };
             let raw = match work {
-                Work::Attempt(cx) => attempt(check, cx, alarm.as_mut()).await,
+                Work::Attempt(cx) => {
+                    // To put it off costs next to nothing, so that there is one for all attempts of a lane.
+                    alarm.as_mut().reset(cx.deadline().unwrap_or_else(Instant::now));
+                    attempt(check, cx, alarm.as_mut()).await
+                }
                 Work::CleanUp(mut todo, raw) => cleanup::told(raw, &todo.run().await),
             };
             held.ends_by_itself = true;
