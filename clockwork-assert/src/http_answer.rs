@@ -2,8 +2,8 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use clockwork_core::{CheckError, Evidence, Verdict};
-use clockwork_drivers::http::HttpObservation;
+use clockwork_core::{CheckError, Evidence, Verdict, text::push_number};
+use clockwork_drivers::{address, http::HttpObservation};
 
 use crate::expected_status::ExpectedStatus;
 
@@ -81,7 +81,7 @@ impl Evidence for Answered {
         json.push_str(r#""status":"#);
         push_number(&mut json, self.status.into());
         json.push_str(r#","remote":""#);
-        push_address(&mut json, self.remote);
+        address::push_socket(&mut json, self.remote);
         json.push_str(r#"","phases":{"resolve":"#);
         push_milliseconds(&mut json, self.resolve_us);
         for (before, micros) in [
@@ -95,15 +95,6 @@ impl Evidence for Answered {
         }
         json.push('}');
         json
-    }
-}
-
-fn push_address(json: &mut String, address: SocketAddr) {
-    let SocketAddr::V4(four) = address else { return json.push_str(&address.to_string()) };
-    let [a, b, c, d] = four.ip().octets().map(u64::from);
-    for (number, behind) in [(a, "."), (b, "."), (c, "."), (d, ":"), (four.port().into(), "")] {
-        push_number(json, number);
-        json.push_str(behind);
     }
 }
 
@@ -122,13 +113,6 @@ fn push_milliseconds(json: &mut String, micros: u64) {
             }
         }
     }
-}
-
-fn push_number(json: &mut String, number: u64) {
-    if number >= 10 {
-        push_number(json, number / 10);
-    }
-    json.push(char::from(b'0' + (number % 10) as u8));
 }
 
 pub(crate) fn milliseconds(duration: Duration) -> f64 {
@@ -172,11 +156,6 @@ mod tests {
             let mut json = String::new();
             push_milliseconds(&mut json, micros);
             assert_eq!(Some(json), serde_json::to_string(&milliseconds(duration)).ok());
-        }
-        for address in ["127.0.0.1:80", "0.10.200.255:65535", "[::1]:8080"] {
-            let mut json = String::new();
-            push_address(&mut json, address.parse().expect("a test's address"));
-            assert_eq!(json, address);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use crate::Declared;
+use crate::{Declared, text::push_number};
 
 /// Gives out ids, each once.
 #[derive(Default)]
@@ -44,16 +44,9 @@ impl Ids {
         *count += 1;
         let length = self.latest.len();
         self.latest.push('#');
-        push_number(&mut self.latest, *count);
+        push_number(&mut self.latest, *count as u64);
         let id = self.latest.as_str().into();
         self.latest.truncate(length);
         id
     }
-}
-
-fn push_number(text: &mut String, number: usize) {
-    if number > 9 {
-        push_number(text, number / 10);
-    }
-    text.push(char::from(b'0' + (number % 10) as u8));
 }

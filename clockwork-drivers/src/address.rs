@@ -6,6 +6,8 @@ use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
 };
 
+use clockwork_core::text::push_number;
+
 /// `127.0.0.1`, `::1`.
 pub fn text(address: IpAddr) -> String {
     let mut text = String::with_capacity(16);
@@ -29,7 +31,7 @@ pub fn push_socket(text: &mut String, address: SocketAddr) {
         SocketAddr::V4(four) => {
             push_four(text, *four.ip());
             text.push(':');
-            push_number(text, four.port());
+            push_number(text, four.port().into());
         }
         SocketAddr::V6(six) => {
             let _ = write!(text, "{six}"); // a String takes everything
@@ -38,41 +40,10 @@ pub fn push_socket(text: &mut String, address: SocketAddr) {
 }
 
 fn push_four(text: &mut String, address: Ipv4Addr) {
-    let mut digits = [0; "255.255.255.255".len()];
-    let mut end = 0;
     for (number, octet) in address.octets().into_iter().enumerate() {
-        let mut put = |byte: u8| {
-            digits[end] = byte;
-            end += 1;
-        };
-        if number > 0 {
-            put(b'.');
-        }
-        if octet >= 100 {
-            put(b'0' + octet / 100);
-        }
-        if octet >= 10 {
-            put(b'0' + octet / 10 % 10);
-        }
-        put(b'0' + octet % 10);
+        text.push_str(if number == 0 { "" } else { "." });
+        push_number(text, octet.into());
     }
-    text.extend(str::from_utf8(&digits[..end])); // always ASCII
-}
-
-/// Decimal digits, behind what is there already.
-pub(crate) fn push_number(text: &mut String, number: u16) {
-    let mut digits = [0; "65535".len()];
-    let mut start = digits.len();
-    let mut rest = number;
-    loop {
-        start -= 1;
-        digits[start] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    text.extend(str::from_utf8(&digits[start..])); // always ASCII
 }
 
 #[cfg(test)]

@@ -18,8 +18,6 @@ use futures_util::{
 };
 use tokio::time::Instant;
 
-use crate::address;
-
 /// How old an answer may be when somebody else uses it: shorter than any time to live that a name server gives.
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -133,7 +131,7 @@ pub fn authority(host: &str, port: u16) -> String {
     for part in [before, host, behind] {
         text.push_str(part);
     }
-    address::push_number(&mut text, port);
+    clockwork_core::text::push_number(&mut text, port.into());
     text
 }
 

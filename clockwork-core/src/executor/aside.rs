@@ -16,9 +16,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::{runtime::Handle, sync::Notify};
+use tokio::runtime::Handle;
 
-use super::attempt::{Raw, attempt_alone, lost};
+use super::{
+    attempt::{Raw, attempt_alone, lost},
+    desk::Desk,
+};
 use crate::{CheckError, Context, Fault, duration::show};
 
 /// How long the spare thread lets work lie that somebody else may be about to take.
@@ -61,12 +64,12 @@ impl Aside {
 
     /// Waits until some may have ended.
     pub(super) async fn wait(&self) {
-        self.0.bell.notified().await;
+        self.0.ended.wait().await;
     }
 
     /// Those that have ended.
     pub(super) fn ended(&self) -> Vec<Ended> {
-        std::mem::take(&mut *self.0.ended())
+        self.0.ended.take()
     }
 }
 
@@ -85,9 +88,7 @@ impl Drop for Aside {
 struct Shop {
     queue: Mutex<Queue>,
     work: Condvar,
-    ended: Mutex<Vec<Ended>>,
-    /// Rung when the first has ended since those before were taken.
-    bell: Notify,
+    ended: Desk<Ended>,
     /// What the threads' timers and sockets belong to.
     runtime: OnceLock<Handle>,
 }
@@ -143,20 +144,6 @@ enum Begins {
 impl Shop {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn ended(&self) -> MutexGuard<'_, Vec<Ended>> {
-        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn end(&self, job: Arc<Job>, raw: Raw) {
-        let mut ended = self.ended();
-        ended.push(Ended { job, raw });
-        let is_first = ended.len() == 1;
-        drop(ended);
-        if is_first {
-            self.bell.notify_one();
-        }
     }
 
     fn put(self: &Arc<Self>, jobs: impl IntoIterator<Item = Arc<Job>>) {
@@ -298,7 +285,7 @@ impl Job {
                 drop(state);
                 discard(polled);
                 // Who gave it up may wait for what it leaves behind.
-                self.shop.bell.notify_one();
+                self.shop.ended.ring();
                 return now;
             }
             turn => turn == Turn::Again,
@@ -321,7 +308,7 @@ impl Job {
         let raw = if state.held >= BLOCKS { told(raw, state.held) } else { raw };
         drop(state);
         let shop = Arc::clone(&self.shop);
-        shop.end(self, raw);
+        shop.ended.put(Ended { job: self, raw });
         now
     }
 
@@ -329,7 +316,7 @@ impl Job {
         self.state().turn = Turn::Over;
         let error = CheckError::unobservable(format!("cannot start a thread for it: {error}")).retryable();
         let shop = Arc::clone(&self.shop);
-        shop.end(self, Err(error));
+        shop.ended.put(Ended { job: self, raw: Err(error) });
     }
 
     /// Nobody waits for it any more.

@@ -418,8 +418,7 @@ impl Dispatcher {
             Some(last) if starved && last.outcome != Outcome::Passed => last,
             _ => {
                 fresh = true;
-                let finding = Finding::new(raw, options.not);
-                if self.run.mask.is_empty() { finding } else { finding.masked(&self.run.mask) }
+                Finding::new(raw, options.not).masked(&self.run.mask)
             }
         };
         if finding.outcome == Outcome::Passed && options.holds_for.is_some() && active.holds_since.is_none() {

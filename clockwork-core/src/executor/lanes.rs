@@ -9,12 +9,14 @@ use std::{
 };
 
 use tokio::{
-    sync::Notify,
     task::JoinSet,
     time::{Instant, Sleep, sleep_until},
 };
 
-use super::attempt::{Raw, attempt, lost};
+use super::{
+    attempt::{Raw, attempt, lost},
+    desk::Desk,
+};
 use crate::{
     Context,
     cleanup::{self, Todo},
@@ -28,7 +30,7 @@ pub(super) struct Lanes {
     /// Those that have nothing to do.
     free: Vec<usize>,
     busy: usize,
-    desk: Arc<Desk>,
+    desk: Arc<Desk<Ended>>,
 }
 
 /// What a lane does next.
@@ -44,13 +46,6 @@ pub(super) struct Ended {
     pub(super) raw: Raw,
     /// Nothing, where the lane ended with it.
     lane: Option<usize>,
-}
-
-#[derive(Default)]
-struct Desk {
-    ended: Mutex<Vec<Ended>>,
-    /// Rung when the first has ended since those before were taken.
-    bell: Notify,
 }
 
 #[derive(Default)]
@@ -88,12 +83,12 @@ impl Lanes {
 
     /// Waits until some have ended.
     pub(super) async fn wait(&self) {
-        self.desk.bell.notified().await;
+        self.desk.wait().await;
     }
 
     /// Those that have ended.
     pub(super) fn ended(&mut self) -> Vec<Ended> {
-        let ended = std::mem::take(&mut *self.desk.ended());
+        let ended = self.desk.take();
         self.busy -= ended.len();
         self.free.extend(ended.iter().filter_map(|ended| ended.lane));
         ended
@@ -107,22 +102,6 @@ impl Lanes {
     /// Waits until another lane has ended, after [`Lanes::abort`]; returns whether there was one.
     pub(super) async fn join(&mut self) -> bool {
         self.tasks.join_next().await.is_some()
-    }
-}
-
-impl Desk {
-    fn ended(&self) -> MutexGuard<'_, Vec<Ended>> {
-        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn end(&self, check: usize, raw: Raw, lane: Option<usize>) {
-        let mut ended = self.ended();
-        ended.push(Ended { check, raw, lane });
-        let is_first = ended.len() == 1;
-        drop(ended);
-        if is_first {
-            self.bell.notify_one();
-        }
     }
 }
 
@@ -155,7 +134,7 @@ impl Lane {
         .await
     }
 
-    async fn serve(&self, number: usize, desk: &Desk) {
+    async fn serve(&self, number: usize, desk: &Desk<Ended>) {
         let mut alarm: Pin<Box<Sleep>> = Box::pin(sleep_until(Instant::now()));
         loop {
             let (check, work) = self.next().await;
@@ -170,7 +149,7 @@ impl Lane {
             };
             held.ends_by_itself = true;
             drop(held);
-            desk.end(check, raw, Some(number));
+            desk.put(Ended { check, raw, lane: Some(number) });
         }
     }
 }
@@ -178,14 +157,15 @@ impl Lane {
 /// An assertion's own panic ends in its attempt. Whatever the user's code drops may panic, too, and then the lane ends.
 struct Held<'a> {
     check: usize,
-    desk: &'a Desk,
+    desk: &'a Desk<Ended>,
     ends_by_itself: bool,
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         if !self.ends_by_itself {
-            self.desk.end(self.check, Err(lost("it panicked when it ended")), None);
+            let raw = Err(lost("it panicked when it ended"));
+            self.desk.put(Ended { check: self.check, raw, lane: None });
         }
     }
 }

@@ -1,11 +1,13 @@
 //! The executor: decides when each check is looked at, and turns what it finds into results.
 //!
 //! [`dispatcher`] is the one place that holds state: it starts attempts, hears how they ended, and releases what waited
-//! for them. Attempts ([`attempt`]) run in tasks of their own ([`lanes`]), or on threads ([`aside`]), and know nothing of retries. When to try again is a pure
-//! function ([`schedule`]), and so is what an attempt means under the check's options ([`finding`]).
+//! for them. Attempts ([`attempt`]) run in tasks of their own ([`lanes`]), or on threads ([`aside`]), hand in what they brought
+//! ([`desk`]), and know nothing of retries. When to try again is a pure function ([`schedule`]), and so is what an attempt means
+//! under the check's options ([`finding`]).
 
 mod aside;
 mod attempt;
+mod desk;
 mod dispatcher;
 pub(crate) mod finding;
 mod lanes;
