@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 use crate::{
     address, platform,
     resolve::{authority, resolve},
-    vantage::network::Network,
+    vantage::network::{Line, Network},
 };
 
 /// How long the first address has the field to itself (RFC 8305, section 5).
@@ -114,8 +114,8 @@ impl Probe for TcpProbe {
 
     async fn look(&self, cx: &Context) -> Result<TcpObservation, CheckError> {
         let addresses = resolve(&self.host, self.port, false, cx).await?;
-        let (stream, mut tried) = connect(&addresses, cx).await?;
-        let accepted = stream.map(|connected| connected.remote);
+        let (reached, mut tried) = reach(&addresses, cx).await?;
+        let accepted = reached.map(|reached| reached.remote);
         if let Some(address) = accepted {
             tried.reserve_exact(1);
             tried.push(Tried { address, outcome: Outcome::Accepted });
@@ -167,12 +167,19 @@ pub(crate) fn story(tried: &[Tried]) -> String {
     told
 }
 
-/// A connection, and whom with.
+/// A connection to talk over, and whom with.
 #[derive(Debug)]
 pub(crate) struct Connected {
     pub(crate) stream: TcpStream,
-    /// Not what the socket says: through a relay, that is the relay.
     pub(crate) remote: SocketAddr,
+}
+
+/// A connection, and whom with.
+#[derive(Debug)]
+pub(crate) struct Reached {
+    line: Line,
+    /// Not what the socket says: through a relay, that is the relay.
+    remote: SocketAddr,
 }
 
 /// A connection to the first of these addresses that accepts one, and what those did that answered before it.
@@ -183,12 +190,19 @@ pub(crate) async fn connect(
     addresses: &[SocketAddr],
     cx: &Context,
 ) -> Result<(Option<Connected>, Vec<Tried>), CheckError> {
+    let (reached, tried) = reach(addresses, cx).await?;
+    let Some(Reached { line, remote }) = reached else { return Ok((None, tried)) };
+    let stream = line.into_stream().map_err(|error| cannot_connect(remote).with_source(error).retryable())?;
+    Ok((Some(Connected { stream, remote }), tried))
+}
+
+async fn reach(addresses: &[SocketAddr], cx: &Context) -> Result<(Option<Reached>, Vec<Tried>), CheckError> {
     let network = Network::of(cx).await?;
     let mut tried = Vec::new();
     if let [address] = *addresses {
         cx.phase(progress(&[], addresses));
         return match attempt(&network, address, Some(cx)).await {
-            (_, Ok(connected)) => Ok((Some(connected), tried)),
+            (_, Ok(reached)) => Ok((Some(reached), tried)),
             (_, Err(error)) => {
                 tried.push(Tried { address, outcome: classify(address, error)? });
                 nobody_accepted(tried, cx)
@@ -215,13 +229,13 @@ pub(crate) async fn connect(
         let (address, ended) = ended;
         waiting.retain(|other| *other != address);
         match ended {
-            Ok(connected) => return Ok((Some(connected), tried)),
+            Ok(reached) => return Ok((Some(reached), tried)),
             Err(error) => tried.push(Tried { address, outcome: classify(address, error)? }),
         }
     }
 }
 
-fn nobody_accepted(tried: Vec<Tried>, cx: &Context) -> Result<(Option<Connected>, Vec<Tried>), CheckError> {
+fn nobody_accepted(tried: Vec<Tried>, cx: &Context) -> Result<(Option<Reached>, Vec<Tried>), CheckError> {
     // A container without IPv6 is a part of what is looked at, this machine is not.
     let here = *cx.vantage() == clockwork_core::Vantage::Host;
     if here && tried.iter().all(|one| one.outcome == Outcome::NoSuchNetwork) {
@@ -249,22 +263,22 @@ pub(crate) async fn attempt(
     network: &Network,
     address: SocketAddr,
     cx: Option<&Context>,
-) -> (SocketAddr, io::Result<Connected>) {
-    let connected = network.connect(address, cx).await.and_then(|stream| {
+) -> (SocketAddr, io::Result<Reached>) {
+    let reached = network.connect(address, cx).await.and_then(|line| {
         if network.is_relayed() {
-            return Ok(Connected { stream, remote: address });
+            return Ok(Reached { line, remote: address });
         }
         // Who asks for 0.0.0.0 gets this machine.
-        let remote = if address.ip().is_unspecified() { stream.peer_addr()? } else { address };
+        let remote = if address.ip().is_unspecified() { line.peer_addr()? } else { address };
         // A socket that connects to a port in the ephemeral range may be given that very port and meet itself (TCP's
         // simultaneous open). Nobody listens there.
-        let local = stream.local_addr()?;
+        let local = line.local_addr()?;
         match local.port() == remote.port() && local.ip() == remote.ip() {
             true => Err(io::ErrorKind::ConnectionRefused.into()),
-            false => Ok(Connected { stream, remote }),
+            false => Ok(Reached { line, remote }),
         }
     });
-    (address, connected)
+    (address, reached)
 }
 
 /// What an address did; or that it was this machine that did not let us find out.
@@ -291,9 +305,12 @@ pub(crate) fn classify(address: SocketAddr, error: io::Error) -> Result<Outcome,
             None => "",
         },
     };
-    let error =
-        CheckError::unobservable(format!("cannot connect to {address}")).with_source(error).retryable();
+    let error = cannot_connect(address).with_source(error).retryable();
     Err(if hint.is_empty() { error } else { error.hint(hint) })
+}
+
+fn cannot_connect(address: SocketAddr) -> CheckError {
+    CheckError::unobservable(format!("cannot connect to {address}"))
 }
 
 /// Nobody accepted: the error that says so. `place` is what was to be reached, `host` the name or address in it.

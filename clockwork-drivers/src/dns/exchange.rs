@@ -17,10 +17,11 @@ use tokio::{
 use super::{
     DnsName, RecordType,
     message::{Malformed, Question, Reply},
+    sockets::{Socket, Sockets},
 };
 use crate::{
     tcp::{self, Outcome},
-    vantage::network::Network,
+    vantage::network::{Line, Network},
 };
 
 /// After how long a question is sent again, the first time; then twice as long, and so on.
@@ -89,15 +90,29 @@ fn malformed(error: &impl std::fmt::Display) -> Heard {
 
 /// What the first datagram says that is an answer to the question.
 async fn over_udp(asked: &Asked, network: &Network, cx: &Context) -> io::Result<Result<Reply, Malformed>> {
-    let question = asked.question.bytes();
-    let socket = network.udp(asked.server, question, Some(cx)).await?;
-    cx.phase(Phase::with_address("waiting for ", asked.server, " to answer"));
+    let (server, question) = (asked.server, asked.question.bytes());
+    // Those inside a container are made there.
+    let sockets = matches!(network, Network::Host).then(|| cx.shared::<Sockets>());
+    let socket = match sockets.as_ref().and_then(|sockets| sockets.ask(server, question)) {
+        Some(socket) => socket,
+        None => Socket::new(network.udp(server, question, Some(cx)).await?),
+    };
+    cx.phase(Phase::with_address("waiting for ", server, " to answer"));
     let mut patience = PATIENCE;
     loop {
-        match tokio::time::timeout(patience, poll_fn(|task| poll_answer(&socket, asked, task))).await {
-            Ok(answer) => return answer,
+        match tokio::time::timeout(patience, poll_fn(|task| poll_answer(&socket.udp, asked, task))).await {
+            Ok(answer) => {
+                // What was asked twice may be answered once more.
+                if patience == PATIENCE
+                    && answer.is_ok()
+                    && let Some(sockets) = sockets
+                {
+                    sockets.put(server, socket);
+                }
+                return answer;
+            }
             // One that cannot be sent just now is as one that is lost.
-            Err(_) => match socket.try_send(question) {
+            Err(_) => match socket.udp.try_send(question) {
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
                 _ => patience *= 2,
             },
@@ -146,7 +161,8 @@ async fn over_tcp(
     let server = *server;
     cx.phase(format!("waiting for {server} to answer over TCP, because {TOO_LARGE}"));
     let broken = |why: &str| Ok(Heard::Broken(format!("{TOO_LARGE}, and {why}")));
-    let mut stream = match network.connect(server, Some(cx)).await {
+    let line = network.connect(server, Some(cx)).await;
+    let mut stream = match line.and_then(Line::into_stream) {
         Ok(stream) => stream,
         Err(error) => {
             return broken(match tcp::classify(server, error)? {

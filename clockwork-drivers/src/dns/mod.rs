@@ -4,8 +4,9 @@
 //! its chain of aliases, its times to live. (Names of the other probes are looked up by the system's own resolver: see
 //! [`crate::resolve`].)
 //!
-//! - One UDP socket for each question, with a port that the kernel draws and an id that is drawn here; what does not
-//!   come from the server, or does not repeat both the id and the question, is ignored and waited past.
+//! - UDP sockets with ports that the kernel draws, each for one question at a time and for at most sixteen within a second,
+//!   and an id that is drawn for each question; what does not come from the server, or does not repeat both the id and the
+//!   question, is ignored and waited past.
 //! - EDNS(0) with 1232 bytes, so that nothing is fragmented; a server that calls that a format error is asked without.
 //! - An answer that was cut off is asked for again over TCP.
 //! - A lost datagram is sent again, after 0.3 s, 0.6 s, 1.2 s and so on; how long in all, whoever waits decides.
@@ -22,6 +23,7 @@ mod name;
 mod observation;
 mod probe;
 mod record;
+mod sockets;
 mod system;
 
 pub use fields::{NameServer, RecordType};

@@ -72,7 +72,7 @@ impl Cancel {
             let mut stream = match self.address {
                 Address::Local(path) => Stream::Local(connect_local(&path).await?),
                 Address::Tcp(address, network) => {
-                    let mut stream = network.connect(address, None).await?;
+                    let mut stream = network.connect(address, None).await?.into_stream()?;
                     match self.tls {
                         None => Stream::Tcp(stream),
                         Some((config, name)) => {

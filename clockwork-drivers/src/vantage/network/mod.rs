@@ -9,11 +9,13 @@
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
+mod line;
 #[cfg(target_os = "linux")]
 mod namespace;
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) use elsewhere::Namespace;
+pub(crate) use line::Line;
 #[cfg(target_os = "linux")]
 pub(crate) use namespace::{Maker, Namespace};
 
@@ -23,7 +25,7 @@ use std::{
 };
 
 use clockwork_core::{CheckError, Context, Vantage};
-use tokio::net::{TcpSocket, TcpStream, UdpSocket};
+use tokio::net::{TcpSocket, UdpSocket};
 
 #[cfg(feature = "container")]
 use super::relay::Relay;
@@ -110,19 +112,19 @@ impl Network {
         not(feature = "container"),
         expect(unused_variables, reason = "there is no way but the direct one")
     )]
-    pub(crate) async fn connect(&self, address: SocketAddr, cx: Option<&Context>) -> io::Result<TcpStream> {
+    pub(crate) async fn connect(&self, address: SocketAddr, cx: Option<&Context>) -> io::Result<Line> {
         let namespace = match self {
-            Self::Host => return TcpStream::connect(address).await,
+            Self::Host => return Line::to(address).await,
             Self::Inside(namespace) => namespace,
             #[cfg(feature = "container")]
-            Self::Relayed(relay) => return Box::pin(relay.tcp(address, cx)).await,
+            Self::Relayed(relay) => return Box::pin(relay.tcp(address, cx)).await.map(Line::Stream),
         };
         let make = move || if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
         let stream = namespace.make(make).await?.connect(address).await?;
         if let Ok(local) = stream.local_addr() {
             namespace.remember(local, address);
         }
-        Ok(stream)
+        Ok(Line::Stream(stream))
     }
 
     /// A UDP socket that talks to `address` alone, and has sent it this first datagram.
