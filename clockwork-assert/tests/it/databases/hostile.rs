@@ -84,14 +84,28 @@ async fn what_a_server_refuses_of_ours_judges_no_statement() {
     let refused = message(b'E', b"SERROR\0C22023\0Minvalid value for statement_timeout\0\0");
     let begun = message(b'C', b"BEGIN\0");
     let rolled_back = message(b'C', b"ROLLBACK\0");
-    let answers = [begun, refused, ready.clone(), rolled_back, ready].concat();
-    let server = answering(vec![b"N".to_vec(), welcome, answers]).await;
+    let failed = [begun, refused, message(b'Z', b"E")].concat();
+    let server = answering(vec![b"N".to_vec(), welcome, failed, [rolled_back, ready].concat()]).await;
     let query =
         || QuerySuccessAssert::new("SELECT 1").connection(connection(DatabaseEngine::Postgresql, &server));
     for result in [check(query()).await, check(query().not()).await] {
         let message = told(&result, Outcome::Errored);
         assert!(message.contains("cannot be held to its limits: the database refused"), "{message}");
     }
+}
+
+/// One that refuses whatever it is asked, as if a transaction had stayed that cannot be ended.
+#[tokio::test]
+async fn a_server_that_leaves_everything_out_is_not_asked_for_ever() {
+    let ready = message(b'Z', b"I");
+    let welcome = [message(b'R', &0_u32.to_be_bytes()), ready].concat();
+    let left_out = [message(b'E', b"SERROR\0C25P02\0Maborted\0\0"), message(b'Z', b"E")].concat();
+    let answers = [vec![b"N".to_vec(), welcome], vec![left_out; 50]].concat();
+    let server = answering(answers).await;
+    let query =
+        || QuerySuccessAssert::new("SELECT 1").connection(connection(DatabaseEngine::Postgresql, &server));
+    assert_ne!(check(query()).await.verdict, Outcome::Passed);
+    told(&check(query().not()).await, Outcome::Errored);
 }
 
 #[tokio::test]

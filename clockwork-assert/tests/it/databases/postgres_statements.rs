@@ -79,6 +79,24 @@ async fn what_writes_is_refused_by_the_server() {
     assert_eq!(server.psql("SELECT count(*), (SELECT last_value FROM ticket) FROM users"), before);
 }
 
+/// They share a connection, and are sent one behind the other: what one does to its transaction is not to be the others'.
+#[tokio::test]
+async fn statements_that_fail_do_nothing_to_those_behind_them() {
+    let server = Postgres::start();
+    let bad = ["SELECT 1/0", "SELECT * FROM nowhere", "SELEC", "DELETE FROM users", "COMMIT AND CHAIN"];
+    let mut project = Project::new("test");
+    for number in 0..60_usize {
+        let good = query(&server, "SELECT $1::int").param(number as u64).value(number as u64);
+        project = project.assert(if number % 3 == 1 { query(&server, bad[number % 5]) } else { good });
+    }
+    for (number, result) in run(project).await.iter().enumerate() {
+        let failed = number % 3 == 1 && number % 5 != 4;
+        told(result, if failed { Outcome::Failed } else { Outcome::Passed });
+        assert!(!failed || !result.message.contains("25P02"), "{}", result.message);
+    }
+    assert_eq!(server.psql("SELECT count(*) FROM users"), "10");
+}
+
 #[tokio::test]
 async fn values_have_their_types() {
     let server = Postgres::start();

@@ -1,9 +1,13 @@
 //! [`question`] and [`Answer`]: what is sent for one statement, and what comes back.
 //!
-//! `BEGIN READ ONLY`, the timeout and the statement go in one batch of the extended protocol, `ROLLBACK` right behind it.
-//! In a batch the server leaves out everything after the first error, so a statement never runs without the transaction
-//! before it. The extended protocol takes one statement, not several, so `COMMIT; DELETE …` is refused; a `COMMIT` alone
-//! commits nothing, and what follows it is the `ROLLBACK`.
+//! `BEGIN READ ONLY`, the timeout, the statement and `ROLLBACK` go in one batch of the extended protocol. In a batch the
+//! server leaves out everything after the first error, so a statement never runs without the transaction before it. The
+//! extended protocol takes one statement, not several, so `COMMIT; DELETE …` is refused; a `COMMIT` alone commits nothing,
+//! and what follows it is the `ROLLBACK`.
+//!
+//! Where the statement fails, the `ROLLBACK` is left out, too, and the transaction stays, in which the server refuses
+//! whatever comes next. So it is sent once more, and on that connection from then on always ([`Ends`]): in a batch of its
+//! own it takes the server a fifth more time.
 //!
 //! Values come as text, as `psql` shows them, so that there is no type that cannot be read; and no more rows are made by
 //! the server than are asked for.
@@ -22,9 +26,20 @@ use crate::sql::{
     statement::{BYTE_LIMIT, Rows, Statement},
 };
 
-/// Writes what is sent for a statement.
-pub(super) fn question(statement: &Statement, out: &mut BytesMut) -> Result<(), SqlFailure> {
-    write(statement, out).map_err(|error| {
+/// Where the transaction ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ends {
+    /// In the statement's batch, if that does not fail.
+    WithIt,
+    /// In a batch of its own, whatever becomes of the statement.
+    BehindIt,
+}
+
+/// Writes what is sent for a statement; nothing, where that cannot be.
+pub(super) fn question(statement: &Statement, ends: Ends, out: &mut BytesMut) -> Result<(), SqlFailure> {
+    let before = out.len();
+    write(statement, ends, out).map_err(|error| {
+        out.truncate(before);
         let error = clockwork_core::text::quote(&error.to_string());
         SqlFailure::new(FailureKind::Statement, format!("the statement cannot be sent: {error}"))
     })
@@ -32,7 +47,12 @@ pub(super) fn question(statement: &Statement, out: &mut BytesMut) -> Result<(), 
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-fn write(statement: &Statement, out: &mut BytesMut) -> Result<(), Error> {
+/// Ends a transaction that a statement has left.
+pub(super) fn roll_back(out: &mut BytesMut) -> Result<(), std::io::Error> {
+    frontend::query("ROLLBACK", out)
+}
+
+fn write(statement: &Statement, ends: Ends, out: &mut BytesMut) -> Result<(), Error> {
     one(if statement.read_only { "BEGIN READ ONLY" } else { "BEGIN READ WRITE" }, out)?;
     if let Some(seconds) = statement.patience {
         one(&format!("SET LOCAL statement_timeout = '{seconds}s'"), out)?;
@@ -50,8 +70,16 @@ fn write(statement: &Statement, out: &mut BytesMut) -> Result<(), Error> {
     if statement.commit {
         one("COMMIT", out)?;
     }
-    frontend::sync(out);
-    frontend::query("ROLLBACK", out)?;
+    match ends {
+        Ends::WithIt => {
+            one("ROLLBACK", out)?;
+            frontend::sync(out);
+        }
+        Ends::BehindIt => {
+            frontend::sync(out);
+            roll_back(out)?;
+        }
+    }
     Ok(())
 }
 
@@ -83,13 +111,25 @@ pub(super) enum Taken {
     Answered(Result<Rows, SqlFailure>),
     /// The next message belongs to the next answer.
     Over,
+    /// It is there, and the next message belongs to the next answer.
+    Last(Result<Rows, SqlFailure>),
+    /// The same, but the transaction stays.
+    Failed(SqlFailure),
+    /// Nothing was done, because a transaction had stayed.
+    LeftOut,
     /// The connection cannot be used any more.
     Unusable(SqlFailure),
 }
 
+/// `in_failed_sql_transaction`.
+const FAILED_TRANSACTION: &str = "25P02";
+
 /// An answer, as far as it came.
 #[derive(Debug)]
 pub(super) struct Answer {
+    ends: Ends,
+    /// The server refused our own `BEGIN`, as it does in a transaction that has failed.
+    left_out: bool,
     /// How many of our own statements, which go before the one that is asked, were not completed yet.
     own_left: usize,
     keep: usize,
@@ -115,11 +155,27 @@ fn affected(tag: &[u8]) -> Option<u64> {
 }
 
 impl Answer {
-    pub(super) fn to(statement: &Statement) -> Self {
+    pub(super) fn to(statement: &Statement, ends: Ends) -> Self {
         Self {
             own_left: 1 + usize::from(statement.patience.is_some()),
             keep: statement.keep,
             row_limit: u64::from(statement.row_limit),
+            ..Self::blank(ends)
+        }
+    }
+
+    /// What [`roll_back`] brings.
+    pub(super) fn rolled_back() -> Self {
+        Self { answered: true, ..Self::blank(Ends::BehindIt) }
+    }
+
+    fn blank(ends: Ends) -> Self {
+        Self {
+            ends,
+            left_out: false,
+            own_left: 0,
+            keep: 0,
+            row_limit: 0,
             columns: Vec::new(),
             rows: Vec::new(),
             count: 0,
@@ -161,6 +217,7 @@ impl Answer {
                 if failure.kind == FailureKind::Lost {
                     return Taken::Unusable(failure);
                 }
+                self.left_out = self.own_left > 0 && failure.code.as_deref() == Some(FAILED_TRANSACTION);
                 let failure = if self.own_left > 0 { failure.of_our_own() } else { failure };
                 self.failure.get_or_insert(failure);
             }
@@ -184,6 +241,14 @@ impl Answer {
                     return Taken::Unusable(Self::too_large());
                 }
             }
+            b'Z' if self.ends == Ends::WithIt => {
+                return match (message.body.first(), self.failure.take()) {
+                    (Some(b'I'), failure) => Taken::Last(failure.map_or_else(|| Ok(self.rows_seen()), Err)),
+                    (Some(b'E'), Some(_)) if self.left_out => Taken::LeftOut,
+                    (Some(b'E'), Some(failure)) => Taken::Failed(failure),
+                    _ => broken(),
+                };
+            }
             b'Z' if self.answered => {
                 // Anything but idle: a transaction that was not to be rolled back.
                 return match message.body.first() {
@@ -193,7 +258,7 @@ impl Answer {
             }
             b'Z' => {
                 self.answered = true;
-                return Taken::Answered(self.finish());
+                return Taken::Answered(self.failure.take().map_or_else(|| Ok(self.rows_seen()), Err));
             }
             _ => {}
         }
@@ -220,17 +285,14 @@ impl Answer {
         Some(self.bytes <= BYTE_LIMIT && self.kept_bytes <= MESSAGE_LIMIT)
     }
 
-    fn finish(&mut self) -> Result<Rows, SqlFailure> {
-        match self.failure.take() {
-            Some(failure) => Err(failure),
-            None => Ok(Rows {
-                columns: std::mem::take(&mut self.columns).into_iter().map(|(name, _)| name).collect(),
-                rows: std::mem::take(&mut self.rows),
-                count: self.count.min(self.row_limit),
-                more: self.count > self.row_limit,
-                affected: self.affected.flatten(),
-                took: self.began.elapsed(),
-            }),
+    fn rows_seen(&mut self) -> Rows {
+        Rows {
+            columns: std::mem::take(&mut self.columns).into_iter().map(|(name, _)| name).collect(),
+            rows: std::mem::take(&mut self.rows),
+            count: self.count.min(self.row_limit),
+            more: self.count > self.row_limit,
+            affected: self.affected.flatten(),
+            took: self.began.elapsed(),
         }
     }
 }

@@ -24,7 +24,7 @@ use tokio::{
 };
 
 use super::{
-    answer::{self, Answer, Taken},
+    answer::{self, Answer, Ends, Taken},
     message::{self, MESSAGE_LIMIT, NoMessage},
     open::{Cancel, Server, Stream},
     refusal,
@@ -62,6 +62,10 @@ struct Queue {
     asked: u64,
     /// Since when the statement in front is there.
     since: Option<Instant>,
+    /// A statement has failed: whatever the next ones do, each has its transaction ended.
+    is_careful: bool,
+    /// The number of the `ROLLBACK` that a failed statement made necessary, until it is done.
+    rollback: Option<u64>,
 }
 
 #[derive(Debug)]
@@ -69,6 +73,33 @@ struct Pending {
     number: u64,
     answer: Answer,
     reply: Option<oneshot::Sender<Reply>>,
+}
+
+impl Queue {
+    fn push(&mut self, answer: Answer, reply: Option<oneshot::Sender<Reply>>) -> u64 {
+        self.asked += 1;
+        if self.pending.is_empty() {
+            self.since = Some(Instant::now());
+        }
+        self.pending.push_back(Pending { number: self.asked, answer, reply });
+        self.asked
+    }
+
+    /// What is in front has its whole answer.
+    fn pop(&mut self) -> Option<Pending> {
+        let done = self.pending.pop_front()?;
+        self.since = (!self.pending.is_empty()).then(Instant::now);
+        self.rollback.take_if(|number| *number == done.number);
+        Some(done)
+    }
+
+    /// Ends the transaction that a failed statement has left. What was asked meanwhile is left out by the server.
+    fn roll_back(&mut self) {
+        self.is_careful = true;
+        if self.rollback.is_none() && answer::roll_back(&mut self.outbox).is_ok() {
+            self.rollback = Some(self.push(Answer::rolled_back(), None));
+        }
+    }
 }
 
 impl Shared {
@@ -122,28 +153,23 @@ impl Link {
         self.shared.queue().since.is_some_and(|since| since.elapsed() > PATIENCE)
     }
 
-    /// Asks. `None` where the connection ended before the answer began, or (if `patient` is not set) while others are
-    /// answered who take long: then the question can be asked elsewhere.
+    /// Asks. `None` where the connection ended before the answer began, where the statement was left out because of another
+    /// one's failure, or (if `patient` is not set) while others are answered who take long: then it can be asked again.
     pub(super) async fn ask(&self, statement: &Statement, patient: bool) -> Option<Reply> {
-        let mut request = BytesMut::new();
-        if let Err(failure) = answer::question(statement, &mut request) {
-            return Some(Err(failure));
-        }
-        let answer = Answer::to(statement);
         let (number, mut reply) = {
             let mut queue = self.shared.queue();
             if !self.is_alive() {
                 return None;
             }
-            let (sender, reply) = oneshot::channel();
-            queue.asked += 1;
-            let number = queue.asked;
-            queue.outbox.extend_from_slice(&request);
-            if queue.pending.is_empty() {
-                queue.since = Some(Instant::now());
+            let ends = match statement.read_only && !queue.is_careful {
+                true => Ends::WithIt,
+                false => Ends::BehindIt,
+            };
+            if let Err(failure) = answer::question(statement, ends, &mut queue.outbox) {
+                return Some(Err(failure));
             }
-            queue.pending.push_back(Pending { number, answer, reply: Some(sender) });
-            (number, reply)
+            let (sender, reply) = oneshot::channel();
+            (queue.push(Answer::to(statement, ends), Some(sender)), reply)
         };
         self.shared.send.notify_one();
         loop {
@@ -213,6 +239,12 @@ async fn write(mut writer: WriteHalf<Stream>, shared: &Shared, whom: &Whom) -> E
     }
 }
 
+fn tell(pending: Option<Pending>, reply: Reply) {
+    if let Some(sender) = pending.and_then(|pending| pending.reply) {
+        let _ = sender.send(reply); // whoever asked may have gone
+    }
+}
+
 fn lost(whom: &Whom, error: &std::io::Error) -> SqlFailure {
     let message = format!("{} broke the connection off: {}", whom.who, whom.said.quote(&error.to_string()));
     SqlFailure::new(FailureKind::Lost, message)
@@ -242,12 +274,21 @@ async fn read(mut reader: ReadHalf<Stream>, mut inbox: BytesMut, shared: &Shared
                 Taken::More => {}
                 Taken::Answered(reply) => {
                     if let Some(sender) = front.reply.take() {
-                        let _ = sender.send(reply);
+                        let _ = sender.send(reply); // whoever asked may have gone
                     }
                 }
-                Taken::Over => {
-                    queue.pending.pop_front();
-                    queue.since = (!queue.pending.is_empty()).then(Instant::now);
+                Taken::Over => drop(queue.pop()),
+                Taken::Last(reply) => tell(queue.pop(), reply),
+                Taken::Failed(failure) => {
+                    tell(queue.pop(), Err(failure));
+                    queue.roll_back();
+                    shared.send.notify_one();
+                }
+                // Nobody is told, and so it is asked again.
+                Taken::LeftOut => {
+                    drop(queue.pop());
+                    queue.roll_back();
+                    shared.send.notify_one();
                 }
                 Taken::Unusable(failure) => return Ended::Broken(failure),
             }
