@@ -352,10 +352,12 @@ impl<'a> RequestFields<'a> {
     /// What is wrong with the fields, taken together. Reads no secret.
     pub(crate) fn validate(&self, owner: Option<&dyn Resource>) -> Vec<Invalid> {
         let mut problems = Vec::new();
-        let url = self
-            .bare_request(owner)
-            .and_then(|request| request.map_err(|error| Invalid::field(error.field, error.message)));
-        problems.extend(url.err());
+        if !self.url.is_some_and(UrlText::is_plain) {
+            let url = self
+                .bare_request(owner)
+                .and_then(|request| request.map_err(|error| Invalid::field(error.field, error.message)));
+            problems.extend(url.err());
+        }
         for (name, value) in self.headers {
             // The value of a secret is read when it is sent, and not to validate a manifest.
             if let Err(error) = HttpRequest::validate_header(name, value) {

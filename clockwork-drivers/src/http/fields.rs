@@ -40,6 +40,11 @@ impl UrlText {
         }
     }
 
+    /// Whether it is known to be a whole URL that can be asked. Others may be one, too.
+    pub fn is_plain(&self) -> bool {
+        self.read().is_some()
+    }
+
     /// Without what stands before an `@` in its authority: fit to be shown.
     pub fn without_userinfo(&self) -> Cow<'_, str> {
         match &self.0 {
