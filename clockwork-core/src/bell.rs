@@ -2,59 +2,65 @@
 //! of its questions would cost more than all else about asking.
 
 use std::{
+    ptr,
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{
+            AtomicBool, AtomicPtr,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
-    task::{Poll, Waker},
+    task::{Poll, RawWakerVTable, Waker},
 };
 
 #[derive(Default)]
 pub(crate) struct Bell {
     has_rung: AtomicBool,
-    waits: Mutex<Waits>,
-}
-
-/// Nearly always there is one.
-#[derive(Default)]
-struct Waits {
-    first: Option<Waker>,
-    more: Vec<Waker>,
+    /// Whom the attempt's own task is woken by: it hears the bell without being told. Only ever compared.
+    own: (AtomicPtr<()>, AtomicPtr<RawWakerVTable>),
+    /// Somebody else waits: of most attempts, nobody has to look who.
+    any: AtomicBool,
+    waits: Mutex<Vec<Waker>>,
 }
 
 impl Bell {
-    fn waits(&self) -> MutexGuard<'_, Waits> {
+    fn waits(&self) -> MutexGuard<'_, Vec<Waker>> {
         self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn has_rung(&self) -> bool {
-        self.has_rung.load(Ordering::Acquire)
+        self.has_rung.load(SeqCst)
     }
 
-    /// Time is over.
+    /// Whoever is woken by this needs no other waker: it rings the bell itself, and asks everybody again then.
+    pub(crate) fn belongs_to(&self, own: &Waker) {
+        self.own.0.store(own.data().cast_mut(), Relaxed);
+        self.own.1.store(ptr::from_ref(own.vtable()).cast_mut(), Relaxed);
+    }
+
+    fn is_owned_by(&self, waker: &Waker) -> bool {
+        let vtable = ptr::from_ref(waker.vtable());
+        ptr::eq(self.own.0.load(Relaxed), waker.data()) && ptr::eq(self.own.1.load(Relaxed), vtable)
+    }
+
+    /// Time is over, or the attempt is, and whoever goes on without it has no time, either.
     pub(crate) fn ring(&self) {
-        self.has_rung.store(true, Ordering::Release);
-        let Waits { first, more } = std::mem::take(&mut *self.waits());
-        first.into_iter().chain(more).for_each(Waker::wake);
-    }
-
-    /// The attempt is over, which `own` woke. Whoever goes on without it has no time, either.
-    pub(crate) fn end(&self, own: &Waker) {
-        self.has_rung.store(true, Ordering::Release);
-        let Waits { first, more } = std::mem::take(&mut *self.waits());
-        first.into_iter().chain(more).filter(|waker| !waker.will_wake(own)).for_each(Waker::wake);
+        // Either this sees that somebody waits, or whoever comes to wait sees that it has rung.
+        self.has_rung.store(true, SeqCst);
+        if self.any.load(SeqCst) {
+            let waits = std::mem::take(&mut *self.waits());
+            waits.into_iter().for_each(Waker::wake);
+        }
     }
 
     /// Ready when it has rung; until then, `waker` is woken by it.
     pub(crate) fn poll(&self, waker: &Waker) -> Poll<()> {
-        if !self.has_rung() {
-            let Waits { first, more } = &mut *self.waits();
-            match first {
-                None => *first = Some(waker.clone()),
-                Some(first) if first.will_wake(waker) => {}
-                Some(_) if more.iter().any(|other| other.will_wake(waker)) => {}
-                Some(_) => more.push(waker.clone()),
+        if !self.has_rung() && !self.is_owned_by(waker) {
+            let mut waits = self.waits();
+            if !waits.iter().any(|other| other.will_wake(waker)) {
+                waits.push(waker.clone());
             }
+            self.any.store(true, SeqCst);
         }
         // Also when it has rung since.
         if self.has_rung() { Poll::Ready(()) } else { Poll::Pending }

@@ -30,7 +30,8 @@ use crate::{
 #[derive(Clone)]
 pub struct Context {
     attempt: Arc<Attempt>,
-    resource: Option<Arc<dyn Resource>>,
+    /// The resource that the check is declared on.
+    node: Option<usize>,
     vantage: Vantage,
     fresh_since: Instant,
     deadline: Option<Instant>,
@@ -84,22 +85,14 @@ impl Run {
 impl Context {
     pub(crate) fn new(
         run: Arc<Run>,
-        resource: Option<Arc<dyn Resource>>,
+        node: Option<usize>,
         vantage: Vantage,
         fresh_since: Instant,
         deadline: Instant,
     ) -> Self {
         let (bell, cleanups) = (Bell::default(), Cleanups::default());
         let attempt = Arc::new(Attempt { run, bell, cleanups });
-        Self {
-            attempt,
-            resource,
-            vantage,
-            fresh_since,
-            deadline: Some(deadline),
-            has_bell: true,
-            phase: None,
-        }
+        Self { attempt, node, vantage, fresh_since, deadline: Some(deadline), has_bell: true, phase: None }
     }
 
     /// Asks a probe, or shares the answer that somebody else got to the same question from the same vantage in this
@@ -157,11 +150,11 @@ impl Context {
 
     /// The resource that the check is declared on; `None` for a cross-resource one.
     pub fn resource(&self) -> Option<&dyn Resource> {
-        self.resource.as_deref()
+        self.shared_resource().map(|resource| &**resource)
     }
 
     pub(crate) fn shared_resource(&self) -> Option<&Arc<dyn Resource>> {
-        self.resource.as_ref()
+        self.node.map(|node| &self.run().graph.nodes[node].resource)
     }
 
     /// The resource that the check is declared on, if it is of this type.
@@ -277,8 +270,9 @@ impl Context {
     }
 
     /// The same, about another resource.
-    pub(crate) fn on(&self, resource: Option<Arc<dyn Resource>>) -> Self {
-        Self { resource, ..self.clone() }
+    pub(crate) fn on(&self, resource: Option<&ResourceName>) -> Self {
+        let node = resource.and_then(|name| self.run().graph.node(name.as_str()));
+        Self { node, ..self.clone() }
     }
 
     /// Observations that began before this are too old for this attempt.

@@ -151,9 +151,8 @@ impl Engine {
     /// # Errors
     /// When an option names a resource that is not there. Nothing ran.
     pub fn run(&self, graph: Arc<Graph>, options: RunOptions) -> Result<EventStream, ProjectError> {
-        let events = Events::default();
-        let run = self.prepare(graph, options, events.clone())?;
-        Ok(EventStream::new(Box::pin(run), events))
+        let (events, told) = Events::heard();
+        Ok(EventStream::new(Box::pin(self.prepare(graph, options, events)?), told))
     }
 
     fn prepare(

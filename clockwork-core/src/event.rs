@@ -40,32 +40,41 @@ pub enum Event {
     Finished(Arc<Report>),
 }
 
-/// The dispatcher's end of the stream; none, where nobody listens.
-#[derive(Debug, Clone)]
-pub(crate) struct Events(Option<Arc<Mutex<VecDeque<Event>>>>);
+/// What has happened, for the stream to take.
+pub(crate) type Told = Arc<Mutex<VecDeque<Event>>>;
 
-impl Default for Events {
-    fn default() -> Self {
-        Self(Some(Arc::default()))
-    }
+/// The dispatcher's end of the stream. What happens is told many at a time, whenever the dispatcher waits.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    untold: VecDeque<Event>,
+    /// None, where nobody listens.
+    told: Option<Told>,
 }
 
 impl Events {
     /// For a run of which only the report is wanted.
     pub(crate) fn unheard() -> Self {
-        Self(None)
+        Self::default()
     }
 
-    pub(crate) fn emit(&self, event: impl FnOnce() -> Event) {
-        if let Some(events) = &self.0 {
-            events.lock().unwrap_or_else(PoisonError::into_inner).push_back(event());
+    /// With where they are told.
+    pub(crate) fn heard() -> (Self, Told) {
+        let told = Told::default();
+        (Self { untold: VecDeque::new(), told: Some(Arc::clone(&told)) }, told)
+    }
+
+    pub(crate) fn emit(&mut self, event: impl FnOnce() -> Event) {
+        if self.told.is_some() {
+            self.untold.push_back(event());
         }
     }
 
-    /// All that have happened since, into an empty list.
-    fn take(&self, taken: &mut VecDeque<Event>) {
-        if let Some(events) = &self.0 {
-            std::mem::swap(&mut *events.lock().unwrap_or_else(PoisonError::into_inner), taken);
+    /// To be called before waiting, and at the end.
+    pub(crate) fn tell(&mut self) {
+        if let Some(told) = &self.told
+            && !self.untold.is_empty()
+        {
+            told.lock().unwrap_or_else(PoisonError::into_inner).append(&mut self.untold);
         }
     }
 }
@@ -74,14 +83,14 @@ impl Events {
 #[must_use = "nothing runs until the stream is polled"]
 pub struct EventStream {
     run: Option<BoxFuture<'static, Report>>,
-    events: Events,
-    /// Those that were taken out of `events` already, which come first.
+    told: Told,
+    /// Those that were taken out of `told` already, which come first.
     taken: VecDeque<Event>,
 }
 
 impl EventStream {
-    pub(crate) fn new(run: BoxFuture<'static, Report>, events: Events) -> Self {
-        Self { run: Some(run), events, taken: VecDeque::new() }
+    pub(crate) fn new(run: BoxFuture<'static, Report>, told: Told) -> Self {
+        Self { run: Some(run), told, taken: VecDeque::new() }
     }
 
     /// The next event; `None` after [`Event::Finished`].
@@ -89,10 +98,14 @@ impl EventStream {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
+    fn take(&mut self) {
+        std::mem::swap(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner), &mut self.taken);
+    }
+
     /// An event that has happened already, if there is one: the run does not go on for it.
     pub fn waiting(&mut self) -> Option<Event> {
         if self.taken.is_empty() {
-            self.events.take(&mut self.taken);
+            self.take();
         }
         self.taken.pop_front()
     }
@@ -106,11 +119,13 @@ impl Stream for EventStream {
             return Poll::Ready(Some(event));
         }
         let Some(run) = &mut self.run else { return Poll::Ready(None) };
-        if let Poll::Ready(report) = run.as_mut().poll(cx) {
+        let polled = run.as_mut().poll(cx);
+        self.take();
+        if let Poll::Ready(report) = polled {
             self.run = None;
-            self.events.emit(|| Event::Finished(Arc::new(report)));
+            self.taken.push_back(Event::Finished(Arc::new(report)));
         }
-        match self.waiting() {
+        match self.taken.pop_front() {
             Some(event) => Poll::Ready(Some(event)),
             None => Poll::Pending,
         }

@@ -1,8 +1,8 @@
 //! [`Flight`]: one look at the world, under way or done, and those who wait for it.
 //!
-//! It is polled by whoever of them comes, and whatever wakes it wakes all of them, so that it does not matter which of
-//! them goes on or leaves. One allocation holds the question, the answer, and who waits; another one the look itself,
-//! until it is done.
+//! It is polled by whoever of them comes. While there is one, which is nearly always, what wakes the look wakes that one;
+//! while there are several, it wakes all of them, so that it does not matter which of them goes on or leaves. One allocation
+//! holds the question, the answer, and who waits; another one the look itself, until it is done.
 
 use std::{
     hash::{Hash, Hasher},
@@ -68,24 +68,26 @@ impl<P: Probe> Flight<P> {
         Arc::new(Self { hash, vantage, probe, began, phase, state })
     }
 
-    pub(crate) fn start(&self, look: BoxFuture<'static, Answer<P>>) {
-        self.state().look = Look::Resting(look);
+    /// Gives it its work, and its first passenger.
+    pub(crate) fn start(self: &Arc<Self>, look: BoxFuture<'static, Answer<P>>) -> Passenger<P> {
+        let mut state = self.state();
+        state.look = Look::Resting(look);
+        self.aboard(&mut state)
     }
 
     /// One more who waits for it.
     pub(crate) fn board(self: &Arc<Self>) -> Passenger<P> {
-        let mut state = self.state();
+        self.aboard(&mut self.state())
+    }
+
+    fn aboard(self: &Arc<Self>, state: &mut State<P>) -> Passenger<P> {
         state.waiting += 1;
         state.next_ticket += 1;
-        Passenger { flight: Arc::clone(self), ticket: state.next_ticket }
+        Passenger { flight: Arc::clone(self), ticket: state.next_ticket, arrived: None }
     }
 
     fn state(&self) -> MutexGuard<'_, State<P>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn is_done(&self) -> bool {
-        matches!(self.state().look, Look::Done(_))
     }
 
     /// One fewer waits. When it was the last, the look ends: nobody polls it any more, and what it holds (a connection,
@@ -175,12 +177,21 @@ impl<P: Probe> SaysPhase for Flight<P> {
 pub(crate) struct Passenger<P: Probe> {
     pub(crate) flight: Arc<Flight<P>>,
     ticket: u64,
+    arrived: Option<Arrived>,
+}
+
+/// How one has got an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arrived {
+    /// Whoever polled the look when it ended. There is one of each look.
+    First,
+    Later,
 }
 
 impl<P: Probe> Passenger<P> {
-    /// Whether the answer is there.
-    pub(crate) fn has_arrived(&self) -> bool {
-        self.flight.is_done()
+    /// How it has got its answer, if it has.
+    pub(crate) fn arrived(&self) -> Option<Arrived> {
+        self.arrived
     }
 
     /// Gives up waiting. To be called once, with the store locked: that is where others come from.
@@ -193,13 +204,16 @@ impl<P: Probe> Future for Passenger<P> {
     type Output = Answer<P>;
 
     fn poll(self: Pin<&mut Self>, task: &mut Task<'_>) -> Poll<Answer<P>> {
-        let flight = &self.flight;
+        let Self { flight, ticket, arrived } = self.get_mut();
         let mut state = flight.state();
         let mut look = match &mut state.look {
-            Look::Done(answer) => return Poll::Ready(answer.clone()),
+            Look::Done(answer) => {
+                *arrived = Some(Arrived::Later);
+                return Poll::Ready(answer.clone());
+            }
             Look::Lost => return Poll::Ready(Err(lost())),
             Look::Polled { .. } => {
-                state.to_wake.remember(self.ticket, task.waker());
+                state.to_wake.remember(*ticket, task.waker());
                 return Poll::Pending;
             }
             resting => match std::mem::replace(resting, Look::Polled { woken: false }) {
@@ -207,24 +221,29 @@ impl<P: Probe> Future for Passenger<P> {
                 _ => return Poll::Ready(Err(lost())),
             },
         };
-        state.to_wake.remember(self.ticket, task.waker());
+        state.to_wake.remember(*ticket, task.waker());
+        let is_alone = state.waiting == 1;
         drop(state);
-        let waker = Waker::from(Arc::clone(flight));
-        let polled = AssertUnwindSafe(|| look.as_mut().poll(&mut Task::from_waker(&waker)));
+        let everybody = (!is_alone).then(|| Waker::from(Arc::clone(flight)));
+        let waker = everybody.as_ref().unwrap_or(task.waker());
+        let polled = AssertUnwindSafe(|| look.as_mut().poll(&mut Task::from_waker(waker)));
         let polled = std::panic::catch_unwind(polled);
         let mut state = flight.state();
         match polled {
             Ok(Poll::Pending) => {
                 let before = std::mem::replace(&mut state.look, Look::Resting(look));
+                // Those who came meanwhile wait for a look that would wake this one alone, who may leave.
+                let has_company = is_alone && state.waiting > 1;
                 drop(state);
-                if let Look::Polled { woken: true } = before {
+                if has_company || matches!(before, Look::Polled { woken: true }) {
                     flight.wake_by_ref();
                 }
                 Poll::Pending
             }
             Ok(Poll::Ready(answer)) => {
+                *arrived = Some(Arrived::First);
                 state.look = Look::Done(answer.clone());
-                state.to_wake.forget(self.ticket);
+                state.to_wake.forget(*ticket);
                 let others = std::mem::take(&mut state.to_wake);
                 drop(state); // before what the look holds goes
                 others.wake();

@@ -475,7 +475,11 @@ impl Graph {
 
     /// The resource of this name.
     pub fn resource(&self, name: &str) -> Option<&Arc<dyn Resource>> {
-        self.by_name.get(name).map(|&index| &self.nodes[index].resource)
+        self.node(name).map(|index| &self.nodes[index].resource)
+    }
+
+    pub(crate) fn node(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
     }
 
     /// Every resource, dependencies first, with the names of what it needs.

@@ -216,9 +216,8 @@ impl LockedAssertion {
     /// Looks and judges, with its own vantage and `not`.
     pub async fn look(&self, cx: &Context) -> PartResult {
         let Self { owner, declared } = self;
-        let owner = owner.as_ref().and_then(|owner| cx.resource_named(owner.as_str())).cloned();
         let vantage = declared.options.at.clone().map_or(Vantage::Host, Vantage::Inside);
-        let cx = cx.from_vantage(vantage).on(owner);
+        let cx = cx.from_vantage(vantage).on(owner.as_ref());
         let raw = declared.assertion().check(&cx).await;
         let judged = match &raw {
             Ok(verdict) => verdict.judged,

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use crate::{
     CheckError, Context, Fault, ResourceName,
     bell::Bell,
-    flight::{Answer, Flight, Left, Passenger},
+    flight::{Answer, Arrived, Flight, Left, Passenger},
     phase::{Phase, PhaseSlot, SaysPhase},
 };
 
@@ -104,36 +104,38 @@ impl<P: Probe> Default for Store<P> {
 
 impl<P: Probe> Store<P> {
     /// The look that `cx` may share, or a new one: a look serves everybody who does not need a fresher one.
-    fn share(self: &Arc<Self>, probe: P, cx: &Context) -> Waiter<P> {
+    fn share(self: Arc<Self>, probe: P, cx: &Context) -> Waiter<P> {
         let hash = self.hasher.hash_one((cx.vantage(), &probe));
         let flight = Flight::new(hash, cx.vantage().clone(), probe);
+        let asked = flight.began;
         let mut looks = self.looks();
         if let Some(under_way) = looks.all.get(&flight)
             && under_way.began >= cx.fresh_since()
         {
-            return Waiter { store: Arc::clone(self), passenger: under_way.board() };
+            let passenger = under_way.board();
+            drop(looks);
+            return Waiter { store: self, passenger, asked };
         }
         let look = {
-            let (store, flight) = (Arc::clone(self), Arc::clone(&flight));
+            let flight = Arc::clone(&flight);
             let cx = cx.for_look(Arc::clone(&flight) as Arc<dyn SaysPhase>);
             async move {
                 let _turn = cx.turn(&flight.probe).await;
-                let answer = flight.probe.look(&cx).await.map(Arc::new);
-                store.keep(flight, answer.as_ref().map_or(256, |seen| P::weight(seen)));
-                answer
+                flight.probe.look(&cx).await.map(Arc::new)
             }
         };
-        flight.start(Box::pin(look));
-        let waiter = Waiter { store: Arc::clone(self), passenger: flight.board() };
+        let passenger = flight.start(Box::pin(look));
         let older = looks.all.replace(flight);
         drop(looks); // before what the older look holds goes
         drop(older);
-        waiter
+        Waiter { store: self, passenger, asked }
     }
 
-    fn keep(&self, flight: Arc<Flight<P>>, weight: usize) {
+    /// Keeps a look that is done, and forgets the oldest where that is too much.
+    fn keep(&self, flight: &Arc<Flight<P>>, answer: &Answer<P>) {
+        let weight = answer.as_ref().map_or(256, |seen| P::weight(seen)) + size_of::<Flight<P>>() + 128;
+        let flight = Arc::clone(flight);
         let mut looks = self.looks();
-        let weight = weight + size_of::<Flight<P>>() + 128;
         looks.weight += weight;
         looks.kept.push_back((flight, weight));
         // The newest stays, however large: somebody is about to ask for it again.
@@ -163,11 +165,12 @@ impl<P: Probe> Looks<P> {
 struct Waiter<P: Probe> {
     store: Arc<Store<P>>,
     passenger: Passenger<P>,
+    asked: Instant,
 }
 
 impl<P: Probe> Drop for Waiter<P> {
     fn drop(&mut self) {
-        if self.passenger.has_arrived() {
+        if self.passenger.arrived().is_some() {
             return;
         }
         let mut looks = self.store.looks();
@@ -254,16 +257,21 @@ impl std::fmt::Debug for Provided {
 /// Asks, or shares an answer of this round.
 pub(crate) async fn observe<P: Probe>(probe: P, cx: &Context) -> Answer<P> {
     refuse_to_look_elsewhere(&probe, cx)?;
-    let store: Arc<Store<P>> = cx.shared();
-    let mut waiter = store.share(probe, cx);
-    drop(store);
-    let flight = Arc::clone(&waiter.passenger.flight);
-    within_deadline(&flight.probe, cx, flight.slot(), &mut waiter.passenger).await
+    let mut waiter = cx.shared::<Store<P>>().share(probe, cx);
+    let Some(answer) = in_time(cx, &mut waiter.passenger).await else {
+        let flight = &waiter.passenger.flight;
+        return Err(too_late(&flight.probe, cx, waiter.asked, flight.slot()));
+    };
+    if waiter.passenger.arrived() == Some(Arrived::First) {
+        waiter.store.keep(&waiter.passenger.flight, &answer);
+    }
+    answer
 }
 
 /// Asks for this caller alone.
 pub(crate) async fn measure<P: Probe>(probe: P, cx: &Context) -> Answer<P> {
     refuse_to_look_elsewhere(&probe, cx)?;
+    let asked = Instant::now();
     let phase = Arc::<PhaseSlot>::default();
     let look_cx = cx.for_look(Arc::clone(&phase) as Arc<dyn SaysPhase>);
     // In a box, as whoever measures only now and then would have to hold the room for it always.
@@ -271,7 +279,7 @@ pub(crate) async fn measure<P: Probe>(probe: P, cx: &Context) -> Answer<P> {
         let _turn = look_cx.turn(&probe).await;
         probe.look(&look_cx).await.map(Arc::new)
     });
-    within_deadline(&probe, cx, &phase, look).await
+    in_time(cx, look).await.unwrap_or_else(|| Err(too_late(&probe, cx, asked, &phase)))
 }
 
 fn refuse_to_look_elsewhere<P: Probe>(probe: &P, cx: &Context) -> Result<(), CheckError> {
@@ -295,34 +303,29 @@ fn about(waited: Duration) -> Duration {
     about.map_or(waited, Duration::from_millis)
 }
 
-async fn within_deadline<P: Probe>(
-    probe: &P,
-    cx: &Context,
-    phase: &PhaseSlot,
-    look: impl Future<Output = Answer<P>>,
-) -> Answer<P> {
-    let Some(deadline) = cx.deadline() else { return look.await };
-    let asked = Instant::now();
-    let answer = match cx.bell() {
-        Some(bell) => until(bell, look).await,
-        None => tokio::time::timeout_at(deadline, look).await.ok(),
-    };
-    match answer {
-        Some(answer) => answer,
-        None => {
-            let waited = crate::duration::show(about(deadline.saturating_duration_since(asked)));
-            let phase = phase.get();
-            let ours = phase.as_ref().is_some_and(Phase::is_ours);
-            let others = phase.as_ref().is_some_and(Phase::is_of_others);
-            let phase = match phase {
-                None => probe.describe(),
-                Some(phase) => format!("{}, {phase}", probe.describe()),
-            };
-            let fault = if ours { Fault::Observer } else { probe.silence() };
-            let error = CheckError::timed_out(fault, format!("no answer within {waited} ({phase})"));
-            Err(if others { error.inconclusive() } else { error })
-        }
+/// What comes before the deadline.
+async fn in_time<T>(cx: &Context, look: impl Future<Output = T>) -> Option<T> {
+    match (cx.deadline(), cx.bell()) {
+        (None, _) => Some(look.await),
+        (Some(_), Some(bell)) => until(bell, look).await,
+        (Some(deadline), None) => tokio::time::timeout_at(deadline, look).await.ok(),
     }
+}
+
+/// That no answer came, and what was waited for.
+fn too_late<P: Probe>(probe: &P, cx: &Context, asked: Instant, phase: &PhaseSlot) -> CheckError {
+    let deadline = cx.deadline().unwrap_or_else(Instant::now);
+    let waited = crate::duration::show(about(deadline.saturating_duration_since(asked)));
+    let phase = phase.get();
+    let ours = phase.as_ref().is_some_and(Phase::is_ours);
+    let others = phase.as_ref().is_some_and(Phase::is_of_others);
+    let phase = match phase {
+        None => probe.describe(),
+        Some(phase) => format!("{}, {phase}", probe.describe()),
+    };
+    let fault = if ours { Fault::Observer } else { probe.silence() };
+    let error = CheckError::timed_out(fault, format!("no answer within {waited} ({phase})"));
+    if others { error.inconclusive() } else { error }
 }
 
 /// What comes before the bell rings, or as it does.

@@ -52,11 +52,9 @@ pub(super) async fn attempt_alone(index: usize, cx: Context) -> Raw {
 
 /// What it has in hand.
 pub(super) fn context(run: &Arc<Run>, index: usize, fresh_since: Instant, deadline: Instant) -> Context {
-    let graph = &run.graph;
-    let check = &graph.checks[index];
-    let resource = check.node.map(|node| Arc::clone(&graph.nodes[node].resource));
+    let check = &run.graph.checks[index];
     let vantage = check.declared.options.at.clone().map_or(Vantage::Host, Vantage::Inside);
-    Context::new(Arc::clone(run), resource, vantage, fresh_since, deadline)
+    Context::new(Arc::clone(run), check.node, vantage, fresh_since, deadline)
 }
 
 async fn look(index: usize, cx: &Context, mut alarm: Pin<&mut Sleep>) -> Raw {
@@ -64,25 +62,29 @@ async fn look(index: usize, cx: &Context, mut alarm: Pin<&mut Sleep>) -> Raw {
     let began = Instant::now();
     let mut look = check.declared.assertion.check(cx);
     poll_fn(|task| {
+        if let Some(bell) = cx.bell() {
+            bell.belongs_to(task.waker());
+        }
         let polled = match catch_unwind(AssertUnwindSafe(|| look.as_mut().poll(task))) {
             Ok(Poll::Ready(raw)) => Poll::Ready(raw),
             Ok(Poll::Pending) => when_over(cx, alarm.as_mut(), task).map(|()| Err(overdue(began.elapsed()))),
             Err(panic) => Poll::Ready(Err(panicked(&*panic))),
         };
         if let (Poll::Ready(_), Some(bell)) = (&polled, cx.bell()) {
-            bell.end(task.waker());
+            bell.ring();
         }
         polled
     })
     .await
 }
 
-/// At the deadline the bell rings, so that whoever waits can say what for. That may take the grace.
+/// At the deadline the bell rings, and all who wait are asked again, so that they can say what for. That may take the grace.
 fn when_over(cx: &Context, mut alarm: Pin<&mut Sleep>, task: &mut TaskContext<'_>) -> Poll<()> {
     let over = alarm.as_mut().poll(task);
     match cx.bell() {
         Some(bell) if over.is_ready() && !bell.has_rung() => {
             bell.ring();
+            task.waker().wake_by_ref();
             let deadline = alarm.deadline();
             alarm.as_mut().reset(deadline + GRACE);
             alarm.poll(task)

@@ -213,6 +213,7 @@ impl Dispatcher {
             }
             let wake = self.sleeping.peek().map(|Reverse((at, _))| *at);
             let late = self.overdue.peek().map(|Reverse((at, _))| *at);
+            self.events.tell();
             tokio::select! {
                 biased;
                 () = &mut stopped => {
@@ -243,6 +244,7 @@ impl Dispatcher {
                 self.skip_the_rest(&reason).await;
             }
         }
+        self.events.tell();
         self.lanes.abort();
         let results = self.results.into_iter().flatten().collect();
         Report::new(

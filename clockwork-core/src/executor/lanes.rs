@@ -4,7 +4,10 @@
 use std::{
     future::poll_fn,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Poll, Waker},
 };
 
@@ -49,12 +52,16 @@ pub(super) struct Ended {
 }
 
 #[derive(Default)]
-struct Lane(Mutex<Slot>);
+struct Lane {
+    has_next: AtomicBool,
+    slot: Mutex<Slot>,
+}
 
 #[derive(Default)]
 struct Slot {
     next: Option<(usize, Work)>,
-    waits: Option<Waker>,
+    /// The lane's task, once it has waited.
+    task: Option<Waker>,
 }
 
 impl Lanes {
@@ -107,26 +114,33 @@ impl Lanes {
 
 impl Lane {
     fn slot(&self) -> MutexGuard<'_, Slot> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn give(&self, check: usize, work: Work) {
         let mut slot = self.slot();
         slot.next = Some((check, work));
-        let waits = slot.waits.take();
-        drop(slot);
-        if let Some(waker) = waits {
-            waker.wake();
+        self.has_next.store(true, Ordering::Release);
+        if let Some(task) = &slot.task {
+            task.wake_by_ref();
         }
     }
 
-    async fn next(&self) -> (usize, Work) {
+    /// Waits for it. `is_known`: whoever gives knows the lane's task, in which it stays.
+    async fn next(&self, is_known: &mut bool) -> (usize, Work) {
         poll_fn(|task| {
+            if *is_known && !self.has_next.load(Ordering::Acquire) {
+                return Poll::Pending;
+            }
             let mut slot = self.slot();
             match slot.next.take() {
-                Some(next) => Poll::Ready(next),
+                Some(next) => {
+                    self.has_next.store(false, Ordering::Release);
+                    Poll::Ready(next)
+                }
                 None => {
-                    slot.waits = Some(task.waker().clone());
+                    slot.task = Some(task.waker().clone());
+                    *is_known = true;
                     Poll::Pending
                 }
             }
@@ -136,8 +150,9 @@ impl Lane {
 
     async fn serve(&self, number: usize, desk: &Desk<Ended>) {
         let mut alarm: Pin<Box<Sleep>> = Box::pin(sleep_until(Instant::now()));
+        let mut is_known = false;
         loop {
-            let (check, work) = self.next().await;
+            let (check, work) = self.next(&mut is_known).await;
             let mut held = Held { check, desk, ends_by_itself: false };
             let raw = match work {
                 Work::Attempt(cx) => {

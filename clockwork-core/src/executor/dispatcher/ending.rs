@@ -83,6 +83,7 @@ impl Dispatcher {
 
     /// Ends all attempts, and does what they leave to be undone. Where none does, nobody waits.
     async fn clean_up(&mut self) -> HashMap<usize, Vec<Cleaned>> {
+        self.events.tell();
         let aside = self.end_attempts();
         let mut cleaned = HashMap::new();
         let run = Arc::clone(&self.run);
