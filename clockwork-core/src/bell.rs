@@ -53,7 +53,7 @@ impl Bell {
         }
     }
 
-    /// Ready when it has rung; until then, `waker` is woken by it.
+    /// Ready when it has rung; until then, `waker` is woken by it, unless it is the attempt's own.
     pub(crate) fn poll(&self, waker: &Waker) -> Poll<()> {
         if !self.has_rung() && !self.is_owned_by(waker) {
             let mut waits = self.waits();

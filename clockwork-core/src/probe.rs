@@ -114,7 +114,7 @@ impl<P: Probe> Store<P> {
         {
             let passenger = under_way.board();
             drop(looks);
-            return Waiter { store: self, passenger, asked };
+            return Waiter { store: self, passenger, asked, is_kept: false };
         }
         let look = {
             let flight = Arc::clone(&flight);
@@ -128,7 +128,7 @@ impl<P: Probe> Store<P> {
         let older = looks.all.replace(flight);
         drop(looks); // before what the older look holds goes
         drop(older);
-        Waiter { store: self, passenger, asked }
+        Waiter { store: self, passenger, asked, is_kept: false }
     }
 
     /// Keeps a look that is done, and forgets the oldest where that is too much.
@@ -166,12 +166,20 @@ struct Waiter<P: Probe> {
     store: Arc<Store<P>>,
     passenger: Passenger<P>,
     asked: Instant,
+    /// The answer is accounted for.
+    is_kept: bool,
 }
 
 impl<P: Probe> Drop for Waiter<P> {
     fn drop(&mut self) {
-        if self.passenger.arrived().is_some() {
-            return;
+        match self.passenger.arrived() {
+            None => {}
+            // What it weighs could not be told: that panicked.
+            Some(Arrived::First) if !self.is_kept => {
+                let flight = self.store.looks().forget(&self.passenger.flight);
+                return drop(flight);
+            }
+            Some(_) => return,
         }
         let mut looks = self.store.looks();
         let (look, flight) = match self.passenger.leave() {
@@ -264,6 +272,7 @@ pub(crate) async fn observe<P: Probe>(probe: P, cx: &Context) -> Answer<P> {
     };
     if waiter.passenger.arrived() == Some(Arrived::First) {
         waiter.store.keep(&waiter.passenger.flight, &answer);
+        waiter.is_kept = true;
     }
     answer
 }

@@ -93,9 +93,11 @@ async fn over_udp(asked: &Asked, network: &Network, cx: &Context) -> io::Result<
     let (server, question) = (asked.server, asked.question.bytes());
     // Those inside a container are made there.
     let sockets = matches!(network, Network::Host).then(|| cx.shared::<Sockets>());
-    let socket = match sockets.as_ref().and_then(|sockets| sockets.ask(server, question)) {
+    // In a box: most questions need none.
+    let new = async || Box::pin(network.udp(server, question, Some(cx))).await.map(Socket::new);
+    let mut socket = match sockets.as_ref().and_then(|sockets| sockets.ask(server, question)) {
         Some(socket) => socket,
-        None => Socket::new(network.udp(server, question, Some(cx)).await?),
+        None => new().await?,
     };
     cx.phase(Phase::with_address("waiting for ", server, " to answer"));
     let mut patience = PATIENCE;
@@ -111,11 +113,18 @@ async fn over_udp(asked: &Asked, network: &Network, cx: &Context) -> io::Result<
                 }
                 return answer;
             }
-            // One that cannot be sent just now is as one that is lost.
-            Err(_) => match socket.udp.try_send(question) {
-                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(error),
-                _ => patience *= 2,
-            },
+            Err(_) => {
+                if socket.is_used() {
+                    // Whoever answered over it before may be gone, and another answer a newcomer.
+                    socket = new().await?;
+                } else if let Err(error) = socket.udp.try_send(question)
+                    // One that cannot be sent just now is as one that is lost.
+                    && error.kind() != io::ErrorKind::WouldBlock
+                {
+                    return Err(error);
+                }
+                patience *= 2;
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 //! its chain of aliases, its times to live. (Names of the other probes are looked up by the system's own resolver: see
 //! [`crate::resolve`].)
 //!
-//! - UDP sockets with ports that the kernel draws, each for one question at a time and for at most sixteen within a second,
+//! - UDP sockets with ports that the kernel draws, each for one question at a time and for at most sixteen within 0.1 s,
 //!   and an id that is drawn for each question; what does not come from the server, or does not repeat both the id and the
 //!   question, is ignored and waited past.
 //! - EDNS(0) with 1232 bytes, so that nothing is fragmented; a server that calls that a format error is asked without.

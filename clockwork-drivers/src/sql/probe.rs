@@ -41,7 +41,7 @@ impl Probe for SqlProbe {
         let Self { connection, statement, alone } = self;
         match connection.engine {
             #[cfg(feature = "postgres")]
-            DatabaseEngine::Postgresql if *alone => {
+            DatabaseEngine::Postgresql if *alone || !statement.read_only => {
                 super::postgres::run_alone(connection, statement, cx).await
             }
             #[cfg(feature = "postgres")]

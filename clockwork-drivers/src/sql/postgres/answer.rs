@@ -35,11 +35,9 @@ pub(super) enum Ends {
     BehindIt,
 }
 
-/// Writes what is sent for a statement; nothing, where that cannot be.
-pub(super) fn question(statement: &Statement, ends: Ends, out: &mut BytesMut) -> Result<(), SqlFailure> {
-    let before = out.len();
-    write(statement, ends, out).map_err(|error| {
-        out.truncate(before);
+/// Writes what is sent for a statement; [`end`] comes behind it.
+pub(super) fn question(statement: &Statement, out: &mut BytesMut) -> Result<(), SqlFailure> {
+    write(statement, out).map_err(|error| {
         let error = clockwork_core::text::quote(&error.to_string());
         SqlFailure::new(FailureKind::Statement, format!("the statement cannot be sent: {error}"))
     })
@@ -47,12 +45,24 @@ pub(super) fn question(statement: &Statement, ends: Ends, out: &mut BytesMut) ->
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// Ends a transaction that a statement has left.
-pub(super) fn roll_back(out: &mut BytesMut) -> Result<(), std::io::Error> {
-    frontend::query("ROLLBACK", out)
+/// Writes what ends a statement's transaction, and the batch.
+pub(super) fn end(ends: Ends, out: &mut BytesMut) -> Result<(), SqlFailure> {
+    let written = match ends {
+        Ends::WithIt => one("ROLLBACK", out).map(|()| frontend::sync(out)),
+        Ends::BehindIt => {
+            frontend::sync(out);
+            roll_back(out)
+        }
+    };
+    written.map_err(|_| SqlFailure::new(FailureKind::Statement, "the statement cannot be ended"))
 }
 
-fn write(statement: &Statement, ends: Ends, out: &mut BytesMut) -> Result<(), Error> {
+/// Ends a transaction that a statement has left.
+pub(super) fn roll_back(out: &mut BytesMut) -> Result<(), Error> {
+    Ok(frontend::query("ROLLBACK", out)?)
+}
+
+fn write(statement: &Statement, out: &mut BytesMut) -> Result<(), Error> {
     one(if statement.read_only { "BEGIN READ ONLY" } else { "BEGIN READ WRITE" }, out)?;
     if let Some(seconds) = statement.patience {
         one(&format!("SET LOCAL statement_timeout = '{seconds}s'"), out)?;
@@ -69,16 +79,6 @@ fn write(statement: &Statement, ends: Ends, out: &mut BytesMut) -> Result<(), Er
     // In the batch too: where the statement fails, it is left out, and that it fails is told.
     if statement.commit {
         one("COMMIT", out)?;
-    }
-    match ends {
-        Ends::WithIt => {
-            one("ROLLBACK", out)?;
-            frontend::sync(out);
-        }
-        Ends::BehindIt => {
-            frontend::sync(out);
-            roll_back(out)?;
-        }
     }
     Ok(())
 }
@@ -144,6 +144,12 @@ pub(super) struct Answer {
     failure: Option<SqlFailure>,
     began: Instant,
     answered: bool,
+}
+
+/// A transaction that was not to be rolled back.
+fn stays_open(who: &str) -> Taken {
+    let message = format!("{who} broke the protocol: it does not end the transaction");
+    Taken::Unusable(SqlFailure::new(FailureKind::Lost, message))
 }
 
 /// How many rows a completed statement wrote: `INSERT 0 5`, `UPDATE 3`.
@@ -246,14 +252,13 @@ impl Answer {
                     (Some(b'I'), failure) => Taken::Last(failure.map_or_else(|| Ok(self.rows_seen()), Err)),
                     (Some(b'E'), Some(_)) if self.left_out => Taken::LeftOut,
                     (Some(b'E'), Some(failure)) => Taken::Failed(failure),
-                    _ => broken(),
+                    _ => stays_open(who),
                 };
             }
             b'Z' if self.answered => {
-                // Anything but idle: a transaction that was not to be rolled back.
                 return match message.body.first() {
                     Some(b'I') => Taken::Over,
-                    _ => broken(),
+                    _ => stays_open(who),
                 };
             }
             b'Z' => {

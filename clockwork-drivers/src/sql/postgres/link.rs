@@ -1,5 +1,6 @@
 //! [`Link`]: one connection that many checks use at the same time. What they ask is sent without waiting for the answers
-//! before it, and the answers come in the order of the questions.
+//! before it, and the answers come in the order of the questions. What the server leaves out, because a transaction has
+//! failed before it, is asked again.
 //!
 //! One task drives it, which ends with the link. A statement whose asker has gone takes the link with it, because
 //! everything behind it would wait: the server is told to cancel it, and those behind ask again elsewhere.
@@ -39,6 +40,17 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(200);
 
 pub(super) type Reply = Result<Rows, SqlFailure>;
 
+/// Why a statement has no answer. It was not run, or only begun, and can be asked again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unasked {
+    /// The connection ended before the answer began.
+    Gone,
+    /// Others are answered who take long.
+    HeldUp,
+    /// Another one's failure had left a transaction, in which the server does nothing.
+    LeftOut,
+}
+
 /// One connection, in use.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -72,11 +84,11 @@ struct Queue {
 struct Pending {
     number: u64,
     answer: Answer,
-    reply: Option<oneshot::Sender<Reply>>,
+    reply: Option<oneshot::Sender<Result<Reply, Unasked>>>,
 }
 
 impl Queue {
-    fn push(&mut self, answer: Answer, reply: Option<oneshot::Sender<Reply>>) -> u64 {
+    fn push(&mut self, answer: Answer, reply: Option<oneshot::Sender<Result<Reply, Unasked>>>) -> u64 {
         self.asked += 1;
         if self.pending.is_empty() {
             self.since = Some(Instant::now());
@@ -153,28 +165,37 @@ impl Link {
         self.shared.queue().since.is_some_and(|since| since.elapsed() > PATIENCE)
     }
 
-    /// Asks. `None` where the connection ended before the answer began, where the statement was left out because of another
-    /// one's failure, or (if `patient` is not set) while others are answered who take long: then it can be asked again.
-    pub(super) async fn ask(&self, statement: &Statement, patient: bool) -> Option<Reply> {
+    /// Has each statement's transaction ended by itself: how long one takes is not to include that.
+    pub(super) fn be_careful(&self) {
+        self.shared.queue().is_careful = true;
+    }
+
+    /// Asks. With `patient`, it waits also while others are answered who take long.
+    pub(super) async fn ask(&self, statement: &Statement, patient: bool) -> Result<Reply, Unasked> {
+        let mut request = BytesMut::new();
+        if let Err(failure) = answer::question(statement, &mut request) {
+            return Ok(Err(failure));
+        }
         let (number, mut reply) = {
             let mut queue = self.shared.queue();
             if !self.is_alive() {
-                return None;
+                return Err(Unasked::Gone);
             }
             let ends = match statement.read_only && !queue.is_careful {
                 true => Ends::WithIt,
                 false => Ends::BehindIt,
             };
-            if let Err(failure) = answer::question(statement, ends, &mut queue.outbox) {
-                return Some(Err(failure));
+            if let Err(failure) = answer::end(ends, &mut request) {
+                return Ok(Err(failure));
             }
+            queue.outbox.extend_from_slice(&request);
             let (sender, reply) = oneshot::channel();
             (queue.push(Answer::to(statement, ends), Some(sender)), reply)
         };
         self.shared.send.notify_one();
         loop {
             match tokio::time::timeout(PATIENCE, &mut reply).await {
-                Ok(reply) => return reply.ok(),
+                Ok(reply) => return reply.unwrap_or(Err(Unasked::Gone)),
                 Err(_) if patient => {}
                 Err(_) => {
                     let queue = self.shared.queue();
@@ -182,7 +203,7 @@ impl Link {
                     let held_up = queue.since.is_some_and(|since| since.elapsed() > PATIENCE);
                     drop(queue);
                     if !in_front && held_up {
-                        return None;
+                        return Err(Unasked::HeldUp);
                     }
                 }
             }
@@ -216,7 +237,7 @@ async fn drive(stream: Stream, inbox: BytesMut, shared: Arc<Shared>, cancel: Can
         Ended::Broken(failure) => {
             // The first is told; the others find out that nobody answers, and ask again.
             if let Some(reply) = pending.into_iter().next().and_then(|front| front.reply) {
-                let _ = reply.send(Err(failure));
+                let _ = reply.send(Ok(Err(failure)));
             }
         }
     }
@@ -239,7 +260,7 @@ async fn write(mut writer: WriteHalf<Stream>, shared: &Shared, whom: &Whom) -> E
     }
 }
 
-fn tell(pending: Option<Pending>, reply: Reply) {
+fn tell(pending: Option<Pending>, reply: Result<Reply, Unasked>) {
     if let Some(sender) = pending.and_then(|pending| pending.reply) {
         let _ = sender.send(reply); // whoever asked may have gone
     }
@@ -274,19 +295,18 @@ async fn read(mut reader: ReadHalf<Stream>, mut inbox: BytesMut, shared: &Shared
                 Taken::More => {}
                 Taken::Answered(reply) => {
                     if let Some(sender) = front.reply.take() {
-                        let _ = sender.send(reply); // whoever asked may have gone
+                        let _ = sender.send(Ok(reply)); // whoever asked may have gone
                     }
                 }
                 Taken::Over => drop(queue.pop()),
-                Taken::Last(reply) => tell(queue.pop(), reply),
+                Taken::Last(reply) => tell(queue.pop(), Ok(reply)),
                 Taken::Failed(failure) => {
-                    tell(queue.pop(), Err(failure));
+                    tell(queue.pop(), Ok(Err(failure)));
                     queue.roll_back();
                     shared.send.notify_one();
                 }
-                // Nobody is told, and so it is asked again.
                 Taken::LeftOut => {
-                    drop(queue.pop());
+                    tell(queue.pop(), Err(Unasked::LeftOut));
                     queue.roll_back();
                     shared.send.notify_one();
                 }

@@ -33,7 +33,7 @@ use std::{
 
 use clockwork_core::{CheckError, Context, Probe, Vantage};
 
-use self::link::{Link, Reply};
+use self::link::{Link, Reply, Unasked};
 use self::open::Server;
 use super::{
     Connection,
@@ -44,8 +44,8 @@ use super::{
 /// How many connections to one database a run makes at most for statements that hold up each other.
 const CONNECTIONS: usize = 8;
 
-/// How often a statement is sent again because the connection ended before its answer began. That it moves on from
-/// connections that others hold up does not count.
+/// How often a statement is sent again because the connection ended before its answer began, or because the server left it
+/// out. That it moves on from connections that others hold up does not count.
 const RESENT: usize = 5;
 
 /// The connections of one run.
@@ -150,12 +150,13 @@ pub(super) async fn run(
         let patient = crowded && (link.is_held_up() || moved >= CONNECTIONS);
         match link.ask(statement, patient).await {
             // A connection that was at rest may have been given up by the server. That happens once.
-            Some(Err(failure)) if failure.kind == FailureKind::Lost && !lost_before => lost_before = true,
-            Some(reply) => return Ok(reply),
-            None => crowded = true,
+            Ok(Err(failure)) if failure.kind == FailureKind::Lost && !lost_before => lost_before = true,
+            Ok(reply) => return Ok(reply),
+            Err(Unasked::LeftOut) => {}
+            Err(Unasked::Gone | Unasked::HeldUp) => crowded = true,
         }
     }
-    let message = format!("{} keeps closing the connection", connection.place());
+    let message = format!("{} keeps giving no answer", connection.place());
     Ok(Err(SqlFailure::new(FailureKind::Lost, message)))
 }
 
@@ -170,8 +171,9 @@ pub(super) async fn run_alone(
         Ok(link) => link,
         Err(failure) => return Ok(Err(failure)),
     };
+    link.be_careful();
     cx.phase(format!("waiting for {} to run the statement", link.server.place));
-    let gone = || {
+    let gone = |_| {
         let message = format!("{} closed the connection", link.server.place);
         Err(SqlFailure::new(FailureKind::Lost, message))
     };
