@@ -1,7 +1,8 @@
 //! The process table as Linux shows it, in `/proc`.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read},
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
     sync::Arc,
@@ -30,8 +31,9 @@ impl About {
     }
 }
 
-/// How much of a process's arguments is read.
+/// How much of a process's arguments is read, and of what the kernel says of it: a list of many groups may be long.
 const ARGUMENTS: u64 = 32 << 10;
+const STATUS: u64 = 1 << 20;
 
 /// The table of this machine.
 pub(super) fn read_own() -> Result<ProcessTable, CheckError> {
@@ -50,6 +52,7 @@ pub(super) fn read(proc: &Path) -> Result<ProcessTable, CheckError> {
         return Err(blind(io::Error::other("it does not know this process")));
     };
     let mut processes = Vec::new();
+    let mut room = [Vec::with_capacity(4 << 10), Vec::with_capacity(4 << 10)];
     let mut concealed = 0_usize;
     for entry in fs::read_dir(proc).map_err(blind)? {
         let name = entry.map_err(blind)?.file_name();
@@ -57,7 +60,7 @@ pub(super) fn read(proc: &Path) -> Result<ProcessTable, CheckError> {
         if pid == own_pid {
             continue;
         }
-        match read_process(&proc.join(&name), pid) {
+        match read_process(&proc.join(&name), pid, &mut room) {
             Ok(process) => processes.push(Arc::new(process)),
             Err(error) if has_ended(&error) => {}
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => concealed += 1,
@@ -87,15 +90,22 @@ impl ProcessState {
     }
 }
 
-fn read_process(directory: &Path, pid: u32) -> io::Result<Process> {
-    let status = fs::read(directory.join("status"))?;
-    let status = String::from_utf8_lossy(&status);
+/// Reads a file whose length nobody knows before, into what was there: with room for it, that is one call and another that
+/// finds its end.
+fn read_into(bytes: &mut Vec<u8>, path: &Path, limit: u64) -> io::Result<()> {
+    bytes.clear();
+    fs::File::open(path)?.take(limit).read_to_end(bytes).map(drop)
+}
+
+fn read_process(directory: &Path, pid: u32, [status, arguments]: &mut [Vec<u8>; 2]) -> io::Result<Process> {
+    read_into(status, &directory.join("status"), STATUS)?;
+    let status = String::from_utf8_lossy(status);
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         line.map(str::trim).unwrap_or_default()
     };
     let state = ProcessState::of(field("State"));
-    let command_line = match read_arguments(&directory.join("cmdline")) {
+    let command_line = match read_arguments(&directory.join("cmdline"), arguments) {
         Ok(command_line) => command_line,
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => CommandLine::Hidden,
         Err(error) => return Err(error),
@@ -133,9 +143,8 @@ fn unescape(name: &str) -> String {
     parts.fold(first, |whole, part| whole + "\\" + &part)
 }
 
-fn read_arguments(path: &Path) -> io::Result<CommandLine> {
-    let mut bytes = Vec::new();
-    io::Read::read_to_end(&mut io::Read::take(fs::File::open(path)?, ARGUMENTS + 1), &mut bytes)?;
+fn read_arguments(path: &Path, bytes: &mut Vec<u8>) -> io::Result<CommandLine> {
+    read_into(bytes, path, ARGUMENTS + 1)?;
     let truncated = bytes.len() as u64 > ARGUMENTS;
     while bytes.last() == Some(&0) {
         bytes.pop();

@@ -5,6 +5,7 @@ use std::{
     io::Read,
     path::Path,
     process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -34,20 +35,27 @@ fn a_container_shows_the_processes_of_its_pid_namespace() {
     let arguments = ["--user", "--map-root-user", "--pid", "--fork", "--kill-child", "sh", "-c", script];
     let unshare = ready(Command::new("unshare").args(arguments));
     let _other = ready(Command::new("sh").args(["-c", "echo ready; exec sleep 65.75"]));
-    let host = read(Path::new("/proc")).unwrap();
-    let first = host.processes.iter().find(|process| process.parent == unshare.0.id()).unwrap();
-    let container = inside(&host, first.pid).unwrap();
-    let mut told: Vec<_> = container
-        .processes
-        .iter()
-        .map(|process| match &process.command_line {
-            CommandLine::Whole(arguments) => (arguments.join(" "), container.user_of(process)),
-            other => panic!("{other:?}"),
-        })
-        .collect();
-    told.sort();
+    // Each says that it is ready before it has become what it then stays.
+    let until = Instant::now() + Duration::from_secs(20);
+    let told = loop {
+        let host = read(Path::new("/proc")).unwrap();
+        assert!(host.processes.len() > 2);
+        let first = host.processes.iter().find(|process| process.parent == unshare.0.id()).unwrap();
+        let container = inside(&host, first.pid).unwrap();
+        let mut told: Vec<_> = container
+            .processes
+            .iter()
+            .map(|process| match &process.command_line {
+                CommandLine::Whole(arguments) => (arguments.join(" "), container.user_of(process)),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        told.sort();
+        if told.iter().all(|(line, _)| line.starts_with("sleep")) || Instant::now() > until {
+            break told;
+        }
+    };
     assert_eq!(told, [(String::from("sleep 65.25"), 0), (String::from("sleep 65.5"), 0)]);
-    assert!(host.processes.len() > 2);
 }
 
 #[test]
