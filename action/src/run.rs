@@ -60,13 +60,15 @@ impl Run {
         // from their deadlines; and where many checks keep a processor busy (TLS handshakes, new connections), several
         // threads take less time, if not less work.
         let computes = graph.len() > MANY && 2 * graph.computing() > graph.len();
-        let mut builder = match foreign || computes {
-            true => Builder::new_multi_thread(),
-            false => Builder::new_current_thread(),
+        let mut builder = if foreign || computes {
+            let mut builder = Builder::new_multi_thread();
+            // No more threads than there is work for: starting them is most of what a small run costs.
+            let cpus = thread::available_parallelism().map_or(2, usize::from);
+            builder.worker_threads(cpus.min(graph.len()).max(2));
+            builder
+        } else {
+            Builder::new_current_thread()
         };
-        // No more threads than there is work for: starting them is most of what a small run costs.
-        let cpus = thread::available_parallelism().map_or(2, usize::from);
-        builder.worker_threads(cpus.min(graph.len()).max(2));
         let runtime = builder.enable_all().build().context("cannot start the runtime")?;
         Ok(Self { graph, events, stop, runtime })
     }

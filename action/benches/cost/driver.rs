@@ -1,6 +1,6 @@
 //! Runs both sides of each scenario turn about, as whole processes, and compares.
 
-use std::{env, fs, path::Path, process::ExitCode};
+use std::{fs, path::Path, process::ExitCode};
 
 use anyhow::{Context as _, bail, ensure};
 
@@ -12,9 +12,6 @@ use crate::{
     scenario::{NAMES, World},
     table,
 };
-
-/// The command that is measured, built by cargo in the same profile.
-pub(crate) const CLOCKWORK: &str = env!("CARGO_BIN_EXE_clockwork");
 
 /// `[SCENARIO…] [--rounds N]`.
 pub(crate) fn run(arguments: &mut Vec<String>) -> anyhow::Result<ExitCode> {
@@ -103,9 +100,9 @@ pub(crate) fn compare(
     fs::write(&manifest, check::manifest(checks))?;
     let [single, many] = floor::RUNTIMES;
     let mut sides = [
-        floor_side(&list, single, checks)?,
-        floor_side(&list, many, checks)?,
-        assert_side(&manifest, checks),
+        floor_side(world, &list, single, checks),
+        floor_side(world, &list, many, checks),
+        assert_side(world, &manifest, checks),
     ];
     for round in 0..=rounds {
         for turn in 0..sides.len() {
@@ -123,14 +120,14 @@ pub(crate) fn compare(
     Ok(Comparison { floor, runtime, clockwork })
 }
 
-fn floor_side(list: &Path, runtime: &str, checks: &[Check]) -> anyhow::Result<Side> {
-    let this = env::current_exe()?.display().to_string();
-    let command = vec![this, floor::PART.to_owned(), list.display().to_string(), runtime.to_owned()];
-    Ok(Side { command, says: format!("All {} checks passed", checks.len()), costs: Vec::new() })
+fn floor_side(world: &World, list: &Path, runtime: &str, checks: &[Check]) -> Side {
+    let list = list.display().to_string();
+    let command = vec![world.programs.floor.clone(), floor::PART.to_owned(), list, runtime.to_owned()];
+    Side { command, says: format!("All {} checks passed", checks.len()), costs: Vec::new() }
 }
 
-fn assert_side(manifest: &Path, checks: &[Check]) -> Side {
-    let command = [CLOCKWORK, "assert", "--manifest"].map(str::to_owned).into_iter();
+fn assert_side(world: &World, manifest: &Path, checks: &[Check]) -> Side {
+    let command = [world.programs.clockwork.as_str(), "assert", "--manifest"].map(str::to_owned).into_iter();
     let command = command.chain([manifest.display().to_string()]).collect();
     let says = match checks.iter().map(Check::assertions).sum() {
         1_usize => "✓ All 1 assertion passed".to_owned(),

@@ -7,7 +7,6 @@ use clockwork_assert::PortAccessibleAssert;
 use clockwork_core::{Graph, prelude::*};
 
 use crate::{
-    driver::CLOCKWORK,
     measure::{self, Cost},
     scenario::World,
 };
@@ -48,7 +47,8 @@ pub(crate) fn run(world: &World, rounds: Option<usize>) -> anyhow::Result<Planni
     let (manifest, output) = (world.directory().join("graph.yaml"), world.directory().join("output"));
     fs::write(&manifest, self::manifest())?;
     let path = manifest.to_str().context("the directory's name is not UTF-8")?;
-    let command = [CLOCKWORK, "graph", "--declared", "--manifest", path].map(str::to_owned);
+    let command =
+        [world.programs.clockwork.as_str(), "graph", "--declared", "--manifest", path].map(str::to_owned);
     let mut whole = Vec::new();
     for _ in 0..=rounds {
         whole.push(measure::run(&command, world.directory(), &output)?);

@@ -399,7 +399,7 @@ impl Dispatcher {
                 self.brought(check, raw, now);
             } else if let Some(active) = &mut self.active[check] {
                 active.runs = Runs::Lane;
-                self.lanes.run(check, Work::CleanUp(todo, raw), &self.run.mask);
+                self.lanes.run(check, Work::CleanUp(Box::new((todo, raw))), &self.run.mask);
             }
         }
     }

@@ -39,8 +39,8 @@ pub(super) struct Lanes {
 /// What a lane does next.
 pub(super) enum Work {
     Attempt(Context),
-    /// Undoes what an attempt left that brought this.
-    CleanUp(Todo, Raw),
+    /// Undoes what an attempt left that brought this. In a box: few have anything to undo, and each is handed over.
+    CleanUp(Box<(Todo, Raw)>),
 }
 
 /// An attempt that ended.
@@ -160,7 +160,10 @@ impl Lane {
                     alarm.as_mut().reset(cx.deadline().unwrap_or_else(Instant::now));
                     attempt(check, cx, alarm.as_mut()).await
                 }
-                Work::CleanUp(mut todo, raw) => cleanup::told(raw, &todo.run().await),
+                Work::CleanUp(left) => {
+                    let (mut todo, raw) = *left;
+                    cleanup::told(raw, &Box::pin(todo.run()).await)
+                }
             };
             held.ends_by_itself = true;
             drop(held);
