@@ -6,8 +6,8 @@
 //! and what follows it is the `ROLLBACK`.
 //!
 //! Where the statement fails, the `ROLLBACK` is left out, too, and the transaction stays, in which the server refuses
-//! whatever comes next. So it is sent once more, and on that connection from then on always ([`Ends`]): in a batch of its
-//! own it takes the server a fifth more time.
+//! whatever comes next. So it is sent once more, and on that connection from then on always, in a batch of its own
+//! ([`Ends`]), for which the server has to answer twice.
 //!
 //! Values come as text, as `psql` shows them, so that there is no type that cannot be read; and no more rows are made by
 //! the server than are asked for.
