@@ -79,8 +79,8 @@ pub(crate) struct Scenario {
     pub(crate) checks: Vec<Check>,
 }
 
-/// The two programs that are compared, as they are when they were installed: written in one piece. The kernel maps them in
-/// larger pieces than what a linker has written here and there, which is a sixth of what the command's start takes.
+/// The two programs that are compared, each written in one piece. From what a linker has written here and there, and from what
+/// tar has unpacked, the command's start takes up to a sixth more: how a file came about is not to decide between the two.
 #[derive(Debug)]
 pub(crate) struct Programs {
     pub(crate) clockwork: String,
@@ -88,16 +88,16 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    fn installed(directory: &Path) -> anyhow::Result<Self> {
-        let install = |from: &Path, name: &str| {
+    fn copied(directory: &Path) -> anyhow::Result<Self> {
+        let copy = |from: &Path, name: &str| {
             let to = directory.join(name);
             fs::write(&to, fs::read(from)?)?;
             fs::set_permissions(&to, Permissions::from_mode(0o755))?;
             anyhow::Ok(to.display().to_string())
         };
         Ok(Self {
-            clockwork: install(Path::new(env!("CARGO_BIN_EXE_clockwork")), "clockwork")?,
-            floor: install(&env::current_exe()?, "floor")?,
+            clockwork: copy(Path::new(env!("CARGO_BIN_EXE_clockwork")), "clockwork")?,
+            floor: copy(&env::current_exe()?, "floor")?,
         })
     }
 }
@@ -124,7 +124,7 @@ impl World {
         let certificates = certificates::write(directory.path())?;
         let process = Command::new(PROCESS).arg("86400").stdin(Stdio::null()).spawn().context(PROCESS)?;
         Ok(Self {
-            programs: Programs::installed(directory.path())?,
+            programs: Programs::copied(directory.path())?,
             server: Server::start(TCP_PORTS, TLS_PORTS, &certificates)?,
             directory,
             certificates,

@@ -15,15 +15,14 @@ pub struct SqlProbe {
     pub connection: Connection,
     /// The statement.
     pub statement: Statement,
-    /// Over a connection of its own: for those who measure, and for what may write.
+    /// Over a connection of its own: for those who measure. What may write has one anyway.
     pub alone: bool,
 }
 
 impl SqlProbe {
     /// Runs this statement.
     pub fn new(connection: &Connection, statement: Statement) -> Self {
-        let alone = !statement.read_only;
-        Self { connection: connection.clone(), statement, alone }
+        Self { connection: connection.clone(), statement, alone: false }
     }
 
     /// The same, over a connection of its own: for those who measure.
@@ -39,16 +38,17 @@ impl Probe for SqlProbe {
 
     async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
         let Self { connection, statement, alone } = self;
+        let alone = *alone || !statement.read_only;
         match connection.engine {
             #[cfg(feature = "postgres")]
-            DatabaseEngine::Postgresql if *alone || !statement.read_only => {
+            DatabaseEngine::Postgresql if alone => {
                 super::postgres::run_alone(connection, statement, cx).await
             }
             #[cfg(feature = "postgres")]
             DatabaseEngine::Postgresql => super::postgres::run(connection, statement, cx).await,
             #[cfg(feature = "mysql")]
             DatabaseEngine::Mysql | DatabaseEngine::Mariadb => {
-                super::mysql::run(connection, statement, *alone, cx).await
+                super::mysql::run(connection, statement, alone, cx).await
             }
             #[cfg(feature = "sqlite")]
             DatabaseEngine::Sqlite => super::sqlite::run(connection, statement, cx).await,

@@ -113,10 +113,8 @@ pub(super) enum Taken {
     Over,
     /// It is there, and the next message belongs to the next answer.
     Last(Result<Rows, SqlFailure>),
-    /// The same, but the transaction stays.
-    Failed(SqlFailure),
-    /// Nothing was done, because a transaction had stayed.
-    LeftOut,
+    /// The same, but the transaction stays; `None` where nothing was done, because one had stayed before.
+    Failed(Option<SqlFailure>),
     /// The connection cannot be used any more.
     Unusable(SqlFailure),
 }
@@ -248,10 +246,9 @@ impl Answer {
                 }
             }
             b'Z' if self.ends == Ends::WithIt => {
-                return match (message.body.first(), self.failure.take()) {
-                    (Some(b'I'), failure) => Taken::Last(failure.map_or_else(|| Ok(self.rows_seen()), Err)),
-                    (Some(b'E'), Some(_)) if self.left_out => Taken::LeftOut,
-                    (Some(b'E'), Some(failure)) => Taken::Failed(failure),
+                return match (message.body.first(), self.finish()) {
+                    (Some(b'I'), reply) => Taken::Last(reply),
+                    (Some(b'E'), Err(failure)) => Taken::Failed((!self.left_out).then_some(failure)),
                     _ => stays_open(who),
                 };
             }
@@ -263,7 +260,7 @@ impl Answer {
             }
             b'Z' => {
                 self.answered = true;
-                return Taken::Answered(self.failure.take().map_or_else(|| Ok(self.rows_seen()), Err));
+                return Taken::Answered(self.finish());
             }
             _ => {}
         }
@@ -290,14 +287,17 @@ impl Answer {
         Some(self.bytes <= BYTE_LIMIT && self.kept_bytes <= MESSAGE_LIMIT)
     }
 
-    fn rows_seen(&mut self) -> Rows {
-        Rows {
-            columns: std::mem::take(&mut self.columns).into_iter().map(|(name, _)| name).collect(),
-            rows: std::mem::take(&mut self.rows),
-            count: self.count.min(self.row_limit),
-            more: self.count > self.row_limit,
-            affected: self.affected.flatten(),
-            took: self.began.elapsed(),
+    fn finish(&mut self) -> Result<Rows, SqlFailure> {
+        match self.failure.take() {
+            Some(failure) => Err(failure),
+            None => Ok(Rows {
+                columns: std::mem::take(&mut self.columns).into_iter().map(|(name, _)| name).collect(),
+                rows: std::mem::take(&mut self.rows),
+                count: self.count.min(self.row_limit),
+                more: self.count > self.row_limit,
+                affected: self.affected.flatten(),
+                took: self.began.elapsed(),
+            }),
         }
     }
 }

@@ -76,41 +76,48 @@ struct Queue {
     since: Option<Instant>,
     /// A statement has failed: whatever the next ones do, each has its transaction ended.
     is_careful: bool,
-    /// The number of the `ROLLBACK` that a failed statement made necessary, until it is done.
-    rollback: Option<u64>,
 }
 
 #[derive(Debug)]
 struct Pending {
     number: u64,
     answer: Answer,
-    reply: Option<oneshot::Sender<Result<Reply, Unasked>>>,
+    asker: Option<Asker>,
+}
+
+type Asker = oneshot::Sender<Result<Reply, Unasked>>;
+
+impl Pending {
+    fn tell(&mut self, reply: Result<Reply, Unasked>) {
+        if let Some(asker) = self.asker.take() {
+            let _ = asker.send(reply); // whoever asked may have gone
+        }
+    }
 }
 
 impl Queue {
-    fn push(&mut self, answer: Answer, reply: Option<oneshot::Sender<Result<Reply, Unasked>>>) -> u64 {
+    fn push(&mut self, answer: Answer, asker: Option<Asker>) -> u64 {
         self.asked += 1;
         if self.pending.is_empty() {
             self.since = Some(Instant::now());
         }
-        self.pending.push_back(Pending { number: self.asked, answer, reply });
+        self.pending.push_back(Pending { number: self.asked, answer, asker });
         self.asked
     }
 
     /// What is in front has its whole answer.
-    fn pop(&mut self) -> Option<Pending> {
-        let done = self.pending.pop_front()?;
+    fn pop(&mut self) {
+        self.pending.pop_front();
         self.since = (!self.pending.is_empty()).then(Instant::now);
-        self.rollback.take_if(|number| *number == done.number);
-        Some(done)
     }
 
-    /// Ends the transaction that a failed statement has left. What was asked meanwhile is left out by the server.
+    /// Ends the transaction that a failed statement has left. That is needed once: what is asked from now on ends its own,
+    /// and what was asked meanwhile is left out by the server.
     fn roll_back(&mut self) {
-        self.is_careful = true;
-        if self.rollback.is_none() && answer::roll_back(&mut self.outbox).is_ok() {
-            self.rollback = Some(self.push(Answer::rolled_back(), None));
+        if !self.is_careful && answer::roll_back(&mut self.outbox).is_ok() {
+            self.push(Answer::rolled_back(), None);
         }
+        self.is_careful = true;
     }
 }
 
@@ -189,8 +196,8 @@ impl Link {
                 return Ok(Err(failure));
             }
             queue.outbox.extend_from_slice(&request);
-            let (sender, reply) = oneshot::channel();
-            (queue.push(Answer::to(statement, ends), Some(sender)), reply)
+            let (asker, reply) = oneshot::channel();
+            (queue.push(Answer::to(statement, ends), Some(asker)), reply)
         };
         self.shared.send.notify_one();
         loop {
@@ -236,8 +243,8 @@ async fn drive(stream: Stream, inbox: BytesMut, shared: Arc<Shared>, cancel: Can
         }
         Ended::Broken(failure) => {
             // The first is told; the others find out that nobody answers, and ask again.
-            if let Some(reply) = pending.into_iter().next().and_then(|front| front.reply) {
-                let _ = reply.send(Ok(Err(failure)));
+            if let Some(mut front) = pending.into_iter().next() {
+                front.tell(Ok(Err(failure)));
             }
         }
     }
@@ -257,12 +264,6 @@ async fn write(mut writer: WriteHalf<Stream>, shared: &Shared, whom: &Whom) -> E
         if let Err(error) = sent.await {
             return Ended::Broken(lost(whom, &error));
         }
-    }
-}
-
-fn tell(pending: Option<Pending>, reply: Result<Reply, Unasked>) {
-    if let Some(sender) = pending.and_then(|pending| pending.reply) {
-        let _ = sender.send(reply); // whoever asked may have gone
     }
 }
 
@@ -293,20 +294,15 @@ async fn read(mut reader: ReadHalf<Stream>, mut inbox: BytesMut, shared: &Shared
             };
             match front.answer.take(message, &whom.who, &whom.said) {
                 Taken::More => {}
-                Taken::Answered(reply) => {
-                    if let Some(sender) = front.reply.take() {
-                        let _ = sender.send(Ok(reply)); // whoever asked may have gone
-                    }
+                Taken::Answered(reply) => front.tell(Ok(reply)),
+                Taken::Over => queue.pop(),
+                Taken::Last(reply) => {
+                    front.tell(Ok(reply));
+                    queue.pop();
                 }
-                Taken::Over => drop(queue.pop()),
-                Taken::Last(reply) => tell(queue.pop(), Ok(reply)),
                 Taken::Failed(failure) => {
-                    tell(queue.pop(), Ok(Err(failure)));
-                    queue.roll_back();
-                    shared.send.notify_one();
-                }
-                Taken::LeftOut => {
-                    tell(queue.pop(), Err(Unasked::LeftOut));
+                    front.tell(failure.map_or(Err(Unasked::LeftOut), |failure| Ok(Err(failure))));
+                    queue.pop();
                     queue.roll_back();
                     shared.send.notify_one();
                 }
@@ -314,7 +310,7 @@ async fn read(mut reader: ReadHalf<Stream>, mut inbox: BytesMut, shared: &Shared
             }
         }
         let abandoned = poll_fn(|cx| match shared.queue().pending.front_mut() {
-            Some(Pending { reply: Some(reply), .. }) => reply.poll_closed(cx),
+            Some(Pending { asker: Some(asker), .. }) => asker.poll_closed(cx),
             _ => Poll::Pending,
         });
         let read = tokio::select! {
