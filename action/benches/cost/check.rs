@@ -134,10 +134,10 @@ impl Check {
                 line(format_args!("ContainerRunningAssert: {{ container: \"{name}\" }}"));
             }
             Self::Sql { port, password_file, number } => line(format_args!(
-                "QuerySuccessAssert: {{ sql_query: \"{}\", params: [{number}], value: {number}, connection: {{ \
+                "QuerySuccessAssert: {{ sql_query: \"{}\", value: {number}, connection: {{ \
                  engine: postgresql, host: 127.0.0.1, port: {port}, database: postgres, user: postgres, \
                  password: {{ file: \"{password_file}\" }} }} }}",
-                sql("$1::int")
+                sql(&number.to_string())
             )),
             Self::Vulnerabilities { root, database, .. } => line(format_args!(
                 "VulnerabilityScanAssert: {{ path: \"{root}\", database: \"{database}\" }}"

@@ -1,16 +1,16 @@
 //! [`question`] and [`Answer`]: what is sent for one statement, and what comes back.
 //!
-//! `BEGIN READ ONLY`, the timeout, the statement and `ROLLBACK` go in one batch of the extended protocol. In a batch the
-//! server leaves out everything after the first error, so a statement never runs without the transaction before it. The
-//! extended protocol takes one statement, not several, so `COMMIT; DELETE …` is refused; a `COMMIT` alone commits nothing,
-//! and what follows it is the `ROLLBACK`.
+//! A statement runs behind `BEGIN READ ONLY` and its timeout, and before `ROLLBACK`, in one of three ways ([`Way`]). In each the
+//! server leaves out everything after the first error, so a statement never runs without the transaction before it, and
+//! each takes one statement, not several, so `COMMIT; DELETE …` is refused; a `COMMIT` alone commits nothing, and what
+//! follows it is the `ROLLBACK`.
 //!
 //! Where the statement fails, the `ROLLBACK` is left out, too, and the transaction stays, in which the server refuses
 //! whatever comes next. So it is sent once more, and on that connection from then on always, in a batch of its own
-//! ([`Ends`]), for which the server has to answer twice.
+//! ([`Way::Careful`]), for which the server has to answer twice.
 //!
-//! Values come as text, as `psql` shows them, so that there is no type that cannot be read; and no more rows are made by
-//! the server than are asked for.
+//! Values come as text, as `psql` shows them, so that there is no type that cannot be read; and no more rows are read than
+//! are asked for.
 
 use bytes::{Bytes, BytesMut};
 use postgres_protocol::{IsNull, message::frontend};
@@ -26,18 +26,46 @@ use crate::sql::{
     statement::{BYTE_LIMIT, Rows, Statement},
 };
 
-/// Where the transaction ends.
+/// How a statement is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ends {
-    /// In the statement's batch, if that does not fail.
-    WithIt,
-    /// In a batch of its own, whatever becomes of the statement.
-    BehindIt,
+pub(super) enum Way {
+    /// As one text with what goes around it, by the simple protocol: two thirds of the server's work. Only what holds no
+    /// semicolon, and so is not several statements; what the server cannot read is asked again, more carefully.
+    Plain,
+    /// In one batch with it, by the extended protocol, which takes parameters, and limits how many rows the server makes.
+    Batch,
+    /// The same, but its transaction is ended in a batch of its own, whatever becomes of it.
+    Careful,
 }
 
-/// Writes what is sent for a statement; [`end`] comes behind it.
-pub(super) fn question(statement: &Statement, out: &mut BytesMut) -> Result<(), SqlFailure> {
-    write(statement, out).map_err(|error| {
+/// The text of a statement that can be sent with others: nothing in it can end it, but for what it ends with.
+fn alone(sql: &str) -> Option<&str> {
+    let sql = sql.trim_end();
+    Some(sql.strip_suffix(';').unwrap_or(sql)).filter(|sql| !sql.contains(';'))
+}
+
+impl Way {
+    /// The cheapest one. With `is_careful`, a statement on this connection has failed; with `floods`, one brought more rows than
+    /// are read.
+    pub(super) fn of(statement: &Statement, is_careful: bool, floods: bool) -> Self {
+        if is_careful || !statement.read_only {
+            Self::Careful
+        } else if floods || !statement.params.is_empty() || alone(&statement.sql).is_none() {
+            Self::Batch
+        } else {
+            Self::Plain
+        }
+    }
+}
+
+/// Writes what is sent for a statement.
+pub(super) fn question(statement: &Statement, way: Way, out: &mut BytesMut) -> Result<(), SqlFailure> {
+    let written = match way {
+        Way::Plain => plain(statement, out),
+        Way::Batch => batch(statement, out).and_then(|()| one("ROLLBACK", out)).map(|()| frontend::sync(out)),
+        Way::Careful => batch(statement, out).map(|()| frontend::sync(out)).and_then(|()| roll_back(out)),
+    };
+    written.map_err(|error| {
         let error = clockwork_core::text::quote(&error.to_string());
         SqlFailure::new(FailureKind::Statement, format!("the statement cannot be sent: {error}"))
     })
@@ -45,27 +73,26 @@ pub(super) fn question(statement: &Statement, out: &mut BytesMut) -> Result<(), 
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// Writes what ends a statement's transaction, and the batch.
-pub(super) fn end(ends: Ends, out: &mut BytesMut) -> Result<(), SqlFailure> {
-    let written = match ends {
-        Ends::WithIt => one("ROLLBACK", out).map(|()| frontend::sync(out)),
-        Ends::BehindIt => {
-            frontend::sync(out);
-            roll_back(out)
-        }
-    };
-    written.map_err(|_| SqlFailure::new(FailureKind::Statement, "the statement cannot be ended"))
-}
-
 /// Ends a transaction that a statement has left.
 pub(super) fn roll_back(out: &mut BytesMut) -> Result<(), Error> {
     Ok(frontend::query("ROLLBACK", out)?)
 }
 
-fn write(statement: &Statement, out: &mut BytesMut) -> Result<(), Error> {
+fn timeout(seconds: u64) -> String {
+    format!("SET LOCAL statement_timeout = '{seconds}s'")
+}
+
+fn plain(statement: &Statement, out: &mut BytesMut) -> Result<(), Error> {
+    let sql = alone(&statement.sql).ok_or("it may be several")?;
+    let timeout = statement.patience.map_or_else(String::new, |seconds| timeout(seconds) + "; ");
+    // On a line of its own: the statement may end with a comment.
+    Ok(frontend::query(&format!("BEGIN READ ONLY; {timeout}{sql}\n; ROLLBACK"), out)?)
+}
+
+fn batch(statement: &Statement, out: &mut BytesMut) -> Result<(), Error> {
     one(if statement.read_only { "BEGIN READ ONLY" } else { "BEGIN READ WRITE" }, out)?;
     if let Some(seconds) = statement.patience {
-        one(&format!("SET LOCAL statement_timeout = '{seconds}s'"), out)?;
+        one(&timeout(seconds), out)?;
     }
     frontend::parse("", &statement.sql, [], out)?;
     frontend::bind("", "", [], &statement.params, param, [], out).map_err(|error| match error {
@@ -113,8 +140,11 @@ pub(super) enum Taken {
     Over,
     /// It is there, and the next message belongs to the next answer.
     Last(Result<Rows, SqlFailure>),
-    /// The same, but the transaction stays; `None` where nothing was done, because one had stayed before.
+    /// The same, but the transaction stays; `None` where nothing was done, because one had stayed before, or what was sent
+    /// could not be read.
     Failed(Option<SqlFailure>),
+    /// It is there, and the server goes on making rows that nobody reads.
+    Flooded(Result<Rows, SqlFailure>),
     /// The connection cannot be used any more.
     Unusable(SqlFailure),
 }
@@ -122,14 +152,20 @@ pub(super) enum Taken {
 /// `in_failed_sql_transaction`.
 const FAILED_TRANSACTION: &str = "25P02";
 
+fn empty() -> SqlFailure {
+    let message = "the statement is empty: there is nothing in it but blanks and comments";
+    SqlFailure::new(FailureKind::Statement, message).terminal()
+}
+
 /// An answer, as far as it came.
 #[derive(Debug)]
 pub(super) struct Answer {
-    ends: Ends,
-    /// The server refused our own `BEGIN`, as it does in a transaction that has failed.
+    way: Way,
+    /// The server refused our own `BEGIN`, as it does in a transaction that has failed, or all that it came with.
     left_out: bool,
-    /// How many of our own statements, which go before the one that is asked, were not completed yet.
-    own_left: usize,
+    /// How many statements of our own go before the one that is asked, and how many of all were completed.
+    own: usize,
+    completed: usize,
     keep: usize,
     row_limit: u64,
     columns: Vec<(String, u32)>,
@@ -138,7 +174,7 @@ pub(super) struct Answer {
     bytes: usize,
     kept_bytes: usize,
     /// What its completion said of the rows that it wrote, if there was one.
-    affected: Option<Option<u64>>,
+    affected: Option<u64>,
     failure: Option<SqlFailure>,
     began: Instant,
     answered: bool,
@@ -159,25 +195,26 @@ fn affected(tag: &[u8]) -> Option<u64> {
 }
 
 impl Answer {
-    pub(super) fn to(statement: &Statement, ends: Ends) -> Self {
+    pub(super) fn to(statement: &Statement, way: Way) -> Self {
         Self {
-            own_left: 1 + usize::from(statement.patience.is_some()),
+            own: 1 + usize::from(statement.patience.is_some()),
             keep: statement.keep,
             row_limit: u64::from(statement.row_limit),
-            ..Self::blank(ends)
+            ..Self::blank(way)
         }
     }
 
     /// What [`roll_back`] brings.
     pub(super) fn rolled_back() -> Self {
-        Self { answered: true, ..Self::blank(Ends::BehindIt) }
+        Self { answered: true, ..Self::blank(Way::Careful) }
     }
 
-    fn blank(ends: Ends) -> Self {
+    fn blank(way: Way) -> Self {
         Self {
-            ends,
+            way,
             left_out: false,
-            own_left: 0,
+            own: 0,
+            completed: 0,
             keep: 0,
             row_limit: 0,
             columns: Vec::new(),
@@ -210,6 +247,9 @@ impl Answer {
                 None => return broken(),
             },
             b'D' => match self.row(message.body) {
+                Some(true) if self.way == Way::Plain && self.count > self.row_limit => {
+                    return Taken::Flooded(self.finish());
+                }
                 Some(true) => {}
                 Some(false) => return Taken::Unusable(Self::too_large()),
                 None => return broken(),
@@ -221,18 +261,23 @@ impl Answer {
                 if failure.kind == FailureKind::Lost {
                     return Taken::Unusable(failure);
                 }
-                self.left_out = self.own_left > 0 && failure.code.as_deref() == Some(FAILED_TRANSACTION);
-                let failure = if self.own_left > 0 { failure.of_our_own() } else { failure };
-                self.failure.get_or_insert(failure);
+                let is_ours = self.completed < self.own;
+                self.left_out = match self.way {
+                    // What is read as a whole fails as a whole, whosever part is wrong.
+                    Way::Plain => self.completed == 0,
+                    _ => is_ours && failure.code.as_deref() == Some(FAILED_TRANSACTION),
+                };
+                self.failure.get_or_insert(if is_ours { failure.of_our_own() } else { failure });
             }
-            b'C' if self.own_left == 0 => {
-                self.affected.get_or_insert_with(|| affected(&message.body));
+            b'C' => {
+                if self.completed == self.own {
+                    self.affected = affected(&message.body);
+                }
+                self.completed += 1;
             }
-            b'C' => self.own_left -= 1,
             // Nothing ran, so that nothing succeeded: a comment swallowed the statement, most often.
             b'I' => {
-                let message = "the statement is empty: there is nothing in it but blanks and comments";
-                self.failure.get_or_insert(SqlFailure::new(FailureKind::Statement, message).terminal());
+                self.failure.get_or_insert_with(empty);
             }
             // The server waits for data, and nothing makes it give up.
             b'G' | b'W' => return Taken::Unusable(self.copy()),
@@ -245,13 +290,7 @@ impl Answer {
                     return Taken::Unusable(Self::too_large());
                 }
             }
-            b'Z' if self.ends == Ends::WithIt => {
-                return match (message.body.first(), self.finish()) {
-                    (Some(b'I'), reply) => Taken::Last(reply),
-                    (Some(b'E'), Err(failure)) => Taken::Failed((!self.left_out).then_some(failure)),
-                    _ => stays_open(who),
-                };
-            }
+            b'Z' if self.way != Way::Careful => return self.over(message.body.first(), who),
             b'Z' if self.answered => {
                 return match message.body.first() {
                     Some(b'I') => Taken::Over,
@@ -265,6 +304,20 @@ impl Answer {
             _ => {}
         }
         Taken::More
+    }
+
+    /// Where one answer is all there is, with the state in which it leaves the connection.
+    fn over(&mut self, state: Option<&u8>, who: &str) -> Taken {
+        // An empty one among others is passed over without a word.
+        if self.way == Way::Plain && self.failure.is_none() && self.completed == self.own + 1 {
+            self.failure = Some(empty());
+        }
+        match (state, self.finish()) {
+            (Some(b'I' | b'E'), Err(_)) if self.left_out => Taken::Failed(None),
+            (Some(b'I'), reply) => Taken::Last(reply),
+            (Some(b'E'), Err(failure)) => Taken::Failed(Some(failure)),
+            _ => stays_open(who),
+        }
     }
 
     fn copy(&self) -> SqlFailure {
@@ -295,7 +348,7 @@ impl Answer {
                 rows: std::mem::take(&mut self.rows),
                 count: self.count.min(self.row_limit),
                 more: self.count > self.row_limit,
-                affected: self.affected.flatten(),
+                affected: self.affected,
                 took: self.began.elapsed(),
             }),
         }

@@ -25,9 +25,9 @@ use tokio::{
 };
 
 use super::{
-    answer::{self, Answer, Ends, Taken},
+    answer::{self, Answer, Taken, Way},
     message::{self, MESSAGE_LIMIT, NoMessage},
-    open::{Cancel, Server, Stream},
+    open::{Cancel, Opened, Server, Stream},
     refusal,
 };
 use crate::sql::{
@@ -62,6 +62,8 @@ pub(super) struct Link {
 #[derive(Debug, Default)]
 struct Shared {
     dead: AtomicBool,
+    /// A statement brought more rows than are read; known to all connections to the database.
+    floods: Arc<AtomicBool>,
     queue: Mutex<Queue>,
     /// Something is to be sent.
     send: Notify,
@@ -135,7 +137,7 @@ impl Drop for Link {
 
 /// How the use of a connection ended.
 enum Ended {
-    /// Whoever asked what is in front has gone.
+    /// Whoever asked what is in front has gone, or has enough.
     Abandoned,
     /// It cannot be used any more.
     Broken(SqlFailure),
@@ -143,8 +145,9 @@ enum Ended {
 
 impl Link {
     /// Drives this connection until it is dropped, or cannot be used any more.
-    pub(super) fn new(stream: Stream, inbox: BytesMut, server: Server, cancel: Cancel, said: Said) -> Self {
-        let shared = Arc::<Shared>::default();
+    pub(super) fn new(opened: Opened, floods: Arc<AtomicBool>) -> Self {
+        let Opened { stream, inbox, server, cancel, said } = opened;
+        let shared = Arc::new(Shared { floods, ..Shared::default() });
         let task = tokio::spawn({
             let (shared, who) = (Arc::clone(&shared), server.place.clone());
             async move { drive(stream, inbox, shared, cancel, Whom { who, said }).await }
@@ -179,25 +182,19 @@ impl Link {
 
     /// Asks. With `patient`, it waits also while others are answered who take long.
     pub(super) async fn ask(&self, statement: &Statement, patient: bool) -> Result<Reply, Unasked> {
-        let mut request = BytesMut::new();
-        if let Err(failure) = answer::question(statement, &mut request) {
-            return Ok(Err(failure));
-        }
         let (number, mut reply) = {
             let mut queue = self.shared.queue();
             if !self.is_alive() {
                 return Err(Unasked::Gone);
             }
-            let ends = match statement.read_only && !queue.is_careful {
-                true => Ends::WithIt,
-                false => Ends::BehindIt,
-            };
-            if let Err(failure) = answer::end(ends, &mut request) {
+            let way = Way::of(statement, queue.is_careful, self.shared.floods.load(Ordering::Relaxed));
+            let sent = queue.outbox.len();
+            if let Err(failure) = answer::question(statement, way, &mut queue.outbox) {
+                queue.outbox.truncate(sent);
                 return Ok(Err(failure));
             }
-            queue.outbox.extend_from_slice(&request);
             let (asker, reply) = oneshot::channel();
-            (queue.push(Answer::to(statement, ends), Some(asker)), reply)
+            (queue.push(Answer::to(statement, way), Some(asker)), reply)
         };
         self.shared.send.notify_one();
         loop {
@@ -305,6 +302,11 @@ async fn read(mut reader: ReadHalf<Stream>, mut inbox: BytesMut, shared: &Shared
                     queue.pop();
                     queue.roll_back();
                     shared.send.notify_one();
+                }
+                Taken::Flooded(reply) => {
+                    shared.floods.store(true, Ordering::Relaxed);
+                    front.tell(Ok(reply));
+                    return Ended::Abandoned;
                 }
                 Taken::Unusable(failure) => return Ended::Broken(failure),
             }

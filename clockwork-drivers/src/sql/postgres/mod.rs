@@ -28,7 +28,7 @@ mod value;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
 };
 
 use clockwork_core::{CheckError, Context, Probe, Vantage};
@@ -58,6 +58,8 @@ struct Made {
     links: Vec<Arc<Link>>,
     /// How many there ever were.
     ever: usize,
+    /// A statement brought more rows than are read.
+    floods: Arc<AtomicBool>,
 }
 
 /// Opens a connection, which then serves all checks. Equal ones of a round share it.
@@ -72,13 +74,14 @@ impl Probe for Open {
     type Observation = Result<Arc<Link>, SqlFailure>;
 
     async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
-        let link = match open::open(&self.connection, cx).await? {
-            Ok(link) => Arc::new(link),
+        let opened = match open::connect(&self.connection, cx).await? {
+            Ok(opened) => opened,
             Err(failure) => return Ok(Err(failure)),
         };
         let links = cx.shared::<Links>();
         let mut links = links.0.lock().unwrap_or_else(PoisonError::into_inner);
         let made = links.entry((cx.vantage().clone(), self.connection.clone())).or_default();
+        let link = Arc::new(Link::new(opened, Arc::clone(&made.floods)));
         made.ever += 1;
         // Whoever asks for a new one over and over does not collect them.
         made.links.retain(|link| !link.is_idle());
@@ -167,8 +170,8 @@ pub(super) async fn run_alone(
     cx: &Context,
 ) -> Result<Reply, CheckError> {
     cx.phase(format!("connecting to {}", connection.place()));
-    let link = match open::open(connection, cx).await? {
-        Ok(link) => link,
+    let link = match open::connect(connection, cx).await? {
+        Ok(opened) => Link::new(opened, Arc::default()),
         Err(failure) => return Ok(Err(failure)),
     };
     link.be_careful();

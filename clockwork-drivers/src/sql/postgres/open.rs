@@ -12,10 +12,7 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{
-    link::Link,
-    login::{self, Login},
-};
+use super::login::{self, Login};
 use crate::{
     platform::{LocalStream, connect_local},
     resolve::{is_unresolved, resolve},
@@ -92,16 +89,6 @@ impl Cancel {
         };
         let _ = tokio::time::timeout(CANCELLING, send).await;
     }
-}
-
-/// A connection, ready to be asked by many.
-pub(super) async fn open(
-    connection: &Connection,
-    cx: &Context,
-) -> Result<Result<Link, SqlFailure>, CheckError> {
-    Ok(connect(connection, cx)
-        .await?
-        .map(|Opened { stream, inbox, server, cancel, said }| Link::new(stream, inbox, server, cancel, said)))
 }
 
 /// A connection to which the server let us in.
