@@ -1,18 +1,31 @@
 //! A run with its runtime, its signals and its progress.
 
-use std::{future::pending, mem::ManuallyDrop, sync::Arc, thread, time::Duration};
+use std::{
+    mem::ManuallyDrop,
+    sync::{Arc, OnceLock},
+    thread,
+    time::Duration,
+};
 
 use anyhow::{Context, bail};
 use clockwork_core::{Engine, Event, EventStream, Graph, Passes, Report, RunOptions, Secrets, Stop};
 use tokio::{
     runtime::{Builder, Handle, Runtime, RuntimeFlavor},
-    time::{Instant, MissedTickBehavior, interval_at},
+    time::{Instant, MissedTickBehavior, interval_at, sleep_until},
 };
 
-use crate::{cli::RunArgs, exit::Exit, progress::Progress, system::Signals};
+use crate::{
+    cli::RunArgs,
+    exit::Exit,
+    progress::Progress,
+    system::{Signals, end_at_the_second},
+};
 
 /// Of fewer checks, several threads do not make up for their start.
 const MANY: usize = 16;
+
+/// `timeout` signals its child and then the child's whole group: what comes so soon is still the first signal.
+const ONE_SIGNAL: Duration = Duration::from_millis(50);
 
 /// A run that is ready to begin.
 pub(crate) struct Run {
@@ -76,8 +89,9 @@ impl Run {
     /// Runs it to its end, or to the first signal: there is a whole report either way.
     pub(crate) fn watch(self, progress: Progress) -> anyhow::Result<Arc<Report>> {
         let Self { graph, events, stop, runtime } = self;
+        let heard = Arc::<OnceLock<Instant>>::default();
         let report = runtime.block_on(async {
-            tokio::spawn(heed(Signals::listen()?, stop));
+            tokio::spawn(heed(Signals::listen()?, stop, Arc::clone(&heard)));
             // On a worker, as the main thread would have to be woken for every attempt that ends.
             tokio::spawn(follow(events, progress, graph)).await.context("the run was lost")
         });
@@ -85,8 +99,11 @@ impl Run {
         // must still be heard while somebody is slow to read it.
         let runtime = ManuallyDrop::new(runtime);
         if let RuntimeFlavor::CurrentThread = runtime.handle().runtime_flavor() {
-            // Without this thread, the signal would be missed and no more.
-            let _ = thread::Builder::new().spawn(move || runtime.block_on(pending::<()>()));
+            let first = heard.get().copied();
+            if let Some(first) = first {
+                runtime.block_on(async { sleep_until(first + ONE_SIGNAL).await });
+            }
+            end_at_the_second(runtime, first.is_some());
         }
         report
     }
@@ -142,12 +159,11 @@ async fn show(
 }
 
 /// The first signal stops the run, which still reports; the second one ends the process where it stands.
-async fn heed(mut signals: Signals, stop: Stop) {
+async fn heed(mut signals: Signals, stop: Stop, heard: Arc<OnceLock<Instant>>) {
     signals.next().await;
     stop.stop();
-    // `timeout` signals its child and then the child's whole group: that is still the first.
-    let first = Instant::now();
-    while first.elapsed() < Duration::from_millis(50) {
+    let first = *heard.get_or_init(Instant::now);
+    while first.elapsed() < ONE_SIGNAL {
         signals.next().await;
     }
     std::process::exit(Exit::Interrupted.code().into());

@@ -6,6 +6,10 @@ mod unix;
 mod windows;
 
 #[cfg(unix)]
-pub(crate) use unix::{Signals, cache, create_private, is_ours_alone, new_private, run_instead};
+pub(crate) use unix::{
+    Signals, cache, create_private, end_at_the_second, is_ours_alone, new_private, run_instead,
+};
 #[cfg(windows)]
-pub(crate) use windows::{Signals, cache, create_private, is_ours_alone, new_private, run_instead};
+pub(crate) use windows::{
+    Signals, cache, create_private, end_at_the_second, is_ours_alone, new_private, run_instead,
+};

@@ -5,16 +5,27 @@ use std::{
     env,
     fs::{DirBuilder, File, Metadata, OpenOptions},
     io,
+    mem::ManuallyDrop,
     os::unix::{
         fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
         process::CommandExt,
     },
     path::{Path, PathBuf},
     process::Command,
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use anyhow::Context;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    flag,
+};
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{Signal, SignalKind, signal},
+};
+
+use crate::exit::Exit;
 
 /// What asks this program to stop.
 pub(crate) struct Signals {
@@ -37,6 +48,18 @@ impl Signals {
             _ = self.interrupts.recv() => {}
             _ = self.terminations.recv() => {}
         }
+    }
+}
+
+/// The run has ended, and nobody waits for signals any more: the second one ends the process where it stands, the handler
+/// itself, without a thread, for which the end of the process would have to wait. With `heard`, the first one came already.
+pub(crate) fn end_at_the_second(_: ManuallyDrop<Runtime>, heard: bool) {
+    let armed = Arc::new(AtomicBool::new(heard));
+    for signal in [SIGINT, SIGTERM] {
+        let code = Exit::Interrupted.code().into();
+        // In this order, so that what arms it does not end it. Without them, a signal would be missed and no more.
+        let _ = flag::register_conditional_shutdown(signal, code, Arc::clone(&armed));
+        let _ = flag::register(signal, Arc::clone(&armed));
     }
 }
 

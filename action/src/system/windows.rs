@@ -4,13 +4,19 @@ use std::{
     convert::Infallible,
     env,
     fs::{self, File, Metadata, OpenOptions},
+    future::pending,
     io,
+    mem::ManuallyDrop,
     path::{Path, PathBuf},
     process::Command,
+    thread,
 };
 
 use anyhow::Context;
-use tokio::signal::windows::{CtrlBreak, CtrlC, ctrl_break, ctrl_c};
+use tokio::{
+    runtime::Runtime,
+    signal::windows::{CtrlBreak, CtrlC, ctrl_break, ctrl_c},
+};
 
 /// What asks this program to stop.
 pub(crate) struct Signals {
@@ -34,6 +40,12 @@ impl Signals {
             _ = self.terminations.recv() => {}
         }
     }
+}
+
+/// The run has ended, and nobody waits for signals any more but a thread: the second one ends the process where it stands.
+pub(crate) fn end_at_the_second(runtime: ManuallyDrop<Runtime>, _: bool) {
+    // Without this thread, the signal would be missed and no more.
+    let _ = thread::Builder::new().spawn(move || runtime.block_on(pending::<()>()));
 }
 
 /// Runs this program and ends as it does: nothing becomes another program here. Returns only when it did not run.
