@@ -32,8 +32,8 @@ impl About {
 }
 
 /// How much of a process's arguments is read, and of what the kernel says of it: a list of many groups may be long.
-const ARGUMENTS: u64 = 32 << 10;
-const STATUS: u64 = 1 << 20;
+const ARGUMENTS: usize = 32 << 10;
+const STATUS: usize = 1 << 20;
 
 /// The table of this machine.
 pub(super) fn read_own() -> Result<ProcessTable, CheckError> {
@@ -52,7 +52,7 @@ pub(super) fn read(proc: &Path) -> Result<ProcessTable, CheckError> {
         return Err(blind(io::Error::other("it does not know this process")));
     };
     let mut processes = Vec::new();
-    let mut room = [Vec::with_capacity(4 << 10), Vec::with_capacity(4 << 10)];
+    let mut room = [vec![0; 4 << 10], vec![0; 4 << 10]];
     let mut concealed = 0_usize;
     for entry in fs::read_dir(proc).map_err(blind)? {
         let name = entry.map_err(blind)?.file_name();
@@ -90,32 +90,35 @@ impl ProcessState {
     }
 }
 
-/// Reads a file whose length nobody knows before, into what was there: with room for it, that is one call and another that
-/// finds its end.
-fn read_into(bytes: &mut Vec<u8>, path: &Path, limit: u64) -> io::Result<()> {
-    bytes.clear();
-    fs::File::open(path)?.take(limit).read_to_end(bytes).map(drop)
+/// Reads a file of the kernel's, or its beginning. Whoever has room for more than there is gets all of it at once, so that this
+/// is one call, and no second one to find the end.
+fn read_into<'a>(room: &'a mut Vec<u8>, path: &Path, limit: usize) -> io::Result<&'a [u8]> {
+    let mut file = fs::File::open(path)?;
+    let mut length = 0;
+    loop {
+        match file.read(&mut room[length..]) {
+            Ok(read) => length += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        }
+        if length < room.len() || length >= limit {
+            return Ok(&room[..length.min(limit)]);
+        }
+        room.resize(2 * length, 0);
+    }
 }
 
 fn read_process(directory: &Path, pid: u32, [status, arguments]: &mut [Vec<u8>; 2]) -> io::Result<Process> {
-    read_into(status, &directory.join("status"), STATUS)?;
-    let status = String::from_utf8_lossy(status);
+    let status = String::from_utf8_lossy(read_into(status, &directory.join("status"), STATUS)?);
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         line.map(str::trim).unwrap_or_default()
     };
     let state = ProcessState::of(field("State"));
-    let command_line = match read_arguments(&directory.join("cmdline"), arguments) {
-        Ok(command_line) => command_line,
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => CommandLine::Hidden,
-        Err(error) => return Err(error),
-    };
-    let (program, program_hidden) = match fs::read_link(directory.join("exe")) {
-        Ok(path) => (program_name(&path), false),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => (None, true),
-        // A thread of the kernel and a zombie have none.
-        Err(error) if has_ended(&error) => (None, false),
-        Err(error) => return Err(error),
+    // A thread of the kernel, where that says so, has neither arguments nor a program.
+    let (command_line, (program, program_hidden)) = match field("Kthread") {
+        "1" => (CommandLine::Whole(Vec::new()), (None, false)),
+        _ => (read_arguments(&directory.join("cmdline"), arguments)?, read_program(&directory.join("exe"))?),
     };
     // One number for each pid namespace that the process is in, beginning with ours.
     let nested = field("NSpid").split_ascii_whitespace().count() > 1;
@@ -143,19 +146,33 @@ fn unescape(name: &str) -> String {
     parts.fold(first, |whole, part| whole + "\\" + &part)
 }
 
-fn read_arguments(path: &Path, bytes: &mut Vec<u8>) -> io::Result<CommandLine> {
-    read_into(bytes, path, ARGUMENTS + 1)?;
-    let truncated = bytes.len() as u64 > ARGUMENTS;
-    while bytes.last() == Some(&0) {
-        bytes.pop();
-    }
-    if bytes.is_empty() {
+fn read_arguments(path: &Path, room: &mut Vec<u8>) -> io::Result<CommandLine> {
+    let bytes = match read_into(room, path, ARGUMENTS + 1) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(CommandLine::Hidden),
+        Err(error) => return Err(error),
+    };
+    let Some(last) = bytes.iter().rposition(|byte| *byte != 0) else {
         return Ok(CommandLine::Whole(Vec::new()));
+    };
+    let arguments = bytes[..=last].split(|byte| *byte == 0);
+    let arguments = arguments.map(|argument| String::from_utf8_lossy(argument).into_owned()).collect();
+    Ok(if bytes.len() > ARGUMENTS {
+        CommandLine::Beginning(arguments)
+    } else {
+        CommandLine::Whole(arguments)
+    })
+}
+
+/// Its name, and whether we may not look.
+fn read_program(path: &Path) -> io::Result<(Option<String>, bool)> {
+    match fs::read_link(path) {
+        Ok(path) => Ok((program_name(&path), false)),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok((None, true)),
+        // A thread of the kernel and a zombie have none.
+        Err(error) if has_ended(&error) => Ok((None, false)),
+        Err(error) => Err(error),
     }
-    let arguments =
-        bytes.split(|byte| *byte == 0).map(|argument| String::from_utf8_lossy(argument).into_owned());
-    let arguments = arguments.collect();
-    Ok(if truncated { CommandLine::Beginning(arguments) } else { CommandLine::Whole(arguments) })
 }
 
 fn program_name(path: &Path) -> Option<String> {
