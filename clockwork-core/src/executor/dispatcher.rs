@@ -8,7 +8,10 @@ mod waiting;
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap, HashMap, VecDeque},
+    future::{Future as _, poll_fn},
+    pin::pin,
     sync::{Arc, PoisonError},
+    task::Poll,
     time::Duration,
 };
 
@@ -193,6 +196,7 @@ impl Dispatcher {
     }
 
     async fn run(mut self) -> Report {
+        set_the_clock().await;
         // First those that wait for nothing: others come to that below, and are offered then.
         for check in 0..self.graph.checks.len() {
             if self.waits[check] == Some(0) {
@@ -542,6 +546,13 @@ impl Dispatcher {
         self.results[check] = Some(result);
         self.open -= 1;
     }
+}
+
+/// Until the runtime has waited once with an alarm set, tokio tells itself of each further one by a system call.
+async fn set_the_clock() {
+    let mut alarm = pin!(tokio::time::sleep(Duration::from_millis(1)));
+    poll_fn(|task| Poll::Ready(_ = alarm.as_mut().poll(task))).await;
+    tokio::task::yield_now().await;
 }
 
 /// Waits until then; forever, where there is no such time.

@@ -177,7 +177,8 @@ async fn slow_statements_hold_up_nobody_and_do_not_outlive_their_check() {
             _ => _ = told(result, Outcome::Passed),
         }
     }
-    let running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()";
+    let running =
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND pid <> pg_backend_pid()";
     let began = std::time::Instant::now();
     while server.psql(running) != "0" {
         assert!(began.elapsed() < Duration::from_secs(3), "it still runs on the server");
