@@ -88,7 +88,7 @@ pub(crate) fn directory(args: &SourceArgs) -> &Path {
 
 fn read(manifest: &Path, args: &SourceArgs, engine: &Engine) -> anyhow::Result<(Project, Graph)> {
     let (name, bytes) = if manifest == Path::new("-") {
-        (STANDARD_INPUT.to_owned(), bounded(io::stdin().lock(), STANDARD_INPUT)?)
+        (STANDARD_INPUT.to_owned(), bounded(io::stdin().lock(), 0, STANDARD_INPUT)?)
     } else {
         (manifest.display().to_string(), file(manifest, "the manifest")?)
     };
@@ -115,11 +115,13 @@ fn lock(manifest: &Path) -> anyhow::Result<Option<(String, Vec<u8>)>> {
 fn file(path: &Path, what: &str) -> anyhow::Result<Vec<u8>> {
     let shown = path.display();
     let file = File::open(path).with_context(|| format!("cannot read {what}, {shown}"))?;
-    bounded(file, &shown.to_string())
+    let length = file.metadata().map_or(0, |metadata| metadata.len());
+    bounded(file, length, &shown.to_string())
 }
 
-fn bounded(source: impl Read, name: &str) -> anyhow::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+/// Reads it to its end, with room for so much from the beginning.
+fn bounded(source: impl Read, length: u64, name: &str) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(length.min(LIMIT) as usize + 1);
     source.take(LIMIT + 1).read_to_end(&mut bytes).with_context(|| format!("cannot read {name}"))?;
     ensure!(bytes.len() as u64 <= LIMIT, "{name} is longer than {} MiB; is it the right file?", LIMIT >> 20);
     Ok(bytes)

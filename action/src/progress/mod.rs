@@ -9,10 +9,11 @@ mod terminal;
 
 use std::{
     io::{self, Write},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use clockwork_core::{Event, Graph, Project};
+use clockwork_core::{CheckResult, Event, Graph, Project};
 
 use crate::{
     cli::Color,
@@ -30,8 +31,34 @@ pub(crate) struct Progress(Option<Shown>);
 #[derive(Debug)]
 struct Shown {
     state: State,
-    aside: Vec<(Instant, Event)>,
+    aside: Vec<(Instant, Noted)>,
     view: View,
+}
+
+/// An event. There are two of each check, so these are small.
+#[derive(Debug)]
+enum Noted {
+    Judged(Arc<CheckResult>),
+    Started(Arc<str>),
+    Other(Box<Event>),
+}
+
+impl Noted {
+    fn new(event: Event) -> Self {
+        match event {
+            Event::Judged(result) => Self::Judged(result),
+            Event::Started { id } => Self::Started(id),
+            other => Self::Other(Box::new(other)),
+        }
+    }
+
+    fn event(self) -> Event {
+        match self {
+            Self::Judged(result) => Event::Judged(result),
+            Self::Started(id) => Event::Started { id },
+            Self::Other(event) => *event,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -56,7 +83,9 @@ impl Progress {
         };
         // Lines tell of what is looked at, not of what waits.
         let project = matches!(view, View::Terminal(_)).then(|| project.clone());
-        Self(Some(Shown { state: State::new(project, graph), aside: Vec::new(), view }))
+        // Large ones are not to be copied as they grow.
+        let aside = Vec::with_capacity(2 * graph.len());
+        Self(Some(Shown { state: State::new(project, graph), aside, view }))
     }
 
     /// How often to show it; `None` if never.
@@ -70,7 +99,7 @@ impl Progress {
     /// Something happened.
     pub(crate) fn note(&mut self, at: Instant, event: Event) {
         if let Some(shown) = &mut self.0 {
-            shown.aside.push((at, event));
+            shown.aside.push((at, Noted::new(event)));
         }
     }
 
@@ -79,7 +108,8 @@ impl Progress {
         let Some(Shown { state, aside, view }) = &mut self.0 else { return };
         let now = Instant::now();
         let mut text = String::new();
-        for (at, event) in aside.drain(..) {
+        for (at, noted) in aside.drain(..) {
+            let event = noted.event();
             if let View::Lines(lines) = view {
                 lines.note(&mut text, state, &event, at);
             }
@@ -103,7 +133,7 @@ impl Progress {
         match view {
             View::Terminal(screen) => screen.clear(&mut text),
             View::Lines(lines) => {
-                aside.drain(..).for_each(|(at, event)| lines.note(&mut text, state, &event, at));
+                aside.drain(..).for_each(|(at, noted)| lines.note(&mut text, state, &noted.event(), at));
             }
         }
         put(&text);

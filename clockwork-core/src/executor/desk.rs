@@ -43,6 +43,9 @@ impl<T> Desk<T> {
 
     /// Those that have come.
     pub(super) fn take(&self) -> Vec<T> {
-        std::mem::take(&mut *self.ended())
+        let mut ended = self.ended();
+        // As many may come again, and are not to be copied as their room grows.
+        let room = Vec::with_capacity(ended.len());
+        std::mem::replace(&mut *ended, room)
     }
 }

@@ -173,7 +173,7 @@ impl Dispatcher {
             has_threads: !clock_is_paused(),
             aside_now: 0,
             overdue: BinaryHeap::new(),
-            ready: VecDeque::new(),
+            ready: VecDeque::with_capacity(graph.checks.len()),
             sleeping: BinaryHeap::new(),
             active: std::iter::repeat_with(|| None).take(graph.checks.len()).collect(),
             spare: Vec::new(),

@@ -1,6 +1,7 @@
 //! The process table as Linux shows it, in `/proc`.
 
 use std::{
+    borrow::Cow,
     fs,
     io::{self, Read},
     os::unix::ffi::OsStrExt,
@@ -109,34 +110,40 @@ fn read_into<'a>(room: &'a mut Vec<u8>, path: &Path, limit: usize) -> io::Result
 }
 
 fn read_process(directory: &Path, pid: u32, [status, arguments]: &mut [Vec<u8>; 2]) -> io::Result<Process> {
-    let status = String::from_utf8_lossy(read_into(status, &directory.join("status"), STATUS)?);
-    let field = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        line.map(str::trim).unwrap_or_default()
-    };
-    let state = ProcessState::of(field("State"));
+    let status = read_into(status, &directory.join("status"), STATUS)?;
+    let [name, state, parent, users, numbers, is_of_kernel] =
+        fields(status, ["Name", "State", "PPid", "Uid", "NSpid", "Kthread"]);
     // A thread of the kernel, where that says so, has neither arguments nor a program.
-    let (command_line, (program, program_hidden)) = match field("Kthread") {
+    let (command_line, (program, program_hidden)) = match &*is_of_kernel {
         "1" => (CommandLine::Whole(Vec::new()), (None, false)),
         _ => (read_arguments(&directory.join("cmdline"), arguments)?, read_program(&directory.join("exe"))?),
     };
     // One number for each pid namespace that the process is in, beginning with ours.
-    let nested = field("NSpid").split_ascii_whitespace().count() > 1;
+    let nested = numbers.split_ascii_whitespace().count() > 1;
     Ok(Process {
         pid,
-        parent: field("PPid").parse().unwrap_or(0),
-        name: unescape(field("Name")),
-        state,
-        uid: field("Uid")
-            .split_ascii_whitespace()
-            .nth(1)
-            .and_then(|uid| uid.parse().ok())
-            .unwrap_or(u32::MAX),
+        parent: parent.parse().unwrap_or(0),
+        name: unescape(&name),
+        state: ProcessState::of(&state),
+        uid: users.split_ascii_whitespace().nth(1).and_then(|uid| uid.parse().ok()).unwrap_or(u32::MAX),
         command_line,
         program,
         program_hidden,
         namespace: nested.then(|| namespace(directory).unwrap_or(0)),
     })
+}
+
+/// What the kernel says of a process under these names, empty where it says nothing: in one go, as there may be thousands of
+/// processes.
+fn fields<'a, const N: usize>(status: &'a [u8], names: [&str; N]) -> [Cow<'a, str>; N] {
+    let mut found = [None; N];
+    for line in status.split(|byte| *byte == b'\n') {
+        let is_its = |name: &str| line.starts_with(name.as_bytes()) && line.get(name.len()) == Some(&b':');
+        if let Some(place) = names.iter().position(|name| is_its(name)) {
+            found[place].get_or_insert(line[names[place].len() + 1..].trim_ascii());
+        }
+    }
+    found.map(|value| String::from_utf8_lossy(value.unwrap_or_default()))
 }
 
 /// The kernel writes a name's line breaks and backslashes escaped.
@@ -188,31 +195,38 @@ fn namespace(process: &Path) -> Option<u64> {
 
 /// Why this procfs may conceal whole processes from us, if it may.
 fn hidden(proc: &Path) -> Option<String> {
-    let mounts = fs::read_to_string(proc.join("self/mountinfo")).ok()?;
     let status = fs::read_to_string(proc.join("self/status")).ok()?;
+    // Before the mounts: those of many containers take as long to read as all processes.
+    if may_trace(&status) {
+        return None;
+    }
+    let mounts = fs::read_to_string(proc.join("self/mountinfo")).ok()?;
     conceals(&mounts, &status, &proc.to_string_lossy())
+}
+
+/// Whether a process's status says that it has `CAP_SYS_PTRACE`: no mount option conceals anything from it.
+fn may_trace(status: &str) -> bool {
+    const CAP_SYS_PTRACE: u64 = 1 << 19;
+    let [capabilities] = fields(status.as_bytes(), ["CapEff"]);
+    u64::from_str_radix(&capabilities, 16).is_ok_and(|capabilities| capabilities & CAP_SYS_PTRACE != 0)
 }
 
 /// The mount option `hidepid`, unless we may look nevertheless: as one with `CAP_SYS_PTRACE`, or of the group that the
 /// mount exempts.
 pub(super) fn conceals(mounts: &str, status: &str, proc: &str) -> Option<String> {
-    const CAP_SYS_PTRACE: u64 = 1 << 19;
     // The last mount on a directory is the one that shows.
     let mount = mounts.lines().rev().find(|line| line.split(' ').nth(4) == Some(proc))?;
     let (_, options) = mount.rsplit_once(' ')?;
     let option =
         |name: &str| options.split(',').find_map(|option| option.strip_prefix(name)?.strip_prefix('='));
     let hidepid = option("hidepid").filter(|value| !matches!(*value, "0" | "off"))?;
-    let field =
-        |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or("");
-    let capabilities = u64::from_str_radix(field("CapEff").trim(), 16).unwrap_or(0);
+    let [groups, group] = fields(status.as_bytes(), ["Groups", "Gid"]);
     let exempt = option("gid").unwrap_or("0");
     let in_group = hidepid != "4"
         && hidepid != "ptraceable"
-        && (field("Groups").split_ascii_whitespace().any(|group| group == exempt)
-            || field("Gid").split_ascii_whitespace().nth(1) == Some(exempt));
-    let may_look = capabilities & CAP_SYS_PTRACE != 0 || in_group;
-    (!may_look)
+        && (groups.split_ascii_whitespace().any(|group| group == exempt)
+            || group.split_ascii_whitespace().nth(1) == Some(exempt));
+    (!may_trace(status) && !in_group)
         .then(|| format!("{proc} is mounted with hidepid={hidepid}, which conceals the processes of others"))
 }
 
