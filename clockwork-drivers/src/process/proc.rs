@@ -110,11 +110,11 @@ fn read_into<'a>(room: &'a mut Vec<u8>, path: &Path, limit: usize) -> io::Result
 }
 
 fn read_process(directory: &Path, pid: u32, [status, arguments]: &mut [Vec<u8>; 2]) -> io::Result<Process> {
-    let status = read_into(status, &directory.join("status"), STATUS)?;
+    let status = text(read_into(status, &directory.join("status"), STATUS)?);
     let [name, state, parent, users, numbers, is_of_kernel] =
-        fields(status, ["Name", "State", "PPid", "Uid", "NSpid", "Kthread"]);
+        fields(&status, ["Name", "State", "PPid", "Uid", "NSpid", "Kthread"]);
     // A thread of the kernel, where that says so, has neither arguments nor a program.
-    let (command_line, (program, program_hidden)) = match &*is_of_kernel {
+    let (command_line, (program, program_hidden)) = match is_of_kernel {
         "1" => (CommandLine::Whole(Vec::new()), (None, false)),
         _ => (read_arguments(&directory.join("cmdline"), arguments)?, read_program(&directory.join("exe"))?),
     };
@@ -123,8 +123,8 @@ fn read_process(directory: &Path, pid: u32, [status, arguments]: &mut [Vec<u8>; 
     Ok(Process {
         pid,
         parent: parent.parse().unwrap_or(0),
-        name: unescape(&name),
-        state: ProcessState::of(&state),
+        name: unescape(name),
+        state: ProcessState::of(state),
         uid: users.split_ascii_whitespace().nth(1).and_then(|uid| uid.parse().ok()).unwrap_or(u32::MAX),
         command_line,
         program,
@@ -133,17 +133,28 @@ fn read_process(directory: &Path, pid: u32, [status, arguments]: &mut [Vec<u8>; 
     })
 }
 
-/// What the kernel says of a process under these names, empty where it says nothing: in one go, as there may be thousands of
-/// processes.
-fn fields<'a, const N: usize>(status: &'a [u8], names: [&str; N]) -> [Cow<'a, str>; N] {
-    let mut found = [None; N];
-    for line in status.split(|byte| *byte == b'\n') {
-        let is_its = |name: &str| line.starts_with(name.as_bytes()) && line.get(name.len()) == Some(&b':');
-        if let Some(place) = names.iter().position(|name| is_its(name)) {
-            found[place].get_or_insert(line[names[place].len() + 1..].trim_ascii());
+/// What the kernel says of a process under these names, empty where it says nothing. It reads no further than it has to, as there
+/// may be thousands of processes.
+fn fields<'a, const N: usize>(status: &'a str, names: [&str; N]) -> [&'a str; N] {
+    let (mut found, mut missing) = ([None; N], N);
+    for line in status.lines() {
+        if let Some((name, value)) = line.split_once(':')
+            && let Some(place) = names.iter().position(|wanted| *wanted == name)
+            && found[place].is_none()
+        {
+            found[place] = Some(value.trim());
+            missing -= 1;
+            if missing == 0 {
+                break;
+            }
         }
     }
-    found.map(|value| String::from_utf8_lossy(value.unwrap_or_default()))
+    found.map(Option::unwrap_or_default)
+}
+
+/// The same text, with replacements for what is none. Nearly all is, which is quicker to see as a whole.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// The kernel writes a name's line breaks and backslashes escaped.
@@ -163,7 +174,7 @@ fn read_arguments(path: &Path, room: &mut Vec<u8>) -> io::Result<CommandLine> {
         return Ok(CommandLine::Whole(Vec::new()));
     };
     let arguments = bytes[..=last].split(|byte| *byte == 0);
-    let arguments = arguments.map(|argument| String::from_utf8_lossy(argument).into_owned()).collect();
+    let arguments = arguments.map(|argument| text(argument).into_owned()).collect();
     Ok(if bytes.len() > ARGUMENTS {
         CommandLine::Beginning(arguments)
     } else {
@@ -207,8 +218,8 @@ fn hidden(proc: &Path) -> Option<String> {
 /// Whether a process's status says that it has `CAP_SYS_PTRACE`: no mount option conceals anything from it.
 fn may_trace(status: &str) -> bool {
     const CAP_SYS_PTRACE: u64 = 1 << 19;
-    let [capabilities] = fields(status.as_bytes(), ["CapEff"]);
-    u64::from_str_radix(&capabilities, 16).is_ok_and(|capabilities| capabilities & CAP_SYS_PTRACE != 0)
+    let [capabilities] = fields(status, ["CapEff"]);
+    u64::from_str_radix(capabilities, 16).is_ok_and(|capabilities| capabilities & CAP_SYS_PTRACE != 0)
 }
 
 /// The mount option `hidepid`, unless we may look nevertheless: as one with `CAP_SYS_PTRACE`, or of the group that the
@@ -220,7 +231,7 @@ pub(super) fn conceals(mounts: &str, status: &str, proc: &str) -> Option<String>
     let option =
         |name: &str| options.split(',').find_map(|option| option.strip_prefix(name)?.strip_prefix('='));
     let hidepid = option("hidepid").filter(|value| !matches!(*value, "0" | "off"))?;
-    let [groups, group] = fields(status.as_bytes(), ["Groups", "Gid"]);
+    let [groups, group] = fields(status, ["Groups", "Gid"]);
     let exempt = option("gid").unwrap_or("0");
     let in_group = hidepid != "4"
         && hidepid != "ptraceable"
