@@ -23,7 +23,9 @@ unset CARGO_BUILD_TARGET CARGO_ENCODED_RUSTFLAGS CARGO_BUILD_RUSTFLAGS CARGO_INC
 export RUSTFLAGS="--remap-path-prefix=$here=/clockwork --remap-path-prefix=$home=/cargo --remap-path-prefix=$sysroot=/rust"
 # What is written in C (SQLite, the allocator, which would say when it was built) and assembler (ring).
 export SOURCE_DATE_EPOCH=0
-export CFLAGS="-ffile-prefix-map=$here=/clockwork -ffile-prefix-map=$home=/cargo"
+# What .cargo/config.toml says of the allocator, which does not count where there are others.
+export CFLAGS="-DMI_NO_GETENV -DMI_SKIP_COLLECT_ON_EXIT"
+CFLAGS+=" -ffile-prefix-map=$here=/clockwork -ffile-prefix-map=$home=/cargo"
 arguments=(rustc --locked --package clockwork-action --bin clockwork)
 # The last step optimises the whole program, for which the package's own level (that of the formats) is too much, and cargo
 # does not strip a package that has one.

@@ -79,6 +79,52 @@ async fn what_writes_is_refused_by_the_server() {
     assert_eq!(server.psql("SELECT count(*), (SELECT last_value FROM ticket) FROM users"), before);
 }
 
+/// Most are sent as one text with what goes around them, so what they end with, or leave open, is not to reach that.
+#[tokio::test]
+async fn a_statement_is_one_however_it_ends() {
+    let server = Postgres::start();
+    let before = server.psql("SELECT count(*), (SELECT last_value FROM ticket) FROM users");
+    for (sql, failure) in [
+        ("SELECT 1;", None),
+        ("SELECT 1 ;\n ", None),
+        ("SELECT 1;;", None),
+        ("SELECT ';'", None),
+        ("SELECT 1 -- one", None),
+        ("SELECT 1 -- one; two", None),
+        ("SELECT 1 /* ; DELETE FROM users */", None),
+        ("BEGIN", None),
+        ("END", None),
+        ("ABORT", None),
+        ("ROLLBACK AND CHAIN", None),
+        ("START TRANSACTION READ WRITE", None),
+        ("SET statement_timeout = 0", None),
+        ("LISTEN anything", None),
+        ("SELECT 1 /*", Some("unterminated /* comment")),
+        ("SELECT '", Some("unterminated quoted string")),
+        ("SELECT ';", Some("unterminated quoted string")),
+        ("SELECT $$", Some("unterminated dollar-quoted string")),
+        ("SELECT \"x", Some("unterminated quoted identifier")),
+        ("SELECT 1 \\", Some("syntax error")),
+        ("RELEASE a", Some("does not exist")),
+        ("PREPARE TRANSACTION 'x'", Some("prepared transactions are disabled")),
+        ("/* SELECT 1 */", Some("the statement is empty")),
+        ("-- SELECT 1;", Some("the statement is empty")),
+        (";", Some("the statement is empty")),
+        ("ROLLBACK; DELETE FROM users", Some("cannot insert multiple commands")),
+        ("SELECT 1; -- \nDELETE FROM users", Some("cannot insert multiple commands")),
+    ] {
+        let both =
+            Project::new("test").assert(query(&server, sql)).assert(query(&server, "DELETE FROM users"));
+        let results = run(both).await;
+        match failure {
+            None => _ = told(&results[0], Outcome::Passed),
+            Some(words) => says(&results[0], Outcome::Failed, words),
+        }
+        says(&results[1], Outcome::Failed, "cannot execute DELETE in a read-only transaction");
+    }
+    assert_eq!(server.psql("SELECT count(*), (SELECT last_value FROM ticket) FROM users"), before);
+}
+
 /// They share a connection, and are sent one behind the other: what one does to its transaction is not to be the others'.
 #[tokio::test]
 async fn statements_that_fail_do_nothing_to_those_behind_them() {
@@ -153,6 +199,24 @@ async fn memory_is_bounded() {
     says(&check(query(&server, wide)).await, Outcome::Errored, "larger than clockwork reads");
     let huge = "SELECT repeat('x', 20000000)";
     says(&check(query(&server, huge)).await, Outcome::Errored, "larger than clockwork reads");
+}
+
+/// Whoever brings more rows than are read takes the connection with it, and does so once.
+#[tokio::test]
+async fn a_flood_of_rows_takes_nothing_from_the_others() {
+    let server = Postgres::start();
+    let mut project = Project::new("test");
+    for number in 0..60_usize {
+        let many = query(&server, "SELECT n FROM generate_series(1, 3000000) n").rows(1);
+        let one = query(&server, &format!("SELECT {number}")).value(number as u64);
+        project = project.assert(if number % 6 == 5 { many } else { one });
+    }
+    for (number, result) in run(project).await.iter().enumerate() {
+        match number % 6 {
+            5 => says(result, Outcome::Failed, "got more than 100000"),
+            _ => _ = told(result, Outcome::Passed),
+        }
+    }
 }
 
 #[tokio::test]
