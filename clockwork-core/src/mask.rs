@@ -12,6 +12,7 @@ use std::{
 
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
+use tokio::task::futures::TaskLocalFuture;
 
 use crate::text::quote_unbounded;
 
@@ -65,8 +66,8 @@ pub(crate) struct Mask {
 
 impl Mask {
     /// What reads secrets in there tells them to this mask.
-    pub(crate) async fn over<T>(self: Arc<Self>, future: impl Future<Output = T>) -> T {
-        CURRENT.scope(self, future).await
+    pub(crate) fn over<F: Future>(self: Arc<Self>, future: F) -> TaskLocalFuture<Arc<Self>, F> {
+        CURRENT.scope(self, future)
     }
 
     fn add(&self, secret: &SecretString) {

@@ -27,8 +27,7 @@ pub(super) const GRACE: Duration = Duration::from_millis(50);
 pub(super) type Raw = Result<Verdict, CheckError>;
 
 /// Looks, until the context's deadline, with an alarm that is set to it. Secrets that it reads are the surrounding mask's.
-pub(super) async fn attempt(index: usize, cx: Context, alarm: Pin<&mut Sleep>) -> Raw {
-    let mut todo = Todo::new(index, cx);
+pub(super) async fn attempt(index: usize, todo: &mut Todo, alarm: Pin<&mut Sleep>) -> Raw {
     let raw = look(index, todo.context(), alarm).await;
     // Only now: what the check held is free.
     if todo.is_empty() {
@@ -45,7 +44,7 @@ pub(super) async fn attempt_alone(index: usize, cx: Context) -> Raw {
     let attempt = async {
         // One that ends at once never gets to set it.
         let alarm = pin!(sleep_until(cx.deadline().unwrap_or_else(Instant::now)));
-        attempt(index, cx, alarm).await
+        attempt(index, &mut Todo::new(index, cx), alarm).await
     };
     mask.over(attempt).await
 }

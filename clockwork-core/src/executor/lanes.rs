@@ -158,7 +158,7 @@ impl Lane {
                 Work::Attempt(cx) => {
                     // To put it off costs next to nothing, so that there is one for all attempts of a lane.
                     alarm.as_mut().reset(cx.deadline().unwrap_or_else(Instant::now));
-                    attempt(check, cx, alarm.as_mut()).await
+                    attempt(check, &mut Todo::new(check, cx), alarm.as_mut()).await
                 }
                 Work::CleanUp(left) => {
                     let (mut todo, raw) = *left;

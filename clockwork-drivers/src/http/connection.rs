@@ -56,7 +56,8 @@ impl Connection {
                 hop.write(connection.request())?;
                 connection.ask(hop.method(), hop.max_body()).await
             }
-            Speaks::Http2(connection) => connection.ask(hop.message()?, hop.max_body()).await,
+            // In a box: most speak HTTP/1, and all would carry the room for it.
+            Speaks::Http2(connection) => Box::pin(connection.ask(hop.message()?, hop.max_body())).await,
         })
     }
 
