@@ -86,7 +86,8 @@ pub(crate) async fn engine(engine: &EngineRef, cx: &Context) -> Result<Arc<Engin
     let found = cell
         .get_or_try_init(|| async {
             let surroundings = engines.surroundings.get_or_init(Surroundings::read);
-            Engine::greet(endpoint::find(engine, surroundings)?, cx).await.map(Arc::new)
+            // In a box: one of all questions needs it, and each would carry the room.
+            Box::pin(Engine::greet(endpoint::find(engine, surroundings)?, cx)).await.map(Arc::new)
         })
         .await?;
     Ok(Arc::clone(found))

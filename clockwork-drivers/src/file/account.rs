@@ -177,7 +177,8 @@ impl Probe for AccountProbe {
         let asked = self.clone();
         #[cfg(feature = "container")]
         if let Some(archive) = super::archive::instead(cx).await? {
-            return asked.among(archive.read(asked.database(), super::IN_MEMORY, cx).await?);
+            let database = Box::pin(archive.read(asked.database(), super::IN_MEMORY, cx)).await?;
+            return asked.among(database);
         }
         in_line(cx, move |root| if root.is_host() { system::account(&asked) } else { asked.inside(root) })
             .await

@@ -121,7 +121,7 @@ impl Probe for FileContentProbe {
         let Self { path, limit, .. } = self.clone();
         #[cfg(feature = "container")]
         if let Some(archive) = super::archive::instead(cx).await? {
-            return archive.read(&path, limit, cx).await;
+            return Box::pin(archive.read(&path, limit, cx)).await;
         }
         if limit <= IN_MEMORY {
             let buffers = cx.shared::<Buffers>();

@@ -266,7 +266,7 @@ async fn with_file<T: Send + 'static>(
 ) -> Result<Found<T>, CheckError> {
     #[cfg(feature = "container")]
     if let Some(archive) = super::archive::instead(cx).await? {
-        return match archive.copy(&path, cx).await? {
+        return match Box::pin(archive.copy(&path, cx)).await? {
             Found::There(copy) => tokio::task::spawn_blocking(move || work(copy)).await?.map(Found::There),
             Found::NotRegular(what) => Ok(Found::NotRegular(what)),
             Found::Missing(missing) => Ok(Found::Missing(missing)),

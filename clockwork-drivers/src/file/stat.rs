@@ -138,7 +138,7 @@ impl Probe for FileStatProbe {
     async fn look(&self, cx: &Context) -> Result<Self::Observation, CheckError> {
         #[cfg(feature = "container")]
         if let Some(archive) = super::archive::instead(cx).await? {
-            return archive.stat(&self.path, cx).await;
+            return Box::pin(archive.stat(&self.path, cx)).await;
         }
         let path = self.path.clone();
         in_line(cx, move |root| system::stat(root, &path)).await
