@@ -308,9 +308,17 @@ impl Answer {
 
     /// Where one answer is all there is, with the state in which it leaves the connection.
     fn over(&mut self, state: Option<&u8>, who: &str) -> Taken {
-        // An empty one among others is passed over without a word.
-        if self.way == Way::Plain && self.failure.is_none() && self.completed == self.own + 1 {
-            self.failure = Some(empty());
+        if self.way == Way::Plain && self.failure.is_none() {
+            // The one that was asked, and the `ROLLBACK`. An empty one among others is passed over without a word.
+            match self.completed.checked_sub(self.own) {
+                Some(2) => {}
+                Some(1) => self.failure = Some(empty()),
+                _ => {
+                    let message =
+                        format!("{who} broke the protocol: it ran other statements than it was sent");
+                    return Taken::Unusable(SqlFailure::new(FailureKind::Lost, message));
+                }
+            }
         }
         match (state, self.finish()) {
             (Some(b'I' | b'E'), Err(_)) if self.left_out => Taken::Failed(None),
@@ -351,6 +359,66 @@ impl Answer {
                 affected: self.affected,
                 took: self.began.elapsed(),
             }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message((tag, body): (u8, &'static [u8])) -> Message {
+        Message { tag, body: Bytes::from_static(body) }
+    }
+
+    /// A statement goes behind `BEGIN` and `SET`, and before `ROLLBACK`: each is completed, or nothing is believed.
+    #[test]
+    fn one_text_is_answered_as_one_statement() {
+        const DONE: (u8, &[u8]) = (b'C', b"SELECT 1\0");
+        const COLUMNS: (u8, &[u8]) = (b'T', b"\0\0");
+        const ROW: (u8, &[u8]) = (b'D', b"\0\0");
+        const ERROR: (u8, &[u8]) = (b'E', b"C22012\0Mdivision by zero\0\0");
+        const REFUSED: (u8, &[u8]) = (b'E', b"C25P02\0Maborted\0\0");
+        const IDLE: (u8, &[u8]) = (b'Z', b"I");
+        const FAILED: (u8, &[u8]) = (b'Z', b"E");
+        const OPEN: (u8, &[u8]) = (b'Z', b"T");
+        let statement = Statement {
+            sql: String::from("SELECT 1"),
+            params: Vec::new(),
+            read_only: true,
+            commit: false,
+            keep: 1,
+            row_limit: 1,
+            patience: Some(5),
+        };
+        assert_eq!(Way::of(&statement, false, false), Way::Plain);
+        for (messages, expected) in [
+            (&[DONE, DONE, COLUMNS, ROW, DONE, DONE, IDLE][..], "1 rows"),
+            (&[DONE, DONE, DONE, DONE, IDLE], "0 rows"),
+            (&[DONE, DONE, DONE, IDLE], "failure: the statement is empty"),
+            (&[DONE, DONE, DONE, DONE, DONE, IDLE], "unusable: it ran other statements"),
+            (&[IDLE], "unusable: it ran other statements"),
+            (&[DONE, DONE, COLUMNS, ROW, DONE, DONE, OPEN], "unusable: it does not end the transaction"),
+            (&[ERROR, IDLE], "again"),
+            (&[REFUSED, FAILED], "again"),
+            (&[DONE, ERROR, FAILED], "failed: division by zero"),
+            (&[DONE, DONE, ERROR, FAILED], "failed: division by zero"),
+            (&[DONE, DONE, COLUMNS, ROW, ROW], "flooded: 1 rows"),
+        ] {
+            let mut answer = Answer::to(&statement, Way::Plain);
+            let said = Said::without(None);
+            let taken = messages.iter().map(|each| answer.take(message(*each), "db", &said));
+            let told = match taken.last() {
+                Some(Taken::Last(Ok(rows))) => format!("{} rows", rows.count),
+                Some(Taken::Last(Err(failure))) => format!("failure: {}", failure.error.message()),
+                Some(Taken::Failed(None)) => String::from("again"),
+                Some(Taken::Failed(Some(failure))) => format!("failed: {}", failure.error.message()),
+                Some(Taken::Flooded(Ok(rows))) => format!("flooded: {} rows", rows.count),
+                Some(Taken::Unusable(failure)) => format!("unusable: {}", failure.error.message()),
+                _ => String::from("more"),
+            };
+            let (kind, words) = expected.split_once(": ").unwrap_or((expected, ""));
+            assert!(told.starts_with(kind) && told.contains(words), "{messages:?}: {told}");
         }
     }
 }
