@@ -163,8 +163,10 @@ pub(super) struct Answer {
     way: Way,
     /// The server refused our own `BEGIN`, as it does in a transaction that has failed, or all that it came with.
     left_out: bool,
-    /// How many statements of our own go before the one that is asked, and how many of all were completed.
+    /// How many statements of our own go before the one that is asked, how many there are with it and those behind it, and how
+    /// many of all were completed.
     own: usize,
+    all: usize,
     completed: usize,
     keep: usize,
     row_limit: u64,
@@ -196,8 +198,12 @@ fn affected(tag: &[u8]) -> Option<u64> {
 
 impl Answer {
     pub(super) fn to(statement: &Statement, way: Way) -> Self {
+        let own = 1 + usize::from(statement.patience.is_some());
+        // Behind it comes the `COMMIT`, or the `ROLLBACK` where that is not answered by itself.
+        let behind = if way == Way::Careful { usize::from(statement.commit) } else { 1 };
         Self {
-            own: 1 + usize::from(statement.patience.is_some()),
+            own,
+            all: own + 1 + behind,
             keep: statement.keep,
             row_limit: u64::from(statement.row_limit),
             ..Self::blank(way)
@@ -214,6 +220,7 @@ impl Answer {
             way,
             left_out: false,
             own: 0,
+            all: 0,
             completed: 0,
             keep: 0,
             row_limit: 0,
@@ -269,7 +276,8 @@ impl Answer {
                 };
                 self.failure.get_or_insert(if is_ours { failure.of_our_own() } else { failure });
             }
-            b'C' => {
+            // Completed, or as many rows as were to be made.
+            b'C' | b's' => {
                 if self.completed == self.own {
                     self.affected = affected(&message.body);
                 }
@@ -299,26 +307,31 @@ impl Answer {
             }
             b'Z' => {
                 self.answered = true;
-                return Taken::Answered(self.finish());
+                return self.incomplete(who).unwrap_or_else(|| Taken::Answered(self.finish()));
             }
             _ => {}
         }
         Taken::More
     }
 
+    /// What to think of an answer that is over and tells of no failure, though not each statement was completed once.
+    fn incomplete(&mut self, who: &str) -> Option<Taken> {
+        if self.failure.is_some() || self.completed == self.all {
+            return None;
+        }
+        // An empty one among others is passed over without a word.
+        if self.way == Way::Plain && self.completed + 1 == self.all {
+            self.failure = Some(empty());
+            return None;
+        }
+        let message = format!("{who} broke the protocol: it ran other statements than it was sent");
+        Some(Taken::Unusable(SqlFailure::new(FailureKind::Lost, message)))
+    }
+
     /// Where one answer is all there is, with the state in which it leaves the connection.
     fn over(&mut self, state: Option<&u8>, who: &str) -> Taken {
-        if self.way == Way::Plain && self.failure.is_none() {
-            // The one that was asked, and the `ROLLBACK`. An empty one among others is passed over without a word.
-            match self.completed.checked_sub(self.own) {
-                Some(2) => {}
-                Some(1) => self.failure = Some(empty()),
-                _ => {
-                    let message =
-                        format!("{who} broke the protocol: it ran other statements than it was sent");
-                    return Taken::Unusable(SqlFailure::new(FailureKind::Lost, message));
-                }
-            }
+        if let Some(unusable) = self.incomplete(who) {
+            return unusable;
         }
         match (state, self.finish()) {
             (Some(b'I' | b'E'), Err(_)) if self.left_out => Taken::Failed(None),
@@ -373,12 +386,13 @@ mod tests {
 
     /// A statement goes behind `BEGIN` and `SET`, and before `ROLLBACK`: each is completed, or nothing is believed.
     #[test]
-    fn one_text_is_answered_as_one_statement() {
+    fn each_statement_is_completed_once() {
         const DONE: (u8, &[u8]) = (b'C', b"SELECT 1\0");
         const COLUMNS: (u8, &[u8]) = (b'T', b"\0\0");
         const ROW: (u8, &[u8]) = (b'D', b"\0\0");
         const ERROR: (u8, &[u8]) = (b'E', b"C22012\0Mdivision by zero\0\0");
         const REFUSED: (u8, &[u8]) = (b'E', b"C25P02\0Maborted\0\0");
+        const SUSPENDED: (u8, &[u8]) = (b's', b"");
         const IDLE: (u8, &[u8]) = (b'Z', b"I");
         const FAILED: (u8, &[u8]) = (b'Z', b"E");
         const OPEN: (u8, &[u8]) = (b'Z', b"T");
@@ -392,24 +406,33 @@ mod tests {
             patience: Some(5),
         };
         assert_eq!(Way::of(&statement, false, false), Way::Plain);
-        for (messages, expected) in [
-            (&[DONE, DONE, COLUMNS, ROW, DONE, DONE, IDLE][..], "1 rows"),
-            (&[DONE, DONE, DONE, DONE, IDLE], "0 rows"),
-            (&[DONE, DONE, DONE, IDLE], "failure: the statement is empty"),
-            (&[DONE, DONE, DONE, DONE, DONE, IDLE], "unusable: it ran other statements"),
-            (&[IDLE], "unusable: it ran other statements"),
-            (&[DONE, DONE, COLUMNS, ROW, DONE, DONE, OPEN], "unusable: it does not end the transaction"),
-            (&[ERROR, IDLE], "again"),
-            (&[REFUSED, FAILED], "again"),
-            (&[DONE, ERROR, FAILED], "failed: division by zero"),
-            (&[DONE, DONE, ERROR, FAILED], "failed: division by zero"),
-            (&[DONE, DONE, COLUMNS, ROW, ROW], "flooded: 1 rows"),
+        for (way, messages, expected) in [
+            (Way::Plain, &[DONE, DONE, COLUMNS, ROW, DONE, DONE, IDLE][..], "1 rows"),
+            (Way::Plain, &[DONE, DONE, DONE, DONE, IDLE], "0 rows"),
+            (Way::Plain, &[DONE, DONE, DONE, IDLE], "failure: the statement is empty"),
+            (Way::Plain, &[DONE, DONE, DONE, DONE, DONE, IDLE], "unusable: it ran other statements"),
+            (Way::Plain, &[IDLE], "unusable: it ran other statements"),
+            (
+                Way::Plain,
+                &[DONE, DONE, COLUMNS, ROW, DONE, DONE, OPEN],
+                "unusable: it does not end the transaction",
+            ),
+            (Way::Plain, &[ERROR, IDLE], "again"),
+            (Way::Plain, &[REFUSED, FAILED], "again"),
+            (Way::Plain, &[DONE, ERROR, FAILED], "failed: division by zero"),
+            (Way::Plain, &[DONE, DONE, ERROR, FAILED], "failed: division by zero"),
+            (Way::Plain, &[DONE, DONE, COLUMNS, ROW, ROW], "flooded: 1 rows"),
+            (Way::Batch, &[DONE, DONE, COLUMNS, ROW, DONE, DONE, IDLE], "1 rows"),
+            (Way::Batch, &[DONE, DONE, COLUMNS, ROW, ROW, SUSPENDED, DONE, IDLE], "1 rows"),
+            (Way::Batch, &[DONE, DONE, IDLE], "unusable: it ran other statements"),
+            (Way::Careful, &[DONE, DONE, COLUMNS, ROW, DONE, IDLE], "1 rows"),
+            (Way::Careful, &[IDLE], "unusable: it ran other statements"),
         ] {
-            let mut answer = Answer::to(&statement, Way::Plain);
+            let mut answer = Answer::to(&statement, way);
             let said = Said::without(None);
             let taken = messages.iter().map(|each| answer.take(message(*each), "db", &said));
             let told = match taken.last() {
-                Some(Taken::Last(Ok(rows))) => format!("{} rows", rows.count),
+                Some(Taken::Last(Ok(rows)) | Taken::Answered(Ok(rows))) => format!("{} rows", rows.count),
                 Some(Taken::Last(Err(failure))) => format!("failure: {}", failure.error.message()),
                 Some(Taken::Failed(None)) => String::from("again"),
                 Some(Taken::Failed(Some(failure))) => format!("failed: {}", failure.error.message()),
@@ -418,7 +441,7 @@ mod tests {
                 _ => String::from("more"),
             };
             let (kind, words) = expected.split_once(": ").unwrap_or((expected, ""));
-            assert!(told.starts_with(kind) && told.contains(words), "{messages:?}: {told}");
+            assert!(told.starts_with(kind) && told.contains(words), "{way:?} {messages:?}: {told}");
         }
     }
 }
