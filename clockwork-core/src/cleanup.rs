@@ -264,11 +264,11 @@ pub(crate) fn told(raw: Result<Verdict, CheckError>, cleaned: &[Cleaned]) -> Res
     match raw {
         Ok(mut verdict) => {
             if let Some(failures) = failures {
-                (verdict.passed, verdict.message) = match (verdict.passed, verdict.message.as_str()) {
-                    (true, _) => (false, format!("it held, but {failures}")),
-                    (false, message) => (false, format!("{message}; {failures}")),
+                verdict.words.message = match verdict.passed {
+                    true => format!("it held, but {failures}"),
+                    false => format!("{}; {failures}", verdict.words.message),
                 };
-                verdict.judged = false;
+                (verdict.passed, verdict.judged) = (false, false);
             }
             Ok(match details {
                 Some(details) => verdict.detail("cleanup", details),

@@ -15,7 +15,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::{Outcome, executor::finding::Finding, graph::Graph};
+use crate::{Outcome, executor::finding::Finding, graph::Graph, verdict::Said};
 
 /// How much of a file is read to tell whether it changed; of a longer one, its size and times are taken.
 const READ: u64 = 4 << 20;
@@ -168,15 +168,9 @@ impl Pass {
             return None;
         }
         let at = millis(now);
-        let Finding { message, expected, actual, details, .. } = finding;
-        Some(Self {
-            at,
-            until: at.saturating_add(u64::try_from(fresh_for.as_millis()).unwrap_or(u64::MAX)),
-            message: message.clone(),
-            expected: expected.clone(),
-            actual: actual.clone(),
-            details: details.to_map(),
-        })
+        let Said { message, expected, actual, .. } = finding.words.clone().into_said();
+        let until = at.saturating_add(u64::try_from(fresh_for.as_millis()).unwrap_or(u64::MAX));
+        Some(Self { at, until, message, expected, actual, details: finding.details.to_map() })
     }
 
     fn finding(&self) -> Finding {

@@ -223,7 +223,8 @@ impl LockedAssertion {
             Ok(verdict) => verdict.judged,
             Err(_) => false,
         };
-        let Finding { outcome, retry, message, .. } = Finding::new(raw, declared.options.not);
+        let Finding { outcome, retry, words, .. } = Finding::new(raw, declared.options.not);
+        let message = words.into_said().message;
         let label = declared.options.name.clone().unwrap_or_else(|| declared.assertion().label());
         let assertion = declared.assertion().kind().to_owned();
         PartResult { assertion, label, verdict: outcome, message, judged, retry }

@@ -13,6 +13,7 @@ use std::{
 };
 
 use foldhash::quality::RandomState;
+use futures_core::future::BoxFuture;
 use tokio::time::Instant;
 
 use crate::{
@@ -116,15 +117,7 @@ impl<P: Probe> Store<P> {
             drop(looks);
             return Waiter { store: self, passenger, asked, is_kept: false };
         }
-        let look = {
-            let flight = Arc::clone(&flight);
-            let cx = cx.for_look(Arc::clone(&flight) as Arc<dyn SaysPhase>);
-            async move {
-                let _turn = cx.turn(&flight.probe).await;
-                flight.probe.look(&cx).await.map(Arc::new)
-            }
-        };
-        let passenger = flight.start(Box::pin(look));
+        let passenger = flight.start(look(&flight, cx));
         let older = looks.all.replace(flight);
         drop(looks); // before what the older look holds goes
         drop(older);
@@ -156,9 +149,26 @@ impl<P: Probe> Store<P> {
 impl<P: Probe> Looks<P> {
     /// Forgets this look, and not a later one at the same thing, which has an account of its own.
     fn forget(&mut self, flight: &Arc<Flight<P>>) -> Option<Arc<Flight<P>>> {
-        let known = self.all.get(flight).is_some_and(|known| Arc::ptr_eq(known, flight));
-        if known { self.all.take(flight) } else { None }
+        let known = self.all.take(flight)?;
+        if Arc::ptr_eq(&known, flight) {
+            return Some(known);
+        }
+        self.all.insert(known);
+        None
     }
+}
+
+/// The look itself.
+fn look<P: Probe>(flight: &Arc<Flight<P>>, cx: &Context) -> BoxFuture<'static, Answer<P>> {
+    let flight = Arc::clone(flight);
+    let cx = cx.for_look(Arc::clone(&flight) as Arc<dyn SaysPhase>);
+    // Made where it stays: to be moved there, all the room that it will ever need would be copied.
+    let room = Box::new_uninit();
+    let look = Box::write(room, async move {
+        let _turn = cx.turn(&flight.probe).await;
+        flight.probe.look(&cx).await.map(Arc::new)
+    });
+    Box::into_pin(look)
 }
 
 /// One who waits for a look. The last one who leaves before the answer is there takes it out of the store.

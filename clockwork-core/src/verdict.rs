@@ -1,5 +1,7 @@
 //! [`Verdict`]: what an assertion says of what it saw, with its evidence; [`Outcome`]: how that ends in the report.
 
+use std::ops::{Deref, DerefMut};
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -58,31 +60,71 @@ pub struct Verdict {
     pub(crate) passed: bool,
     pub(crate) judged: bool,
     pub(crate) terminal: bool,
+    pub(crate) words: Words,
+    pub(crate) details: Details,
+}
+
+/// What a verdict says in words. Most that passed say nothing, and each goes through many hands: so they are in a box.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Words(Option<Box<Said>>);
+
+/// See [`Words`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Said {
     pub(crate) message: String,
     pub(crate) expected: Option<String>,
     pub(crate) actual: Option<String>,
+    /// The relationships that it comes down to, where they are fewer than the check is about.
     pub(crate) blames: Option<Box<str>>,
-    pub(crate) details: Details,
+}
+
+impl Words {
+    pub(crate) fn of(message: String) -> Self {
+        if message.is_empty() { Self(None) } else { Said { message, ..Said::default() }.into() }
+    }
+
+    pub(crate) fn into_said(self) -> Said {
+        self.0.map_or_else(Said::default, |said| *said)
+    }
+}
+
+impl From<Said> for Words {
+    fn from(said: Said) -> Self {
+        Self(Some(Box::new(said)))
+    }
+}
+
+impl Deref for Words {
+    type Target = Said;
+
+    fn deref(&self) -> &Said {
+        static NOTHING: Said = Said { message: String::new(), expected: None, actual: None, blames: None };
+        self.0.as_deref().unwrap_or(&NOTHING)
+    }
+}
+
+impl PartialEq for Words {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl DerefMut for Words {
+    fn deref_mut(&mut self) -> &mut Said {
+        self.0.get_or_insert_default()
+    }
 }
 
 impl Verdict {
     /// As asserted.
     pub fn passed() -> Self {
-        Self {
-            passed: true,
-            judged: true,
-            terminal: false,
-            message: String::new(),
-            expected: None,
-            actual: None,
-            blames: None,
-            details: Details::default(),
-        }
+        let (words, details) = (Words::default(), Details::default());
+        Self { passed: true, judged: true, terminal: false, words, details }
     }
 
     /// Not as asserted; the asserted property itself was judged, so `not` turns this into a pass.
     pub fn failed(message: impl Into<String>) -> Self {
-        Self { passed: false, message: message.into(), ..Self::passed() }
+        Self { passed: false, words: Words::of(message.into()), ..Self::passed() }
     }
 
     /// The target failed before the asserted property could be judged (a refused connection says nothing about a
@@ -120,19 +162,19 @@ impl Verdict {
 
     /// What was expected, in a few words.
     pub fn expected(mut self, expected: impl Into<String>) -> Self {
-        self.expected = Some(expected.into());
+        self.words.expected = Some(expected.into());
         self
     }
 
     /// What was there, in a few words.
     pub fn actual(mut self, actual: impl Into<String>) -> Self {
-        self.actual = Some(actual.into());
+        self.words.actual = Some(actual.into());
         self
     }
 
     /// Says more about it, also of one that passed.
     pub fn message(mut self, message: impl Into<String>) -> Self {
-        self.message = message.into();
+        self.words.message = message.into();
         self
     }
 
@@ -146,7 +188,7 @@ impl Verdict {
         let all = relationships.into_iter().map(|(from, to)| format!("{} → {}", from.as_ref(), to.as_ref()));
         let all: Vec<_> = all.collect();
         let told = all.iter().take(TOLD).map(String::as_str).collect::<Vec<_>>().join(", ");
-        self.blames = match all.len() {
+        self.words.blames = match all.len() {
             0 => None,
             1..=TOLD => Some(told.into()),
             more => Some(format!("{told} and {} more", more - TOLD).into()),
@@ -195,12 +237,12 @@ impl Verdict {
 
     /// The message, empty when there is nothing to say.
     pub fn text(&self) -> &str {
-        &self.message
+        &self.words.message
     }
 
     /// What was expected, and what was there.
     pub fn evidence(&self) -> (Option<&str>, Option<&str>) {
-        (self.expected.as_deref(), self.actual.as_deref())
+        (self.words.expected.as_deref(), self.words.actual.as_deref())
     }
 
     /// The report's `details`.

@@ -24,7 +24,7 @@ use super::{
     attempt::{GRACE, Raw, context, overdue},
     finding::Finding,
     lanes::{Lanes, Work},
-    result::{Story, because, blank, tell_the_story},
+    result::{Story, because, blank, tell, tell_the_story},
     schedule::{Next, Times, next},
     timeline::Timeline,
 };
@@ -271,7 +271,7 @@ impl Dispatcher {
             None => (because(&causes), causes),
         };
         let result = CheckResult { message, caused_by, ..blank(&self.graph, &self.host, check) };
-        self.conclude(check, result);
+        self.conclude(check, Arc::new(result));
         false
     }
 
@@ -419,7 +419,7 @@ impl Dispatcher {
         let options = &graph.checks[check].declared.options;
         let starved = active.cut_short && raw.as_ref().is_err_and(CheckError::is_timeout);
         let mut fresh = false;
-        let finding = match active.last.take() {
+        let mut finding = match active.last.take() {
             // That the last attempt had too little time says less than what the one before it saw.
             Some(last) if starved && last.outcome != Outcome::Passed => last,
             _ => {
@@ -440,7 +440,7 @@ impl Dispatcher {
         let next = next(finding.outcome, finding.retry, options, times, now);
         // One attempt has no story.
         if fresh && (active.attempts > 1 || matches!(next, Next::At(_))) {
-            active.timeline.add(now - active.began, finding.outcome, &finding.message);
+            active.timeline.add(now - active.began, finding.outcome, &finding.words.message);
         }
         match next {
             Next::At(at) => {
@@ -448,7 +448,7 @@ impl Dispatcher {
                     id: Arc::clone(&self.graph.checks[check].id),
                     number: active.attempts,
                     outcome: finding.outcome,
-                    message: finding.message.clone(),
+                    message: finding.words.message.clone(),
                     again_in: at - now,
                 });
                 active.last = Some(finding);
@@ -458,7 +458,7 @@ impl Dispatcher {
             Next::Done => {
                 let story =
                     Story { began: active.began, attempts: active.attempts, holds_since: active.holds_since };
-                let finding = tell_the_story(finding, options, &story, now);
+                tell_the_story(&mut finding, options, &story, now);
                 self.judged(check, finding, active, now);
             }
         }
@@ -471,21 +471,23 @@ impl Dispatcher {
             self.passes.note(key, &finding, fresh_for, self.run.clock.now());
         }
         let despite = if self.despite.is_empty() { None } else { self.despite.remove(&check) };
-        let mut result = match despite {
+        // Made where it stays, and filled in there: it is large.
+        let mut result = Arc::new(blank(&self.graph, &self.host, check));
+        let told = Arc::make_mut(&mut result);
+        match despite {
             // It could not be judged, and what it stands on had failed before: no failure of its own.
             Some(causes) if !finding.judged && finding.outcome != Outcome::Passed => {
-                let message = format!("{}: {}", because(&causes), finding.message);
-                CheckResult { message, caused_by: causes, ..blank(&self.graph, &self.host, check) }
+                told.message = format!("{}: {}", because(&causes), finding.words.message);
+                told.caused_by = causes;
             }
             _ => {
-                let mut found = self.found(check, finding);
-                found.timeline = std::mem::take(&mut active.timeline).into_transitions();
-                found
+                tell(told, finding);
+                told.timeline = std::mem::take(&mut active.timeline).into_transitions();
             }
-        };
-        result.attempts = active.attempts;
-        result.began = active.began - self.run.began;
-        result.duration = now - active.began;
+        }
+        told.attempts = active.attempts;
+        told.began = active.began - self.run.began;
+        told.duration = now - active.began;
         self.spare.push(active);
         let fails = result.fails_the_run();
         self.conclude(check, result);
@@ -500,22 +502,6 @@ impl Dispatcher {
                 self.go_on(Step::Settle(node));
             }
         }
-    }
-
-    /// A result with what was found.
-    fn found(&self, check: usize, finding: Finding) -> CheckResult {
-        let mut result = blank(&self.graph, &self.host, check);
-        result.judged = finding.judged;
-        result.verdict = finding.outcome;
-        result.message = finding.message;
-        result.expected = finding.expected;
-        result.actual = finding.actual;
-        result.details = finding.details.shrunk();
-        result.reused = finding.reused.map(rfc3339);
-        if let (Some(blamed), Outcome::Failed) = (finding.blames, finding.outcome) {
-            result.relationship = Some(blamed.into());
-        }
-        result
     }
 
     /// By which way it was looked from inside of what.
@@ -535,8 +521,7 @@ impl Dispatcher {
     }
 
     /// Notes a result; a failure becomes a cause for whatever depends on its resource.
-    fn conclude(&mut self, check: usize, result: CheckResult) {
-        let result = Arc::new(result);
+    fn conclude(&mut self, check: usize, result: Arc<CheckResult>) {
         if let (true, true, Some(node)) =
             (result.fails_the_run(), self.graph.checks[check].counts(), self.graph.checks[check].node)
         {

@@ -5,7 +5,12 @@ use std::time::SystemTime;
 use serde_json::{Map, Value};
 
 use crate::{
-    CheckError, Fault, Outcome, Verdict, clock::rfc3339, details::Details, mask::Mask, text::bounded,
+    CheckError, Fault, Outcome, Verdict,
+    clock::rfc3339,
+    details::Details,
+    mask::Mask,
+    text::bounded,
+    verdict::{Said, Words},
 };
 
 /// How long a message may be. What did not fit is in nobody's interest, and messages quote the outside.
@@ -19,11 +24,7 @@ pub(crate) struct Finding {
     pub(crate) judged: bool,
     /// Whether another attempt can change it.
     pub(crate) retry: bool,
-    pub(crate) message: String,
-    pub(crate) expected: Option<String>,
-    pub(crate) actual: Option<String>,
-    /// The relationships that it comes down to, where they are fewer than the check is about.
-    pub(super) blames: Option<Box<str>>,
+    pub(crate) words: Words,
     pub(crate) details: Details,
     /// When it passed, where that is used again.
     pub(crate) reused: Option<SystemTime>,
@@ -47,28 +48,17 @@ impl Finding {
         if mask.is_empty() {
             return self;
         }
-        Self {
-            message: mask.text(self.message),
-            actual: self.actual.map(|actual| mask.text(actual)),
-            details: self.details.masked(mask),
-            ..self
-        }
+        let mut said = self.words.into_said();
+        said.message = mask.text(said.message);
+        said.actual = said.actual.map(|actual| mask.text(actual));
+        Self { words: said.into(), details: self.details.masked(mask), ..self }
     }
 
     pub(super) fn errored(error: &CheckError) -> Self {
         let message = bounded(error.to_string(), MESSAGE_LIMIT);
         let (outcome, details) = (Outcome::Errored, error.details().into());
-        Self {
-            outcome,
-            judged: false,
-            retry: error.can_retry(),
-            message,
-            expected: None,
-            actual: None,
-            blames: None,
-            details,
-            reused: None,
-        }
+        let (retry, words) = (error.can_retry(), Words::of(message));
+        Self { outcome, judged: false, retry, words, details, reused: None }
     }
 
     /// One that passed then, used again.
@@ -81,19 +71,21 @@ impl Finding {
     ) -> Self {
         let again = format!("passed at {}, and is not asked again", rfc3339(when));
         let message = if message.is_empty() { again } else { format!("{again}: {message}") };
-        let verdict = Verdict { expected, actual, details: details.into(), ..Verdict::passed() };
-        Self { reused: Some(when), ..Self::of(verdict.message(message)) }
+        let words = Said { message, expected, actual, blames: None }.into();
+        let verdict = Verdict { words, details: details.into(), ..Verdict::passed() };
+        Self { reused: Some(when), ..Self::of(verdict) }
     }
 
     fn of(verdict: Verdict) -> Self {
+        let mut words = verdict.words;
+        if words.message.len() > MESSAGE_LIMIT {
+            words.message = bounded(std::mem::take(&mut words.message), MESSAGE_LIMIT);
+        }
         Self {
             outcome: if verdict.passed { Outcome::Passed } else { Outcome::Failed },
             judged: verdict.judged,
             retry: !verdict.passed && !verdict.terminal,
-            message: bounded(verdict.message, MESSAGE_LIMIT),
-            expected: verdict.expected,
-            actual: verdict.actual,
-            blames: verdict.blames,
+            words,
             details: verdict.details,
             reused: None,
         }
@@ -101,19 +93,24 @@ impl Finding {
 
     /// Only a judged property is turned around. Nothing turns an error into a pass.
     fn turned_around(verdict: Verdict) -> Self {
-        let expected = verdict.expected.clone().map(|expected| format!("not {expected}"));
-        match (verdict.passed, verdict.judged) {
+        let (passed, judged) = (verdict.passed, verdict.judged);
+        let mut found = Self::of(verdict);
+        if let Some(expected) = &found.words.expected {
+            found.words.expected = Some(format!("not {expected}"));
+        }
+        let message = found.words.message.as_str();
+        match (passed, judged) {
             (true, _) => {
-                let message = match verdict.message.as_str() {
+                found.words.message = match message {
                     "" => String::from("holds, and must not"),
                     message => format!("holds, and must not: {message}"),
                 };
-                Self { outcome: Outcome::Failed, retry: true, message, expected, ..Self::of(verdict) }
+                Self { outcome: Outcome::Failed, retry: true, ..found }
             }
-            (false, true) => Self { outcome: Outcome::Passed, retry: false, expected, ..Self::of(verdict) },
+            (false, true) => Self { outcome: Outcome::Passed, retry: false, ..found },
             (false, false) => {
-                let message = format!("under `not` this proves nothing: {}", verdict.message);
-                Self { outcome: Outcome::Errored, message, expected, ..Self::of(verdict) }
+                found.words.message = format!("under `not` this proves nothing: {message}");
+                Self { outcome: Outcome::Errored, ..found }
             }
         }
     }

@@ -6,8 +6,8 @@ use tokio::time::Instant;
 
 use super::finding::Finding;
 use crate::{
-    CheckError, Outcome, ResourceName, assertion::Options, details::Details, duration::show, graph::Graph,
-    report::CheckResult,
+    CheckError, Outcome, ResourceName, assertion::Options, clock::rfc3339, details::Details, duration::show,
+    graph::Graph, report::CheckResult, verdict::Said,
 };
 
 /// A result with what is known before anything was looked at.
@@ -44,6 +44,21 @@ pub(super) fn blank(graph: &Graph, host: &Arc<str>, index: usize) -> CheckResult
     }
 }
 
+/// Tells in a result what was found.
+pub(super) fn tell(result: &mut CheckResult, finding: Finding) {
+    let Said { message, expected, actual, blames } = finding.words.into_said();
+    result.judged = finding.judged;
+    result.verdict = finding.outcome;
+    result.message = message;
+    result.expected = expected;
+    result.actual = actual;
+    result.details = finding.details.shrunk();
+    result.reused = finding.reused.map(rfc3339);
+    if let (Some(blamed), Outcome::Failed) = (blames, finding.outcome) {
+        result.relationship = Some(blamed.into());
+    }
+}
+
 /// How often and how long a check was looked at.
 pub(super) struct Story {
     pub(super) began: Instant,
@@ -64,16 +79,17 @@ pub(super) fn because(causes: &[Arc<str>]) -> String {
 }
 
 /// A repeated check says how often and how long it was tried.
-pub(super) fn tell_the_story(finding: Finding, options: &Options, story: &Story, now: Instant) -> Finding {
+pub(super) fn tell_the_story(finding: &mut Finding, options: &Options, story: &Story, now: Instant) {
     if finding.outcome == Outcome::Passed {
-        return finding;
+        return;
     }
+    let message = &finding.words.message;
     let message = if let (Some(since), Some(holds_for)) = (story.holds_since, options.holds_for) {
-        format!("held for {} of {}, then: {}", show(now - since), show(holds_for), finding.message)
+        format!("held for {} of {}, then: {message}", show(now - since), show(holds_for))
     } else if story.attempts > 1 {
-        format!("{} ({} attempts in {})", finding.message, story.attempts, show(now - story.began))
+        format!("{message} ({} attempts in {})", story.attempts, show(now - story.began))
     } else {
-        return finding;
+        return;
     };
-    Finding { message, ..finding }
+    finding.words.message = message;
 }

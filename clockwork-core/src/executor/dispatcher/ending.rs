@@ -12,8 +12,7 @@ use crate::{
     duration::show,
     executor::{
         aside::Job,
-        finding::Finding,
-        result::{blank, ran_out},
+        result::{blank, ran_out, tell},
     },
     report::CheckResult,
 };
@@ -43,22 +42,24 @@ impl Dispatcher {
         let cleaned = self.clean_up().await;
         self.abandon(&cleaned, |dispatcher, check| {
             let finding = match dispatcher.active[check].as_ref().and_then(|active| active.last.clone()) {
-                Some(last) if last.outcome != Outcome::Passed => Finding {
-                    message: format!("{} (the run's deadline passed after {after})", last.message),
-                    ..last
-                },
+                Some(mut last) if last.outcome != Outcome::Passed => {
+                    last.words.message =
+                        format!("{} (the run's deadline passed after {after})", last.words.message);
+                    last
+                }
                 Some(_) => ran_out(&after, "it held so far, and had to hold longer"),
                 None if dispatcher.active[check].is_some() => ran_out(&after, "while it was being looked at"),
                 None => ran_out(&after, &dispatcher.waits_for(check)),
             };
-            let active = dispatcher.active[check].take();
-            CheckResult {
-                attempts: active.as_ref().map_or(0, |active| active.attempts),
-                began: active.as_ref().map_or(Duration::ZERO, |active| active.began - dispatcher.run.began),
-                duration: active.as_ref().map_or(Duration::ZERO, |active| active.began.elapsed()),
-                timeline: active.map_or_else(Vec::new, |active| active.timeline.into_transitions()),
-                ..dispatcher.found(check, finding)
+            let mut result = blank(&dispatcher.graph, &dispatcher.host, check);
+            tell(&mut result, finding);
+            if let Some(active) = dispatcher.active[check].take() {
+                result.attempts = active.attempts;
+                result.began = active.began - dispatcher.run.began;
+                result.duration = active.began.elapsed();
+                result.timeline = active.timeline.into_transitions();
             }
+            result
         });
     }
 
@@ -147,7 +148,7 @@ impl Dispatcher {
                         result.details.add("cleanup", &self.run.mask.value(details));
                     }
                 }
-                self.conclude(check, result);
+                self.conclude(check, Arc::new(result));
             }
         }
     }
