@@ -13,7 +13,7 @@ use std::{
 
 use http::Method;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite},
+    io::{AsyncReadExt, AsyncWrite},
     time::Instant,
 };
 
@@ -22,6 +22,7 @@ use super::{
     broken::{BEGINNING, Broken, Problem},
     connection::Reply,
     head::{self, Head, MAX_HEAD, NoHead, Parsed},
+    stream::Quiet,
 };
 
 /// How much is read at once.
@@ -57,7 +58,7 @@ pub(super) struct Http1<S> {
     reusable: bool,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Http1<S> {
+impl<S: Quiet + AsyncWrite> Http1<S> {
     pub(super) fn new(stream: S) -> Self {
         let (request, buffer) = (Vec::with_capacity(256), Vec::new());
         Self { stream, request, sent: 0, unsent: None, flushed: true, buffer, reusable: true }
@@ -186,7 +187,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http1<S> {
         self.buffer.clear();
         let Self { stream, buffer, .. } = self;
         buffer.reserve(READ / 2);
-        poll_fn(|task| Poll::Ready(pin!(stream.read_buf(buffer)).poll(task).is_pending())).await
+        poll_fn(|task| Poll::Ready(stream.is_quiet(task, buffer))).await
     }
 }
 

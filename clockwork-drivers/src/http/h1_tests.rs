@@ -13,6 +13,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use super::*;
 use crate::http::head::MAX_HEADERS;
 
+impl Quiet for DuplexStream {}
+
 /// How an answer was read.
 #[derive(Debug, PartialEq, Eq)]
 enum Read {

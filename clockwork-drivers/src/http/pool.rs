@@ -58,7 +58,7 @@ impl Resting {
         let mut old = Vec::new(); // dropped after the lock is released
         let mut resting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(connection) = resting.pop() {
-            if now - connection.made < FRESH {
+            if now < connection.made + FRESH {
                 return Some(connection);
             }
             old.push(connection);
@@ -68,7 +68,7 @@ impl Resting {
 
     /// Lets a connection rest.
     pub(super) fn put(&self, connection: Box<Connection>, now: Instant) {
-        if now - connection.made < FRESH {
+        if now < connection.made + FRESH {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
     }

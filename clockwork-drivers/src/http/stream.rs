@@ -2,12 +2,12 @@
 
 use std::{
     io,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context as Task, Poll},
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
 use tokio_rustls::client::TlsStream;
@@ -16,6 +16,26 @@ use tokio_rustls::client::TlsStream;
 pub(super) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+}
+
+/// Of which can be told whether something came that nobody waited for.
+pub(super) trait Quiet: AsyncRead + Unpin + Sized {
+    /// Whether nothing has come. What has is put into `room`.
+    fn is_quiet(&mut self, task: &mut Task<'_>, room: &mut Vec<u8>) -> bool {
+        pin!(self.read_buf(room)).poll(task).is_pending()
+    }
+}
+
+impl Quiet for Stream {
+    fn is_quiet(&mut self, task: &mut Task<'_>, room: &mut Vec<u8>) -> bool {
+        match self {
+            // Without a promise to be woken, which costs more.
+            Self::Plain(stream) => {
+                stream.try_read_buf(room).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+            }
+            Self::Tls(stream) => pin!(stream.read_buf(room)).poll(task).is_pending(),
+        }
+    }
 }
 
 impl AsyncRead for Stream {
