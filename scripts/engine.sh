@@ -45,9 +45,10 @@ install_missing() {
 busybox_path() { command -v busybox || echo /bin/busybox; }
 is_static() { [[ -x $1 ]] && ! ldd "$1" >/dev/null 2>&1; }
 
+# One that has ended, and nobody has waited for yet, has a name still, but no program.
 started_by_us() {
   local pid
-  [[ -r $pid_file ]] && pid=$(<"$pid_file") && [[ $(cat "/proc/$pid/comm" 2>/dev/null) == dockerd ]]
+  [[ -r $pid_file ]] && pid=$(<"$pid_file") && [[ $(readlink "/proc/$pid/exe") == */dockerd* ]]
 }
 
 wait_for_engine() {
