@@ -40,7 +40,7 @@ http_kind! {
         body: Option<Matcher> = None,
         /// What the answer's body has to hold, as JSON: JSONPath → what the value there has to be like.
         #[serde(default)]
-        json: Paths = Paths::new(),
+        json: Option<Box<Paths>> = None,
     }
 }
 
@@ -71,7 +71,7 @@ impl HealthcheckAssert {
     /// What the value at this JSONPath of the answer has to be like.
     #[must_use]
     pub fn json(mut self, path: impl Into<String>, matcher: Matcher) -> Self {
-        self.json.insert(path.into(), matcher);
+        self.json.get_or_insert_default().insert(path.into(), matcher);
         self
     }
 
@@ -87,10 +87,10 @@ impl HealthcheckAssert {
             mismatch.message = format!("the body is wrong: {}", mismatch.message);
             return Ok(mismatch.into());
         }
-        if self.json.is_empty() {
+        let Some(paths) = self.json.as_deref().filter(|paths| !paths.is_empty()) else {
             return Ok(Verdict::passed());
-        }
-        let wrong = json_path::compare(&seen.json()?, &self.json);
+        };
+        let wrong = json_path::compare(&seen.json()?, paths);
         if wrong.is_empty() {
             return Ok(Verdict::passed());
         }
@@ -101,7 +101,7 @@ impl HealthcheckAssert {
             true => Verdict::failed(message),
             false => Verdict::unjudged(message),
         };
-        let expected: Vec<_> = self.json.iter().map(|(path, matcher)| format!("{path}: {matcher}")).collect();
+        let expected: Vec<_> = paths.iter().map(|(path, matcher)| format!("{path}: {matcher}")).collect();
         Ok(verdict
             .expected(expected.join("; "))
             .actual(join(wrong.iter().map(|wrong| wrong.actual.as_str()).collect())))
@@ -127,8 +127,8 @@ impl Assertion for HealthcheckAssert {
 
     fn validate(&self, owner: Option<&dyn Resource>) -> Vec<Invalid> {
         let mut problems = self.request_fields().validate(owner);
-        if !self.json.is_empty() {
-            problems.extend(json_path::problems("json", &self.json));
+        if let Some(paths) = &self.json {
+            problems.extend(json_path::problems("json", paths));
         }
         problems
     }

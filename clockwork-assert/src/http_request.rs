@@ -42,7 +42,7 @@ macro_rules! http_kind {
             method: clockwork_drivers::http::Method,
             /// The request's headers: name → text, or a secret.
             #[serde(default)]
-            headers: std::collections::BTreeMap<String, clockwork_drivers::http::Text>,
+            headers: Option<Box<std::collections::BTreeMap<String, clockwork_drivers::http::Text>>>,
             /// A body to send, as it is.
             #[serde(default)]
             $body: Option<Box<str>>,
@@ -91,7 +91,7 @@ macro_rules! http_kind {
                     url: url.map(Into::into),
                     $($field: $value,)*
                     method: clockwork_drivers::http::Method::GET,
-                    headers: Default::default(),
+                    headers: None,
                     $body: None,
                     $json: None,
                     form: None,
@@ -112,7 +112,7 @@ macro_rules! http_kind {
                 crate::http_request::RequestFields {
                     url: self.url.as_ref(),
                     method: &self.method,
-                    headers: &self.headers,
+                    headers: self.headers.as_deref(),
                     body: self.$body.as_deref(),
                     json: self.$json.as_deref(),
                     body_names: [stringify!($body), stringify!($json), "form"],
@@ -144,7 +144,7 @@ macro_rules! http_kind {
                 name: impl Into<String>,
                 value: impl Into<clockwork_drivers::http::Text>,
             ) -> Self {
-                self.headers.insert(name.into(), value.into());
+                self.headers.get_or_insert_default().insert(name.into(), value.into());
                 self
             }
 
@@ -260,7 +260,7 @@ pub(crate) fn max_body() -> ByteSize {
 pub(crate) struct RequestFields<'a> {
     pub(crate) url: Option<&'a UrlText>,
     pub(crate) method: &'a Method,
-    pub(crate) headers: &'a BTreeMap<String, Text>,
+    pub(crate) headers: Option<&'a BTreeMap<String, Text>>,
     pub(crate) body: Option<&'a str>,
     pub(crate) json: Option<&'a Value>,
     pub(crate) form: Option<&'a BTreeMap<String, Text>>,
@@ -307,7 +307,7 @@ impl<'a> RequestFields<'a> {
         if *self.method != Method::GET {
             request = request.method(self.method.clone());
         }
-        for (name, value) in self.headers {
+        for (name, value) in self.headers.into_iter().flatten() {
             request = request.header(name, value)?;
         }
         if let Some(body) = self.body {
@@ -358,7 +358,7 @@ impl<'a> RequestFields<'a> {
                 .and_then(|request| request.map_err(|error| Invalid::field(error.field, error.message)));
             problems.extend(url.err());
         }
-        for (name, value) in self.headers {
+        for (name, value) in self.headers.into_iter().flatten() {
             // The value of a secret is read when it is sent, and not to validate a manifest.
             if let Err(error) = HttpRequest::validate_header(name, value) {
                 problems.push(Invalid::whole(error.message()));
@@ -371,7 +371,8 @@ impl<'a> RequestFields<'a> {
                 "a request has one body: `{body}`, `{json}` or `{form}`, not more"
             )));
         }
-        let header = self.headers.keys().any(|name| name.eq_ignore_ascii_case("authorization"));
+        let mut names = self.headers.into_iter().flat_map(BTreeMap::keys);
+        let header = names.any(|name| name.eq_ignore_ascii_case("authorization"));
         let in_url = self.url.is_some_and(UrlText::has_userinfo);
         let ways = [self.basic_auth.is_some(), self.bearer.is_some(), header, in_url];
         if ways.iter().filter(|way| **way).count() > 1 {

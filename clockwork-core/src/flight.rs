@@ -36,16 +36,17 @@ pub(crate) struct Flight<P: Probe> {
 struct State<P: Probe> {
     look: Look<P>,
     /// How many wait.
-    waiting: usize,
-    next_ticket: u64,
+    waiting: u32,
+    next_ticket: u32,
     to_wake: ToWake,
 }
 
 /// Whom to wake, by their tickets. Nearly always there is one.
 #[derive(Default)]
 struct ToWake {
-    first: Option<(u64, Waker)>,
-    more: Vec<(u64, Waker)>,
+    first: Option<(u32, Waker)>,
+    #[expect(clippy::box_collection, reason = "each look is kept for a while, and of few anybody is here")]
+    more: Option<Box<Vec<(u32, Waker)>>>,
 }
 
 enum Look<P: Probe> {
@@ -92,7 +93,7 @@ impl<P: Probe> Flight<P> {
 
     /// One fewer waits. When it was the last, the look ends: nobody polls it any more, and what it holds (a connection,
     /// a turn at its target) must not be held for nobody.
-    fn leave(&self, ticket: u64) -> Left<P> {
+    fn leave(&self, ticket: u32) -> Left<P> {
         let mut state = self.state();
         state.waiting -= 1;
         state.to_wake.forget(ticket);
@@ -114,24 +115,32 @@ pub(crate) enum Left<P: Probe> {
 }
 
 impl ToWake {
-    fn remember(&mut self, ticket: u64, waker: &Waker) {
+    fn remember(&mut self, ticket: u32, waker: &Waker) {
         match &mut self.first {
             None => self.first = Some((ticket, waker.clone())),
             Some((first, before)) if *first == ticket => before.clone_from(waker),
-            Some(_) => match self.more.iter_mut().find(|(other, _)| *other == ticket) {
-                Some((_, before)) => before.clone_from(waker),
-                None => self.more.push((ticket, waker.clone())),
-            },
+            Some(_) => {
+                let more = self.more.get_or_insert_default();
+                match more.iter_mut().find(|(other, _)| *other == ticket) {
+                    Some((_, before)) => before.clone_from(waker),
+                    None => more.push((ticket, waker.clone())),
+                }
+            }
         }
     }
 
-    fn forget(&mut self, ticket: u64) {
+    fn forget(&mut self, ticket: u32) {
         self.first.take_if(|(other, _)| *other == ticket);
-        self.more.retain(|(other, _)| *other != ticket);
+        if let Some(more) = &mut self.more {
+            more.retain(|(other, _)| *other != ticket);
+        }
     }
 
     fn wake(self) {
-        self.first.into_iter().chain(self.more).for_each(|(_, waker)| waker.wake());
+        self.first
+            .into_iter()
+            .chain(self.more.into_iter().flat_map(|more| *more))
+            .for_each(|(_, waker)| waker.wake());
     }
 }
 
@@ -176,7 +185,7 @@ impl<P: Probe> SaysPhase for Flight<P> {
 /// One who waits for a look.
 pub(crate) struct Passenger<P: Probe> {
     pub(crate) flight: Arc<Flight<P>>,
-    ticket: u64,
+    ticket: u32,
     arrived: Option<Arrived>,
 }
 

@@ -7,7 +7,10 @@
 use std::{
     fmt,
     future::Future,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use secrecy::{ExposeSecret, SecretString};
@@ -60,6 +63,8 @@ impl fmt::Debug for Secrets {
 pub(crate) struct Mask {
     /// As they may stand in a message; the longest first, because one may be part of another.
     spellings: RwLock<Vec<SecretString>>,
+    /// There is one: of most runs, nobody has to look.
+    any: AtomicBool,
     /// As they are, in the order in which they were read.
     plain: RwLock<Vec<SecretString>>,
 }
@@ -85,6 +90,7 @@ impl Mask {
         let json = json.get(1..json.len().saturating_sub(1)).unwrap_or_default().to_owned();
         let spellings = [quote_unbounded(plain), quote_unbounded(&json), json, plain.to_owned()];
         let mut known = self.spellings.write().unwrap_or_else(PoisonError::into_inner);
+        self.any.store(true, Ordering::Release);
         for spelling in spellings.map(SecretString::from) {
             let length = spelling.expose_secret().len();
             if known.iter().all(|other| other.expose_secret() != spelling.expose_secret()) {
@@ -113,7 +119,7 @@ impl Mask {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.spellings.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+        !self.any.load(Ordering::Acquire)
     }
 }
 

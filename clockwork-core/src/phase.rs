@@ -29,13 +29,13 @@ enum Whose {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Words {
     Text(Cow<'static, str>),
-    WithAddress(&'static str, SocketAddr, &'static str),
+    Waiting(SocketAddr, &'static str),
 }
 
 impl Phase {
-    /// An address between two texts: `waiting for `, `127.0.0.1:80`, ` to answer`.
-    pub fn with_address(before: &'static str, address: SocketAddr, after: &'static str) -> Self {
-        Words::WithAddress(before, address, after).into()
+    /// `waiting for 127.0.0.1:80 to answer`, of an address and ` to answer`.
+    pub fn waiting_for(address: SocketAddr, to: &'static str) -> Self {
+        Words::Waiting(address, to).into()
     }
 
     /// What is done on this side, before the target is asked at all: when time runs out here, that is not the target's
@@ -81,7 +81,7 @@ impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.words {
             Words::Text(text) => f.write_str(text),
-            Words::WithAddress(before, address, after) => write!(f, "{before}{address}{after}"),
+            Words::Waiting(address, to) => write!(f, "waiting for {address}{to}"),
         }
     }
 }

@@ -247,7 +247,7 @@ fn nobody_accepted(tried: Vec<Tried>, cx: &Context) -> Result<(Option<Reached>, 
 
 fn progress(tried: &[Tried], waiting: &[SocketAddr]) -> Phase {
     if let ([], [address]) = (tried, waiting) {
-        return Phase::with_address("waiting for ", *address, " to accept a connection");
+        return Phase::waiting_for(*address, " to accept a connection");
     }
     let waiting: Vec<_> = waiting.iter().map(SocketAddr::to_string).collect();
     let waiting = waiting.join(" and ");

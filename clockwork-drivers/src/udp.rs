@@ -77,7 +77,7 @@ impl Probe for UdpProbe {
         }
         let mut tried = Vec::new();
         for address in resolve(&self.host, self.port, false, cx).await? {
-            cx.phase(Phase::with_address("waiting for ", address, "/udp to answer or refuse"));
+            cx.phase(Phase::waiting_for(address, "/udp to answer or refuse"));
             let answer = ask(&network, address).await.or_else(|error| classify(address, error))?;
             tried.push((address, answer));
             if matches!(answer, UdpAnswer::Answered | UdpAnswer::Bound) {

@@ -104,7 +104,7 @@ impl WorkflowRequest {
         let mut names = BTreeSet::new();
         let texts = self.url.as_deref().into_iter().chain(self.body.as_deref());
         texts.for_each(|text| names_in_text(text, &mut names));
-        for text in self.headers.values().chain(self.form.iter().flat_map(|form| form.values())) {
+        for text in self.headers.iter().chain(&self.form).flat_map(|texts| texts.values()) {
             if let Text::Plain(text) = text {
                 names_in_text(text, &mut names);
             }
@@ -126,10 +126,7 @@ impl WorkflowRequest {
         filled.url = self.url.as_deref().map(|url| captured.url(url)).transpose()?.map(Into::into);
         filled.body = self.body.as_deref().map(|body| captured.text(body)).transpose()?.map(Into::into);
         filled.json = self.json.as_ref().map(|json| captured.value(json).map(Box::new)).transpose()?;
-        for value in filled.headers.values_mut() {
-            *value = text(value)?;
-        }
-        for value in filled.form.iter_mut().flat_map(|form| form.values_mut()) {
+        for value in filled.headers.iter_mut().chain(&mut filled.form).flat_map(|texts| texts.values_mut()) {
             *value = text(value)?;
         }
         filled.expected_body = self.expected_body.as_ref().map(|one| captured.matcher(one)).transpose()?;
@@ -141,8 +138,7 @@ impl WorkflowRequest {
 
     /// The secrets that are sent along.
     pub(super) fn hide_secrets(&self, captured: &mut Captured) {
-        let sent = self.headers.values().chain(self.form.iter().flat_map(|form| form.values()));
-        for text in sent {
+        for text in self.headers.iter().chain(&self.form).flat_map(|texts| texts.values()) {
             if let Text::Secret(secret) = text {
                 captured.hide(secret);
             }

@@ -50,10 +50,10 @@ pub(super) fn tell(result: &mut CheckResult, finding: Finding) {
     result.judged = finding.judged;
     result.verdict = finding.outcome;
     result.message = message;
-    result.expected = expected;
-    result.actual = actual;
+    result.expected = expected.map(Into::into);
+    result.actual = actual.map(Into::into);
     result.details = finding.details.shrunk();
-    result.reused = finding.reused.map(rfc3339);
+    result.reused = finding.reused.map(|when| rfc3339(when).into());
     if let (Some(blamed), Outcome::Failed) = (blames, finding.outcome) {
         result.relationship = Some(blamed.into());
     }

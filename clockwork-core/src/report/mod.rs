@@ -84,9 +84,9 @@ pub struct CheckResult {
     /// What was seen, or why nothing was.
     pub message: String,
     /// What was expected.
-    pub expected: Option<String>,
+    pub expected: Option<Box<str>>,
     /// What was there.
-    pub actual: Option<String>,
+    pub actual: Option<Box<str>>,
     /// The ids of the failures that made a skipped one skipped.
     pub caused_by: Vec<Arc<str>>,
     /// Where it was looked at from.
@@ -99,7 +99,7 @@ pub struct CheckResult {
     pub(crate) details: Details,
     /// When it passed, in RFC 3339, if it was not looked at now because that may be used again (`fresh_for`).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reused: Option<String>,
+    pub reused: Option<Box<str>>,
     /// From the run's start to the first attempt's.
     #[serde(rename = "began_ms", serialize_with = "milliseconds")]
     pub began: Duration,

@@ -99,7 +99,7 @@ async fn over_udp(asked: &Asked, network: &Network, cx: &Context) -> io::Result<
         Some(socket) => socket,
         None => new().await?,
     };
-    cx.phase(Phase::with_address("waiting for ", server, " to answer"));
+    cx.phase(Phase::waiting_for(server, " to answer"));
     let mut patience = PATIENCE;
     loop {
         match tokio::time::timeout(patience, poll_fn(|task| poll_answer(&socket.udp, asked, task))).await {

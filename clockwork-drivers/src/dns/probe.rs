@@ -152,7 +152,7 @@ impl DnsProbe {
 
 fn waiting_for(servers: &[SocketAddr]) -> Phase {
     if let [server] = *servers {
-        return Phase::with_address("waiting for ", server, " to answer");
+        return Phase::waiting_for(server, " to answer");
     }
     let names: Vec<_> = servers.iter().map(SocketAddr::to_string).collect();
     format!("waiting for {} to answer", names.join(" or ")).into()

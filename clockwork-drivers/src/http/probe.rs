@@ -141,7 +141,7 @@ async fn ask_over(
     phases: &mut Phases,
     cx: &Context,
 ) -> Result<Result<Reply, Broken>, CheckError> {
-    cx.phase(Phase::with_address("waiting for ", connection.remote, " to answer"));
+    cx.phase(Phase::waiting_for(connection.remote, " to answer"));
     let asked = connection.ask(hop).await?;
     if let Ok(reply) = &asked {
         phases.first_byte = reply.first_byte - began;
@@ -206,7 +206,7 @@ async fn open(
             (Stream::Plain(stream), version)
         }
         Some(config) => {
-            cx.phase(Phase::with_address("waiting for ", remote, " to complete the TLS handshake"));
+            cx.phase(Phase::waiting_for(remote, " to complete the TLS handshake"));
             let secured = handshake(stream, TlsConnector::from(config), hop, remote).await?;
             phases.tls = connected.elapsed();
             secured
