@@ -75,36 +75,26 @@ fn parse_into<'b>(
         return Ok(Parsed::Interim(length));
     }
     let version = if response.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
-    let (headers, framing) = read(bytes, response.headers);
+    let bytes = response.headers.iter().map(|header| header.name.len() + header.value.len()).sum();
+    let mut headers = Headers::with_room(response.headers.len(), bytes);
+    let mut framing = Framing::default();
+    for header in &*response.headers {
+        // A value that goes on in the next line.
+        if header.value.contains(&b'\n') {
+            let value = unfolded(header.value);
+            framing.heed(header.name, &value);
+            headers.push(header.name, &value);
+        } else {
+            framing.heed(header.name, header.value);
+            headers.push(header.name, header.value);
+        }
+    }
     let upgraded =
         status == StatusCode::SWITCHING_PROTOCOLS || (method == Method::CONNECT && status.is_success());
     let keep_alive = !framing.close && version == Version::HTTP_11 && !upgraded;
     let empty = upgraded || matches!(status.as_u16(), 204 | 304) || method == Method::HEAD;
     let body = if empty { Body::Length(0) } else { framing.body(version)? };
     Ok(Parsed::Head(Head { version, status, headers, body, keep_alive }, length))
-}
-
-/// The headers that stand in these bytes, and what they say of the body's end.
-fn read(bytes: &[u8], all: &[Header<'_>]) -> (Headers, Framing) {
-    let mut framing = Framing::default();
-    if let ([first, ..], [.., last]) = (all, all) {
-        let start = first.name.as_ptr().addr() - bytes.as_ptr().addr();
-        let end = last.value.as_ptr_range().end.addr() - bytes.as_ptr().addr();
-        let lines = &bytes[start..end];
-        // None goes on in the next line, as nearly always: they are kept as they came.
-        if lines.iter().filter(|&&byte| byte == b'\n').count() == all.len() - 1 {
-            all.iter().for_each(|header| framing.heed(header.name, header.value));
-            return (Headers::of_lines(lines, all.iter().map(|header| header.name)), framing);
-        }
-    }
-    let room = all.iter().map(|header| header.name.len() + header.value.len()).sum();
-    let mut headers = Headers::with_room(all.len(), room);
-    for header in all {
-        let value = unfolded(header.value);
-        framing.heed(header.name, &value);
-        headers.push(header.name, &value);
-    }
-    (headers, framing)
 }
 
 /// What the headers say of the body's end and of the connection's.

@@ -1,6 +1,6 @@
 //! [`HttpObservation`]: an answer, whole, with how it came about.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{iter, net::SocketAddr, sync::Arc, time::Duration};
 
 use clockwork_core::{CheckError, text::quote_bytes};
 use http::{HeaderMap, StatusCode, Version};
@@ -76,40 +76,38 @@ impl Phases {
 /// The headers, in the order in which they came, those that repeat included, the names in small letters.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Headers {
-    /// Lines as they stand in HTTP/1, no value over several of them.
-    lines: Vec<u8>,
+    /// Of each: how long its name is, how long its value is, its name, its value.
+    bytes: Vec<u8>,
 }
 
 impl Headers {
-    /// With room for so many, which have so many bytes.
+    /// With room for so many, which have so many bytes. There may be less than 4 GiB of them.
     pub(super) fn with_room(count: usize, bytes: usize) -> Self {
-        Self { lines: Vec::with_capacity(2 * count + bytes) }
+        Self { bytes: Vec::with_capacity(2 * size_of::<u32>() * count + bytes) }
     }
 
     pub(super) fn push(&mut self, name: &str, value: &[u8]) {
-        let start = self.lines.len();
-        self.lines.extend_from_slice(name.as_bytes());
-        self.lines[start..].make_ascii_lowercase();
-        self.lines.push(b':');
-        self.lines.extend_from_slice(value);
-        self.lines.push(b'\n');
-    }
-
-    /// The same for all that stand in these lines, where no value goes on in the next one.
-    pub(super) fn of_lines<'n>(lines: &[u8], names: impl Iterator<Item = &'n str>) -> Self {
-        let mut headers = Self { lines: lines.to_vec() };
-        for name in names {
-            // It is a part of these lines.
-            let at = name.as_ptr().addr() - lines.as_ptr().addr();
-            headers.lines[at..at + name.len()].make_ascii_lowercase();
-        }
-        headers
+        let lengths = [name.len() as u32, value.len() as u32].map(u32::to_le_bytes);
+        self.bytes.extend_from_slice(lengths.as_flattened());
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(name.as_bytes());
+        self.bytes[start..].make_ascii_lowercase();
+        self.bytes.extend_from_slice(value);
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.lines.split(|&byte| byte == b'\n').filter_map(|line| {
-            let colon = line.iter().position(|&byte| byte == b':')?;
-            Some((&line[..colon], line[colon + 1..].trim_ascii()))
+        fn length(rest: &[u8]) -> Option<(usize, &[u8])> {
+            let (length, rest) = rest.split_first_chunk()?;
+            Some((u32::from_le_bytes(*length) as usize, rest))
+        }
+        let mut rest = &self.bytes[..];
+        iter::from_fn(move || {
+            let (name, after) = length(rest)?;
+            let (value, after) = length(after)?;
+            let (name, after) = after.split_at_checked(name)?;
+            let (value, after) = after.split_at_checked(value)?;
+            rest = after;
+            Some((name, value))
         })
     }
 
@@ -121,7 +119,7 @@ impl Headers {
     }
 
     fn weight(&self) -> usize {
-        self.lines.capacity()
+        self.bytes.capacity()
     }
 }
 
