@@ -1,6 +1,9 @@
 //! HTTP from a closure, as users write it.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use clockwork_core::prelude::*;
 use clockwork_drivers::{
@@ -96,4 +99,45 @@ async fn what_is_no_url_is_an_error_and_shows_no_password() {
     let request = HttpRequest::new("http://me:canary@localhost/x?y#z").unwrap();
     assert_eq!(request.url(), "http://localhost/x?y");
     assert_eq!(format!("{request:?}"), "HttpRequest(GET http://localhost/x?y)");
+}
+
+/// A connection that rests between two questions is used again only while its server keeps it, and silent.
+#[tokio::test]
+async fn what_a_server_says_unasked_is_no_answer_to_the_next_question() {
+    let lies = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nlies";
+    // what follows the answer, whether the server hangs up then, whether the connection is used again
+    for (unasked, hangs_up, used_again) in
+        [("", false, true), (lies, false, false), ("\r\n", false, false), ("", true, false)]
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let mut request = [0; 512];
+                    while let Ok(1..) = stream.read(&mut request).await {
+                        let body = char::from(request["GET /".len()]);
+                        let reply = format!("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n{body}");
+                        stream.write_all(reply.as_bytes()).await?;
+                        tokio::time::sleep(Duration::from_millis(20)).await;
+                        stream.write_all(unasked.as_bytes()).await?;
+                        if hangs_up {
+                            break;
+                        }
+                    }
+                    std::io::Result::Ok(())
+                });
+            }
+        });
+        let asks = assertion("asks", move |cx: Context| async move {
+            let first = cx.http().get(&format!("http://{address}/1")).await?;
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let second = cx.http().get(&format!("http://{address}/2")).await?;
+            let seen = (first.text()?.into_owned(), second.text()?.into_owned(), second.was_reused());
+            let wanted = (String::from("1"), String::from("2"), used_again);
+            Ok((seen == wanted, format!("after {unasked:?}: {seen:?}")))
+        });
+        let report = Engine::standard().assert(&Project::new("test").assert(asks)).await.unwrap();
+        assert!(report.passed(), "{report}");
+    }
 }
