@@ -132,6 +132,8 @@ async fn files() {
     }
     symlink("real", root.join("current")).unwrap();
     let path = |name: &str| root.join(name).to_str().unwrap().to_owned();
+    let others = tempfile::tempdir_in("/tmp").unwrap();
+    let tmp = others.path().display();
     let (read, write, current) = (path("read"), path("write"), path("current"));
     for (script, sandbox, passes) in [
         (format!("cat {read}/file"), Sandbox::new().read(&read), true),
@@ -155,7 +157,10 @@ async fn files() {
         (format!("echo x > {read}/y"), Sandbox::new().read(&root).write(&write), false),
         (String::from("ls /sys/kernel >/dev/null"), Sandbox::new().read("/sys"), true),
         (
-            String::from("test -e /var/log && ls / >/dev/null && echo x > /tmp/x && test $(ls /tmp) = x"),
+            // A `/tmp` of its own, where at most the way to its working directory is beside what it writes.
+            format!(
+                "test -e /var/log && ls / >/dev/null && echo x > /tmp/x && ls /tmp | grep -qx x && test ! -e {tmp}"
+            ),
             Sandbox::new().read("/"),
             true,
         ),
