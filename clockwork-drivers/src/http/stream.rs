@@ -26,14 +26,20 @@ pub(super) trait Quiet: AsyncRead + Unpin + Sized {
     }
 }
 
+impl Quiet for TlsStream<TcpStream> {}
+
+impl Quiet for TcpStream {
+    /// Without a promise to be woken, which costs more.
+    fn is_quiet(&mut self, _: &mut Task<'_>, room: &mut Vec<u8>) -> bool {
+        self.try_read_buf(room).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
 impl Quiet for Stream {
     fn is_quiet(&mut self, task: &mut Task<'_>, room: &mut Vec<u8>) -> bool {
         match self {
-            // Without a promise to be woken, which costs more.
-            Self::Plain(stream) => {
-                stream.try_read_buf(room).is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
-            }
-            Self::Tls(stream) => pin!(stream.read_buf(room)).poll(task).is_pending(),
+            Self::Plain(stream) => stream.is_quiet(task, room),
+            Self::Tls(stream) => stream.is_quiet(task, room),
         }
     }
 }

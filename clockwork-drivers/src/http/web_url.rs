@@ -155,13 +155,12 @@ const UNCHANGED: [bool; 256] = {
 
 /// A path, maybe with a query, in which nothing has to be encoded and no segment means another.
 fn is_plain_path(path: &str) -> bool {
-    // Without a branch for each byte. Most have no dot, which alone has to be looked at closer.
-    let (mut unchanged, mut dots) = (true, false);
-    for byte in path.bytes() {
-        unchanged &= UNCHANGED[usize::from(byte)];
-        dots |= byte == b'.';
-    }
-    unchanged && !(dots && path.contains("/."))
+    let mut before = 0;
+    path.bytes().all(|byte| {
+        let dots = before == b'/' && byte == b'.';
+        before = byte;
+        !dots && UNCHANGED[usize::from(byte)]
+    })
 }
 
 #[cfg(test)]
